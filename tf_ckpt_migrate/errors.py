@@ -1,0 +1,133 @@
+"""Every exception of the package.
+
+Each class is one way to be wrong, and each is also the builtin that a caller of such a
+function expects, so that existing ``except FileNotFoundError`` or ``except ValueError``
+clauses keep working. Messages name what failed (file, key, offset), what was expected
+and what was found, the probable cause, and the corrected call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+__all__ = [
+    "AmbiguousCheckpointError",
+    "CheckpointError",
+    "CheckpointNotFoundError",
+    "ChecksumError",
+    "CorruptCheckpointError",
+    "LayoutError",
+    "MissingShardError",
+    "NotACheckpointError",
+    "OutputExistsError",
+    "PlanError",
+    "RuleError",
+    "SliceError",
+    "TensorNotFoundError",
+    "TruncatedFileError",
+    "UnsupportedDTypeError",
+    "capped",
+    "nearest",
+]
+
+
+class CheckpointError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
+    """Nothing that could be a checkpoint is at the given path."""
+
+
+class AmbiguousCheckpointError(CheckpointError, ValueError):
+    """A path stands for several checkpoints; the message lists them."""
+
+
+class NotACheckpointError(CheckpointError, ValueError):
+    """The file is something else (a Git LFS pointer, HDF5, HTML, a GraphDef)."""
+
+
+class MissingShardError(CheckpointError, FileNotFoundError):
+    """The index names a data file that is not there."""
+
+
+class CorruptCheckpointError(CheckpointError, ValueError):
+    """The bytes of a checkpoint contradict its format."""
+
+
+class TruncatedFileError(CorruptCheckpointError):
+    """A file ends before the bytes that it promises."""
+
+
+class ChecksumError(CorruptCheckpointError):
+    """Stored bytes do not have the checksum stored beside them."""
+
+
+class LayoutError(CheckpointError, ValueError):
+    """A checkpoint is of another layout (name-based, object-based) than the call needs."""
+
+
+class TensorNotFoundError(CheckpointError, LookupError):
+    """No tensor of this name is in the checkpoint."""
+
+
+class SliceError(CheckpointError, ValueError):
+    """A slice specification does not fit the tensor it is asked of."""
+
+
+class UnsupportedDTypeError(CheckpointError, TypeError):
+    """The value's dtype has no NumPy form (resource, variant)."""
+
+
+class RuleError(CheckpointError, ValueError):
+    """An assignment map or one of its rules is not well formed."""
+
+
+class PlanError(CheckpointError, ValueError):
+    """A plan leaves something unaccounted for.
+
+    Attributes:
+      problems: every finding, one line of text each, in the order of the message.
+    """
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        """Keep ``problems`` for programs; ``message`` is for people."""
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class OutputExistsError(CheckpointError, FileExistsError):
+    """The output prefix already holds a checkpoint and ``overwrite`` was not given."""
+
+
+def nearest(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:
+    """Return up to ``count`` of ``candidates`` that look most like ``name``.
+
+    Args:
+      name: The name that was not found.
+      candidates: The names that exist. At most 5,000 of them are compared, those of
+        a similar length: a hint must not cost more than the work it explains.
+      count: The most names to return.
+
+    Returns:
+      The nearest names, best first; empty when nothing is similar.
+
+    Example:
+      >>> nearest("dense/kernal", ["dense/kernel", "dense/bias", "conv/w"])
+      ['dense/kernel', 'dense/bias']
+    """
+    by_length = sorted(candidates, key=lambda other: abs(len(other) - len(name)))
+    return get_close_matches(name, by_length[:5000], n=count, cutoff=0.5)
+
+
+def capped(items: Iterable[str], limit: int = 10) -> list[str]:
+    """Return ``items`` cut to ``limit``, the last then saying how many more there are.
+
+    Example:
+      >>> capped(["a", "b", "c"], limit=2)
+      ['a', 'b', '… and 1 more']
+    """
+    listed = list(items)
+    rest = len(listed) - limit
+    return listed if rest <= 0 else [*listed[:limit], f"… and {rest:,} more"]
