@@ -1,0 +1,62 @@
+"""CRC-32C, and the mask under which the file formats store it.
+
+The mask (rotate right by 15, add a constant) comes from LevelDB's ``util/crc32c.h``: a
+checksum stored among the bytes that a checksum covers would otherwise weaken it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import google_crc32c
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tf_ckpt_migrate.table.coding import Buffer
+
+__all__ = ["extend", "mask", "unmask", "value"]
+
+_MASK_DELTA = 0xA282EAD8
+_UINT32 = 0xFFFFFFFF
+
+
+def extend(crc: int, data: Buffer | np.ndarray[Any, Any]) -> int:
+    """Return the CRC-32C of what ``crc`` covers followed by ``data``.
+
+    Example:
+      >>> extend(value(b"1234"), b"56789") == value(b"123456789")
+      True
+    """
+    if isinstance(data, memoryview):
+        # The C library takes arrays and bytes without a copy, but no memoryview.
+        import numpy as np
+
+        data = np.frombuffer(data, np.uint8)
+    return google_crc32c.extend(crc, data)
+
+
+def value(data: Buffer | np.ndarray[Any, Any]) -> int:
+    """Return the CRC-32C of ``data``.
+
+    Example:
+      >>> hex(value(b"123456789"))
+      '0xe3069283'
+    """
+    return extend(0, data)
+
+
+def mask(crc: int) -> int:
+    """Return the stored form of a checksum.
+
+    Example:
+      >>> unmask(mask(0xE3069283)) == 0xE3069283
+      True
+    """
+    return ((crc >> 15 | crc << 17) + _MASK_DELTA) & _UINT32
+
+
+def unmask(masked: int) -> int:
+    """Return the checksum that is stored as ``masked``."""
+    rotated = (masked - _MASK_DELTA) & _UINT32
+    return (rotated >> 17 | rotated << 15) & _UINT32

@@ -1,0 +1,97 @@
+"""The last 48 bytes of a table, and the handles that say where a block lies.
+
+::
+
+    handle = varint64 offset, varint64 size      (the size is without the trailer)
+    footer = metaindex handle, index handle, zeros up to 40 bytes, uint64 magic
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tf_ckpt_migrate.errors import CorruptCheckpointError, TruncatedFileError
+from tf_ckpt_migrate.table.block import TRAILER_SIZE
+from tf_ckpt_migrate.table.coding import Buffer, get_varint, put_varint
+
+__all__ = ["FOOTER_SIZE", "MAGIC", "BlockHandle", "read_footer", "write_footer"]
+
+FOOTER_SIZE = 48
+# kTableMagicNumber of tensorflow/core/lib/io/format.h; LevelDB's own.
+MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
+
+
+class BlockHandle(NamedTuple):
+    """Where a block lies in its file.
+
+    Attributes:
+      offset: Of the block's first byte.
+      size: Bytes of the block, trailer excluded.
+    """
+
+    offset: int
+    size: int
+
+    @classmethod
+    def parse(cls, data: Buffer, position: int, where: str) -> tuple[BlockHandle, int]:
+        """Read a handle; return it and the offset behind it."""
+        offset, position = get_varint(data, position, where)
+        size, position = get_varint(data, position, where)
+        return cls(offset, size), position
+
+    def serialized(self) -> bytes:
+        """Return the bytes that ``parse`` reads.
+
+        Example:
+          >>> BlockHandle.parse(BlockHandle(5, 300).serialized(), 0, "example")
+          (BlockHandle(offset=5, size=300), 3)
+        """
+        return put_varint(self.offset) + put_varint(self.size)
+
+    def stored_in(self, table: Buffer, where: str) -> Buffer:
+        """Return the block with its trailer out of the bytes of its table.
+
+        Raises:
+          TruncatedFileError: If the handle points beyond them.
+        """
+        end = self.offset + self.size + TRAILER_SIZE
+        if end > len(table) - FOOTER_SIZE:
+            raise TruncatedFileError(
+                f"{where}: a block of {self.size:,} bytes at {self.offset:,} exceeds "
+                f"the file of {len(table):,}"
+            )
+        return table[self.offset : end]
+
+
+def read_footer(table: Buffer, where: str) -> BlockHandle:
+    """Return the handle of the index block.
+
+    Raises:
+      TruncatedFileError: If the file is shorter than a footer.
+      CorruptCheckpointError: If the magic number is not a table's.
+    """
+    if len(table) < FOOTER_SIZE:
+        raise TruncatedFileError(
+            f"{where}: {len(table)} bytes are too few for a table ({FOOTER_SIZE})"
+        )
+    footer = table[-FOOTER_SIZE:]
+    if footer[-8:] != MAGIC:
+        raise CorruptCheckpointError(
+            f"{where}: ends in {bytes(footer[-8:]).hex()}, not in a table's magic "
+            f"number {MAGIC.hex()}: cut off, or not a checkpoint index at all"
+        )
+    _metaindex, position = BlockHandle.parse(footer, 0, where)
+    index, _ = BlockHandle.parse(footer, position, where)
+    return index
+
+
+def write_footer(metaindex: BlockHandle, index: BlockHandle) -> bytes:
+    """Return the footer of a table.
+
+    Example:
+      >>> footer = write_footer(BlockHandle(0, 8), BlockHandle(13, 20))
+      >>> len(footer), read_footer(bytes(40) + footer, "example")
+      (48, BlockHandle(offset=13, size=20))
+    """
+    handles = metaindex.serialized() + index.serialized()
+    return handles.ljust(FOOTER_SIZE - len(MAGIC), b"\0") + MAGIC
