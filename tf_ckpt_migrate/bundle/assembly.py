@@ -30,14 +30,15 @@ def bounding_box(
       shape: Of the tensor.
 
     Returns:
-      First and last-plus-one index per dimension, and what to index the box with.
+      First and last-plus-one index per dimension, and what to index the box with: it
+      ends in an ellipsis, so that a single element comes as an array too.
 
     Raises:
       SliceError: If the index does not fit ``shape``.
 
     Example:
       >>> bounding_box((slice(2, 8, 3), 1), (10, 4))
-      (((2, 6), (1, 2)), (slice(0, None, 3), 0))
+      (((2, 6), (1, 2)), (slice(0, None, 3), 0, Ellipsis))
     """
     parts = [*index] if isinstance(index, tuple) else [... if index is None else index]
     if ... not in parts:
@@ -50,7 +51,7 @@ def bounding_box(
     boxed = [
         _boxed(part, size, index) for part, size in zip(parts, shape, strict=True)
     ]
-    return tuple(box for box, _ in boxed), tuple(rest for _, rest in boxed)
+    return tuple(box for box, _ in boxed), (*(rest for _, rest in boxed), ...)
 
 
 def _boxed(part: Any, size: int, index: object) -> tuple[tuple[int, int], Any]:
@@ -126,8 +127,8 @@ def _overlap(
     if any(low >= high for low, high in common):
         return None
     return (
-        tuple(slice(c[0] - r[0], c[1] - r[0]) for c, r in zip(common, ranges)),
-        tuple(slice(c[0] - b[0], c[1] - b[0]) for c, b in zip(common, box)),
+        tuple(slice(c[0] - r[0], c[1] - r[0]) for c, r in zip(common, ranges, strict=True)),
+        tuple(slice(c[0] - b[0], c[1] - b[0]) for c, b in zip(common, box, strict=True)),
     )
 
 

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from tf_ckpt_migrate.bundle.entry import Entry, parse_entry
+from tf_ckpt_migrate.bundle.foreign import what_is
 from tf_ckpt_migrate.bundle.messages import BundleHeaderProto, parsed
 from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
 from tf_ckpt_migrate.errors import (
     CorruptCheckpointError,
+    NotACheckpointError,
     TensorNotFoundError,
     nearest,
 )
@@ -47,6 +49,7 @@ class BundleIndex(Mapping[str, Entry]):
 
     Raises:
       FileNotFoundError: If there is no such file.
+      NotACheckpointError: If it is a file of another kind.
       CorruptCheckpointError: If it is no index, or a damaged one.
     """
 
@@ -57,7 +60,7 @@ class BundleIndex(Mapping[str, Entry]):
         self.raw: dict[str, bytes] = {}
         self._slices: dict[bytes, bytes] = {}
         header: bytes | None = None
-        for key, value in TableReader(Path(self.path).read_bytes(), self.path):
+        for key, value in _table(self.path):
             if not key:
                 header = bytes(value)
             elif key[0] == _SLICE_MARK:
@@ -99,10 +102,15 @@ class BundleIndex(Mapping[str, Entry]):
             )
         return header.num_shards, header.endianness == _BIG_ENDIAN
 
+    def slices(self) -> list[tuple[str, TensorSlice]]:
+        """Return every slice of every partitioned variable, in the order of the file."""
+        if not self._slices:
+            return []
+        pieces = [(key, piece) for key in self for piece in self[key].slices]
+        return sorted(pieces, key=lambda each: slice_key(*each))
+
     def _check_slices(self) -> None:
-        declared = {
-            slice_key(key, piece) for key in self for piece in self[key].slices
-        }
+        declared = {slice_key(key, piece) for key, piece in self.slices()}
         if stray := set(self._slices) - declared:
             raise CorruptCheckpointError(
                 f"{self.path}: {len(stray)} slices belong to no variable, such as "
@@ -150,6 +158,15 @@ class BundleIndex(Mapping[str, Entry]):
         """
         where = f"{self.path}, key {key!r}, slice {piece}"
         return parse_entry(self.raw_slice(key, piece), self.shards, where)
+
+
+def _table(path: str) -> TableReader:
+    try:
+        return TableReader(Path(path).read_bytes(), path)
+    except CorruptCheckpointError:
+        if (kind := what_is(path)) is not None:
+            raise NotACheckpointError(f"{path!r} is {kind}") from None
+        raise
 
 
 def not_found(key: str, where: str | os.PathLike[str], keys: Mapping[str, Any]) -> str:

@@ -75,7 +75,9 @@ class BundleReader:
             array = self._assembled(key, entry, index)
         else:
             array = self._stored(entry, what, whole=index is None)
-            array = array if index is None else array[index]
+            if index is not None:
+                box, rest = bounding_box(index, entry.spec.shape)
+                array = array[tuple(slice(*ends) for ends in box)][rest]
         array.flags.writeable = False
         return array
 

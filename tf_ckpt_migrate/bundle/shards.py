@@ -5,8 +5,14 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
+from tf_ckpt_migrate.bundle.foreign import what_is
 from tf_ckpt_migrate.bundle.naming import shard_path
-from tf_ckpt_migrate.errors import MissingShardError, TruncatedFileError, capped
+from tf_ckpt_migrate.errors import (
+    MissingShardError,
+    NotACheckpointError,
+    TruncatedFileError,
+    capped,
+)
 
 __all__ = ["Shards", "mapped"]
 
@@ -67,18 +73,24 @@ class Shards:
 
         Raises:
           MissingShardError: If the shard is not there.
+          NotACheckpointError: If another kind of file is in its place.
           TruncatedFileError: If it ends before the range does.
         """
         whole = self._mapped.get(number)
         if whole is None:
             whole = self._mapped[number] = mapped(self.present(number))
         if offset + size > len(whole):
-            raise TruncatedFileError(
-                f"{self.path(number)}: {what} ends at byte {offset + size:,}, but the "
-                f"file ends at {len(whole):,}; a copy or an upload broke off: copy the "
-                "file again from where it is whole"
-            )
+            raise self._too_short(number, offset + size, len(whole), what)
         return whole[offset : offset + size]
+
+    def _too_short(self, number: int, end: int, length: int, what: str) -> Exception:
+        path = self.path(number)
+        if (kind := what_is(path)) is not None:
+            return NotACheckpointError(f"{path!r} is {kind}")
+        return TruncatedFileError(
+            f"{path!r}: {what} ends at byte {end:,}, but the file ends at {length:,}; "
+            "a copy or an upload broke off: copy the file again from where it is whole"
+        )
 
     def _missing(self, path: str) -> MissingShardError:
         folder, name = Path(path).parent, Path(path).name

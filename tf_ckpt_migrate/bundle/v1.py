@@ -142,7 +142,6 @@ class V1Reader:
             box,
             where,
         )[rest]
-        array = _as_array(array)
         array.flags.writeable = False
         return array
 
@@ -163,12 +162,6 @@ class V1Reader:
         proto = parsed(SavedTensorSlices, bytes(raw), where).data.data
         shape = [high - low for low, high in piece.ranges(tensor.spec.shape)]
         return _values(proto, tensor.spec.dtype, math.prod(shape), where).reshape(shape)
-
-
-def _as_array(array: Any) -> Array:
-    import numpy as np
-
-    return np.asarray(array)
 
 
 def _v1_tensor(meta: Any, number: int, where: str) -> V1Tensor:
