@@ -6,6 +6,7 @@ checksum stored among the bytes that a checksum covers would otherwise weaken it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
@@ -20,6 +21,9 @@ __all__ = ["extend", "mask", "unmask", "value"]
 _MASK_DELTA = 0xA282EAD8
 _UINT32 = 0xFFFFFFFF
 
+# The library has no type stubs.
+_extend: Callable[..., int] = google_crc32c.extend  # pyright: ignore[reportUnknownMemberType]
+
 
 def extend(crc: int, data: Buffer | np.ndarray[Any, Any]) -> int:
     """Return the CRC-32C of what ``crc`` covers followed by ``data``.
@@ -33,7 +37,7 @@ def extend(crc: int, data: Buffer | np.ndarray[Any, Any]) -> int:
         import numpy as np
 
         data = np.frombuffer(data, np.uint8)
-    return google_crc32c.extend(crc, data)
+    return _extend(crc, data)
 
 
 def value(data: Buffer | np.ndarray[Any, Any]) -> int:
