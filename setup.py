@@ -31,7 +31,7 @@ setup(
     install_requires=[
         "absl-py>=1.4",
         "cramjam>=2.8",
-        "google-crc32c>=1.5",
+        "google-crc32c>=1.6",  # before, it needs pkg_resources, now gone
         "ml-dtypes>=0.3.1",
         "numpy>=1.23.5",
         "protobuf>=4.25,<8",  # TF 2.15 asks for <5; 8 is not out, and majors break

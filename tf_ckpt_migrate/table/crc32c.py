@@ -6,12 +6,13 @@ checksum stored among the bytes that a checksum covers would otherwise weaken it
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import google_crc32c
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from tf_ckpt_migrate.table.coding import Buffer
@@ -22,7 +23,10 @@ _MASK_DELTA = 0xA282EAD8
 _UINT32 = 0xFFFFFFFF
 
 # The library has no type stubs.
-_extend: Callable[..., int] = google_crc32c.extend  # pyright: ignore[reportUnknownMemberType]
+_extend = cast(
+    "Callable[..., int]",
+    google_crc32c.extend,  # pyright: ignore[reportUnknownMemberType]
+)
 
 
 def extend(crc: int, data: Buffer | np.ndarray[Any, Any]) -> int:
