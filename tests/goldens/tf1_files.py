@@ -240,7 +240,7 @@ def many_keys() -> Written:
     """An index of several blocks, which no prefix compression makes one."""
     variables = {}
     for i in range(6000):
-        word = hashlib.sha256(str(i).encode()).hexdigest()[:24]
+        word = hashlib.sha256(str(i).encode()).hexdigest()[:40]
         variables["layer_%d/%s/w" % (i % 40, word)] = tf.constant(i, tf.int16)
     with tf1.Session() as session:
         session.run(_save_v2("model.ckpt", variables))

@@ -1,0 +1,11 @@
+"""Writes the goldens of TensorFlow 2. See README.md."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf1_files  # noqa: F401 - each of these registers its goldens
+from recording import main
+
+if __name__ == "__main__":
+    major, minor = tf.__version__.split(".")[:2]
+    main(tf, f"tf{major}_{minor}")
