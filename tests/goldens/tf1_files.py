@@ -44,7 +44,8 @@ def _partitioned(whole: np.ndarray, parts: int, axis: int = 0, **options: Any) -
 @graph_golden
 def saver_v2() -> Written:
     """The plain case, with ref variables."""
-    return Written(values=save(_dense(), write_version=V2))
+    with tf1.variable_scope("", use_resource=False):
+        return Written(values=save(_dense(), write_version=V2))
 
 
 @graph_golden
@@ -137,8 +138,9 @@ def _slots_on_devices() -> Any:
     """Make a partitioned variable with Adam slots, one part per device."""
     chooser = iter("/cpu:%d" % i for i in range(3))
     with tf1.variable_scope("deep"):
+        variable_ops = ("VariableV2", "VarHandleOp")
         part_devices = tf1.device(
-            lambda op: next(chooser) if op.type == "VariableV2" else "/cpu:0"
+            lambda op: next(chooser) if op.type in variable_ops else "/cpu:0"
         )
         with part_devices:
             emb = tf1.get_variable(
