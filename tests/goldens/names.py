@@ -59,6 +59,23 @@ _MODELS = (
     "hash_table",
 )
 
+_DIRECTORIES = (
+    "model_directory",
+    "model_directory_elsewhere",
+    "model_directory_v1",
+    "model_directory_v1_sharded",
+    "monitored_session",
+    "saved_model",
+)
+
+# TensorFlow 2.16 took the Estimator.
+_ESTIMATORS = (
+    "estimator_custom",
+    "estimator_dnn",
+    "estimator_linear",
+    "estimator_object_based",
+)
+
 # Keras 3 took the cells of TF1 with it.
 _CELLS = (
     "rnn_basic",
@@ -88,8 +105,10 @@ _TF1_ONLY = (
     "layers_contrib",
 )
 
+_EVERYWHERE = (*_FILES, *_MODELS, *_DIRECTORIES)
+
 GOLDENS = {
-    "tf1_15": (*_FILES, *_MODELS, *_CELLS, *_TF1_ONLY),
-    "tf2_15": (*_FILES, *_MODELS, *_CELLS),
-    "tf2_21": (*_FILES, *_MODELS),
+    "tf1_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_TF1_ONLY),
+    "tf2_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS),
+    "tf2_21": (*_EVERYWHERE,),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tensorflow as tf
-import tf1_files  # noqa: F401 - each of these registers its goldens
+import tf1_directories  # noqa: F401 - each of these registers its goldens
+import tf1_files  # noqa: F401
 import tf1_models  # noqa: F401
 from recording import main
 
