@@ -1,0 +1,114 @@
+"""The name of every golden, by the directory of its writer; readable without TF.
+
+The writing scripts check that they define these, ``registry_test.py`` that exactly
+these lie here.
+"""
+
+from __future__ import annotations
+
+__all__ = ["GOLDENS"]
+
+# Of graph mode: every TensorFlow writes them.
+_FILES = (
+    "saver_v2",
+    "saver_v2_resource",
+    "saver_v1",
+    "saver_v1_and_v2",
+    "sharded_v2",
+    "sharded_v1",
+    "sharded_v1_single",
+    "partitioned_axis_0",
+    "partitioned_axis_1",
+    "partitioned_resource",
+    "partitioned_single",
+    "partitioned_vector",
+    "partitioned_adam",
+    "partitioned_sharded",
+    "sliced_v1_axis_0",
+    "sliced_v1_axis_1",
+    "sliced_v1_sharded",
+    "names",
+    "names_v1",
+    "shapes",
+    "empty_basename",
+    "braces",
+    "dtypes",
+    "dtypes_v1",
+)
+_MODELS = (
+    "optimizer_adadelta",
+    "optimizer_adagrad",
+    "optimizer_adagrad_da",
+    "optimizer_adam",
+    "optimizer_adam_named",
+    "optimizer_ftrl",
+    "optimizer_gradient_descent",
+    "optimizer_momentum",
+    "optimizer_nesterov",
+    "optimizer_proximal_adagrad",
+    "optimizer_proximal_gradient_descent",
+    "optimizer_rmsprop",
+    "optimizer_rmsprop_centered",
+    "optimizer_scoped",
+    "optimizer_two_adams",
+    "optimizer_loss_scale",
+    "ema",
+    "ema_scoped",
+    "default_names",
+    "string_and_bool_variables",
+    "hash_table",
+)
+
+_DIRECTORIES = (
+    "model_directory",
+    "model_directory_elsewhere",
+    "model_directory_v1",
+    "model_directory_v1_sharded",
+    "monitored_session",
+    "saved_model",
+)
+
+# TensorFlow 2.16 took the Estimator.
+_ESTIMATORS = (
+    "estimator_custom",
+    "estimator_dnn",
+    "estimator_linear",
+    "estimator_object_based",
+)
+
+# Keras 3 took the cells of TF1 with it.
+_CELLS = (
+    "rnn_basic",
+    "rnn_basic_lstm",
+    "rnn_lstm_peepholes",
+    "rnn_gru",
+    "rnn_multi",
+    "rnn_bidirectional",
+)
+
+# With what only TensorFlow 1 has, or large enough that once will do.
+_TF1_ONLY = (
+    "many_keys",
+    "optimizer_adamax",
+    "optimizer_adamw",
+    "optimizer_add_sign",
+    "optimizer_ggt",
+    "optimizer_lars",
+    "optimizer_lazy_adam",
+    "optimizer_momentumw",
+    "optimizer_nadam",
+    "optimizer_power_sign",
+    "optimizer_shampoo",
+    "rnn_cudnn_compatible",
+    "rnn_contrib",
+    "layers",
+    "layers_contrib",
+)
+
+_EVERYWHERE = (*_FILES, *_MODELS, *_DIRECTORIES)
+
+GOLDENS = {
+    "tf1_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_TF1_ONLY),
+    "tf2_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS),
+    "tf2_21": (*_EVERYWHERE,),
+}
