@@ -9,10 +9,11 @@ object move, they move alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.conversion.graph_build import ObjectTree
+from tf_ckpt_migrate.errors import CorruptCheckpointError
 from tf_ckpt_migrate.names.keys import parse_object_key
 
 __all__ = ["rewritten_graph"]
@@ -91,18 +92,21 @@ def _subtree_moves(
     depth = len(root)
     targets = {_without_end(new, old[depth:]) for old, new in paths.items()}
     target = targets.pop() if len(targets) == 1 else None
-    if target is not None and (depth or not target):
-        return [] if target == root else [(root, target)]
-    moves: list[tuple[_Path, _Path]] = []
+    if target == root:
+        return []
+    if root and target:
+        return [(root, target)]
+    own = paths.get(root)
+    # An object with a value of its own, below which others move elsewhere.
+    moves = [] if own is None or own == root else [(root, own)]
     below: dict[str, dict[_Path, _Path]] = {}
     for old, new in paths.items():
         if len(old) > depth:
             below.setdefault(old[depth], {})[old] = new
-        else:
-            # An object with a value of its own, below which others move elsewhere.
-            moves.append((old, new))
     for name, inner in below.items():
-        moves += _subtree_moves((*root, name), inner)
+        child = (*root, name)
+        stays = [(child, child)] if moves else []
+        moves += _subtree_moves(child, inner) or stays
     return moves
 
 
@@ -116,15 +120,12 @@ def _move_objects(
     moves: Iterable[tuple[_Path, _Path]],
     copies: Iterable[tuple[str, str]],
 ) -> None:
-    detached: list[tuple[_Path, int]] = []
-    for old, new in moves:
-        node = _at(message, old)
-        if node is not None:
-            detached.append((new, node))
-            _cut(message, old)
+    edges = [(new, _edge(message, old)) for old, new in moves]
+    for _, edge in edges:
+        _cut(message, edge)
     tree = ObjectTree(message, _tree_paths(message))
-    for new, node in detached:
-        _attach(tree, new, node)
+    for new, edge in edges:
+        _attach(tree, new, edge.child)
     for key, full_name in copies:
         parsed = parse_object_key(key)
         if parsed is not None and parsed.slot is None:
@@ -134,24 +135,31 @@ def _move_objects(
             tree.add_slot(parsed, full_name, key)
 
 
-def _at(message: Any, path: _Path) -> int | None:
-    node = 0
+class _Edge(NamedTuple):
+    parent: int
+    name: str
+    child: int
+
+
+def _edge(message: Any, path: _Path) -> _Edge:
+    """Return the last edge of a path, which the graph has: a key tells of it."""
+    edge = _Edge(0, "", 0)
     for name in path:
-        children = message.nodes[node].children
+        parent = edge.child
+        children = message.nodes[parent].children
         found = [child.node_id for child in children if child.local_name == name]
         if not found:
-            return None
-        node = found[0]
-    return node
+            raise CorruptCheckpointError(
+                f"the object graph has no object {'/'.join(path)!r}, though a key says so"
+            )
+        edge = _Edge(parent, name, found[0])
+    return edge
 
 
-def _cut(message: Any, path: _Path) -> None:
-    parent = _at(message, path[:-1])
-    if parent is None:
-        return
-    children = message.nodes[parent].children
+def _cut(message: Any, edge: _Edge) -> None:
+    children = message.nodes[edge.parent].children
     for at in reversed(range(len(children))):
-        if children[at].local_name == path[-1]:
+        if children[at].local_name == edge.name:
             del children[at]
 
 
