@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +41,13 @@ __all__ = ["convert"]
 
 def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     plan: MigrationPlan,
-    output_prefix: str,
+    output_prefix: str | os.PathLike[str],
     *,
     source: CheckpointLike | None = None,
     overwrite: bool = False,
     data: DataMode = "auto",
     update_state_file: bool = False,
+    shards: int | None = None,
 ) -> ConversionResult:
     """Write the checkpoint that a plan describes.
 
@@ -62,6 +64,8 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         where the file system can.
       update_state_file: Whether the ``checkpoint`` file of the folder is to name the
         output as the latest.
+      shards: None takes over whole shards; a number copies the bytes that are referred
+        to, and no others, into so many new ones.
 
     Returns:
       What was written, and how; as a path it is ``output_prefix``.
@@ -80,6 +84,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
       ...     print(*opened(convert(plan, prefix + "-new")))
       encoder/w
     """
+    prefix = os.fspath(output_prefix)
     reader = opened(plan.source if source is None else source)
     _check(plan, reader)
     like = _like(plan)
@@ -92,26 +97,27 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         if like is not None:
             contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
     added = _graph_contents(plan, reader, like, contents)
-    shards = write_output(
-        output_prefix,
+    made = write_output(
+        prefix,
         {**contents, **added},
         overwrite=overwrite,
         data=data,
         big_endian=big_endian,
+        shards=shards,
     )
     dropped = plan.dropped
     if OBJECT_GRAPH_KEY in reader and OBJECT_GRAPH_KEY not in added:
         why = "the object graph, which only object-based keys need"
         dropped = (*dropped, Dropped(OBJECT_GRAPH_KEY, why))
     return ConversionResult(
-        output_prefix,
+        prefix,
         len(contents) + len(added),
-        shards,
+        made,
         tuple(key for key, item in contents.items() if isinstance(item, Value)),
         dropped,
         tuple(added),
         (*reader.notes, *plan.notes),
-        record_latest(output_prefix) if update_state_file else "",
+        record_latest(prefix) if update_state_file else "",
     )
 
 
@@ -143,9 +149,7 @@ def _content(
     transform = move.transform
     if transform is None:
         return taken_from(reader, move.sources[0], big_endian=big_endian)
-    return Value(
-        move.spec, lambda: transform(*(reader[key] for key in move.sources))
-    )
+    return Value(move.spec, lambda: transform(*(reader[key] for key in move.sources)))
 
 
 def _graph_contents(

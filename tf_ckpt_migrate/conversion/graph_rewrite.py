@@ -57,7 +57,9 @@ def _set_keys(
                 attribute.checkpoint_key = first
                 kept.append(attribute)
         if len(kept) != len(node.attributes):
-            replaced = [type(each).FromString(each.SerializeToString()) for each in kept]
+            replaced = [
+                type(each).FromString(each.SerializeToString()) for each in kept
+            ]
             del node.attributes[:]
             node.attributes.extend(replaced)
     return copies

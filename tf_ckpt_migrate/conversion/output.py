@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import moved_to_shard
-from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.reader import BundleReader
-from tf_ckpt_migrate.bundle.slices import slice_key
 from tf_ckpt_migrate.bundle.writer import BundleWriter, Shard
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.packing import packed
+from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
 from tf_ckpt_migrate.errors import OutputExistsError
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ __all__ = [
     "Contents",
     "Reference",
     "Value",
-    "raw_entries",
     "refuse_source_as_output",
     "string_value",
     "taken_from",
@@ -116,6 +114,7 @@ def write_output(
     overwrite: bool = False,
     data: DataMode = "auto",
     big_endian: bool = False,
+    shards: int | None = None,
 ) -> tuple[Shard, ...]:
     """Write a checkpoint.
 
@@ -125,6 +124,8 @@ def write_output(
       overwrite: Whether a checkpoint of this prefix may be replaced.
       data: How shards are taken over: ``"auto"``, ``"link"`` or ``"copy"``.
       big_endian: The byte order of what is referred to.
+      shards: None links whole shards; a number writes so many new ones, with only the
+        bytes that are referred to.
 
     Returns:
       The shards of the checkpoint.
@@ -143,16 +144,26 @@ def write_output(
     with BundleWriter(
         prefix, overwrite=overwrite, data=data, big_endian=big_endian
     ) as writer:
-        numbers = {
-            name: _linked(writer, bundle, contents) for name, bundle in bundles.items()
-        }
-        entries = _referred(contents, numbers)
+        if shards is None:
+            numbers = {
+                name: _linked(writer, bundle, contents)
+                for name, bundle in bundles.items()
+            }
+            entries = _referred(contents, numbers)
+        else:
+            entries = packed(writer, _references(contents), shards)
         values = {k: item for k, item in contents.items() if isinstance(item, Value)}
         if values:
-            number = writer.new_shard()
+            number = writer.new_shard() if shards is None else shards - 1
             for key, item in values.items():
                 entries[key.encode()] = writer.append(number, item.compute(), item.spec)
         return writer.commit(entries)
+
+
+def _references(contents: Contents) -> Iterator[tuple[str, BundleReader, str]]:
+    for key, item in contents.items():
+        if isinstance(item, Reference):
+            yield key, item.bundle, item.key
 
 
 def _linked(
@@ -167,17 +178,11 @@ def _linked(
             shard
             for item in contents.values()
             if isinstance(item, Reference) and item.bundle is bundle
-            for shard in _shards_of(index, item.key)
+            for _, entry, _ in stored_entries(index, item.key, item.key)
+            for shard in [entry.shard]
+            if not entry.slices
         }
     return {old: writer.link(bundle.shards.present(old)) for old in sorted(used)}
-
-
-def _shards_of(index: BundleIndex, key: str) -> Iterator[int]:
-    entry = index[key]
-    for piece in entry.slices:
-        yield index.slice_entry(key, piece).shard
-    if not entry.slices:
-        yield entry.shard
 
 
 def _referred(
@@ -201,39 +206,3 @@ def _referred(
             )
         )
     return entries
-
-
-def raw_entries(
-    index: BundleIndex, key: str, new_key: str, shards: Mapping[int, int] | None = None
-) -> list[tuple[bytes, bytes]]:
-    """Return the serialized entries of a tensor under a new key, its slices' too.
-
-    Args:
-      index: Of the checkpoint that has it.
-      key: Its key there.
-      new_key: The key to write.
-      shards: Old to new shard numbers; None if they stay.
-
-    Raises:
-      CorruptCheckpointError: If a slice is missing.
-    """
-    raw = index.raw[key]
-    if shards is None and not index.has_slices:
-        return [(new_key.encode(), raw)]
-    entry = index[key]
-    found = [(new_key.encode(), entry, raw)] + [
-        (
-            slice_key(new_key, piece),
-            index.slice_entry(key, piece),
-            index.raw_slice(key, piece),
-        )
-        for piece in entry.slices
-    ]
-    if shards is None:
-        return [(name, kept) for name, _, kept in found]
-    where = f"{index.path}, key {key!r}"
-    return [
-        # The entry of a partitioned variable names shard 0, but has no bytes there.
-        (name, kept if e.slices else moved_to_shard(kept, shards[e.shard], None, where))
-        for name, e, kept in found
-    ]

@@ -21,7 +21,11 @@ CheckpointLike: TypeAlias = str | os.PathLike[str] | CheckpointReader
 
 
 def opened(checkpoint: CheckpointLike) -> CheckpointReader:
-    """Return the reader of a checkpoint, which may be one already."""
+    """Return the reader of a checkpoint, which may be one already.
+
+    Raises:
+      CheckpointError: If there is none, or it cannot be read.
+    """
     if isinstance(checkpoint, CheckpointReader):
         return checkpoint
     return load_checkpoint(checkpoint)
