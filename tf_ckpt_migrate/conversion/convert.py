@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
@@ -87,7 +86,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     prefix = os.fspath(output_prefix)
     reader = opened(plan.source if source is None else source)
     _check(plan, reader)
-    like = _like(plan)
+    like = _like(plan, reader)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
     contents = {
         move.target: _content(move, reader, big_endian=big_endian)
@@ -96,7 +95,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     for kept in plan.kept_targets:
         if like is not None:
             contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
-    added = _graph_contents(plan, reader, like, contents)
+    added = _graph_contents(plan, reader, like)
     made = write_output(
         prefix,
         {**contents, **added},
@@ -128,19 +127,27 @@ def _check(plan: MigrationPlan, reader: CheckpointReader) -> None:
     plan.check({key: specs[key] for key in specs if key not in derived})
 
 
-def _like(plan: MigrationPlan) -> CheckpointReader | None:
+def _needs_graph(plan: MigrationPlan, reader: CheckpointReader) -> bool:
+    """Return whether the output has object-based keys.
+
+    A variable of a name-based checkpoint may be called like one; it is none.
+    """
+    named = reader.object_graph is None
+    return any(
+        is_object_key(move.target) and not (named and move.is_kept)
+        for move in plan.moves
+    )
+
+
+def _like(plan: MigrationPlan, reader: CheckpointReader) -> CheckpointReader | None:
     """Return the checkpoint that the result is to be like, where anything needs it."""
-    needed = bool(plan.kept_targets) or _any_object_key(m.target for m in plan.moves)
     if not plan.target and plan.kept_targets:
         raise PlanError(
             f"{plan.kept_targets[0].name!r} keeps the value it has in the target, but "
             "the plan names no target checkpoint; name one in its field 'target'"
         )
+    needed = bool(plan.kept_targets) or _needs_graph(plan, reader)
     return opened(plan.target) if plan.target and needed else None
-
-
-def _any_object_key(keys: Iterable[str]) -> bool:
-    return any(map(is_object_key, keys))
 
 
 def _content(
@@ -156,10 +163,9 @@ def _graph_contents(
     plan: MigrationPlan,
     reader: CheckpointReader,
     like: CheckpointReader | None,
-    contents: Mapping[str, Reference | Value],
 ) -> dict[str, Value]:
     """Return the object graph that fits the output's keys, if they need one."""
-    if not _any_object_key(contents):
+    if not _needs_graph(plan, reader):
         return {}
     if like is not None and like.object_graph is not None:
         return {OBJECT_GRAPH_KEY: string_value(like.get_tensor(OBJECT_GRAPH_KEY))}

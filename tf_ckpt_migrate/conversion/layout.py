@@ -94,7 +94,7 @@ def layout_of(reader: CheckpointReader) -> Layout:
 
 
 def _is_bookkeeping(key: str, reader: CheckpointReader) -> bool:
-    if not is_object_key(key):
+    if not is_object_key(key) or reader.object_graph is None:
         return False
     if key.endswith(_VALUE_END):  # nearly all; their role would cost time
         return key == SAVE_COUNTER_KEY
@@ -104,8 +104,9 @@ def _is_bookkeeping(key: str, reader: CheckpointReader) -> bool:
 def _aliases(
     specs: Mapping[str, TensorSpec], reader: CheckpointReader
 ) -> dict[str, str]:
-    graph = reader.object_graph
-    full_names = {} if graph is None else graph.full_names()
+    if reader.object_graph is None:
+        return {}
+    full_names = reader.object_graph.full_names()
     found: dict[str, str] = {}
     doubtful: set[str] = set()
     for key in specs:

@@ -44,7 +44,7 @@ def plan_tf1_to_tf2(
     objects = [
         Drop(source=key, reason="the object-based key of a named tensor")
         for key in reader
-        if is_object_key(key)
+        if is_object_key(key) and reader.object_graph is not None
     ]
     if like is not None:
         return plan_migration(
@@ -80,7 +80,7 @@ def _variables(reader: CheckpointReader) -> Mapping[str, TensorSpec]:
 
 
 def _in_guide_layout(move: Move) -> Move:
-    if is_object_key(move.target):
+    if is_object_key(move.target) and not move.is_kept:
         return move
     return move._replace(target=guide_key(move.target))
 
