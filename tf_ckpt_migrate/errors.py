@@ -65,7 +65,7 @@ class ChecksumError(CorruptCheckpointError):
 
 
 class LayoutError(CheckpointError, ValueError):
-    """A checkpoint is of another layout (name-based, object-based) than the call needs."""
+    """A checkpoint's layout (name-based, object-based) is not the one a call needs."""
 
 
 class TensorNotFoundError(CheckpointError, LookupError):

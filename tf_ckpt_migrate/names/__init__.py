@@ -1,0 +1,1 @@
+"""Names as pure strings: grammar, rules, assignment maps and plans."""
