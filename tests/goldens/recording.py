@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple
 
 import names
-import numpy as np
+from digests import digest
 
-__all__ = ["Written", "digest", "golden", "main"]
+__all__ = ["Writer", "Written", "golden", "main"]
 
 HERE = Path(__file__).resolve().parent
 SMALL = 1000  # Above this many keys one digest stands for all: the record stays small.
@@ -53,21 +53,6 @@ def golden(writer: Writer, name: str | None = None) -> Writer:
     """Register ``writer`` under ``name``, by default its own."""
     _REGISTRY[name or writer.__name__] = writer
     return writer
-
-
-def digest(value: Any) -> str:
-    """Return the SHA-256 of a value.
-
-    Of the bytes in C order, little-endian; of strings: for each element its length in
-    8 bytes, little-endian, then its bytes.
-    """
-    array = np.asarray(value)
-    if array.dtype.kind in "OSU":
-        flat = [e.encode() if isinstance(e, str) else bytes(e) for e in array.flat]
-        data = b"".join(len(e).to_bytes(8, "little") + e for e in flat)
-    else:
-        data = array.tobytes()
-    return hashlib.sha256(data).hexdigest()
 
 
 def _entry(dtype: str, shape: Any, value: Any) -> dict[str, Any]:
