@@ -130,20 +130,32 @@ _OBJECTS = (
     "saved_model_module",
 )
 
-_OPTIMIZERS = ("adadelta", "adagrad", "adam", "adam_amsgrad", "adam_ema", "adamax")
-_OPTIMIZERS += ("adamw", "ftrl", "nadam", "rmsprop", "rmsprop_centered")
-_OPTIMIZERS += ("sgd", "sgd_momentum")
-_MODERN = tuple(f"optimizer_{name}" for name in _OPTIMIZERS)
-_LEGACY = tuple(
-    f"legacy_{name}" for name in _OPTIMIZERS if name not in ("adam_ema", "adamw")
+_OPTIMIZERS = (
+    *("adadelta", "adagrad", "adam", "adam_amsgrad", "adam_ema", "adamax", "adamw"),
+    *("ftrl", "nadam", "rmsprop", "rmsprop_centered", "sgd", "sgd_momentum"),
 )
-_KERAS_3 = ("layers", "root_model", "saved_model", "tracked_model", *_MODERN)
-_KERAS_2 = (*_KERAS_3, "mixed_precision", "weights", *_LEGACY)
+_NOT_LEGACY = ("adam_ema", "adamw")
+_KERAS_3 = (
+    *("layers", "root_model", "saved_model", "tracked_model"),
+    *(f"optimizer_{name}" for name in _OPTIMIZERS),
+)
+_KERAS_2 = (
+    *_KERAS_3,
+    *("mixed_precision", "weights"),
+    *(f"legacy_{name}" for name in _OPTIMIZERS if name not in _NOT_LEGACY),
+)
 
 _EVERYWHERE = (*_FILES, *_MODELS, *_DIRECTORIES, *_GRAPH_OBJECTS)
 
 GOLDENS = {
     "tf1_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_TF1_ONLY),
-    "tf2_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_OBJECTS, *(f"keras_{name}" for name in _KERAS_2)),
-    "tf2_21": (*_EVERYWHERE, *_OBJECTS, "checkpoint_sharding_policy", *(f"keras_{name}" for name in _KERAS_3), *(f"tf_keras_{name}" for name in _KERAS_2)),
+    "tf2_15": (
+        *(*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_OBJECTS),
+        *(f"keras_{name}" for name in _KERAS_2),
+    ),
+    "tf2_21": (
+        *(*_EVERYWHERE, *_OBJECTS, "checkpoint_sharding_policy"),
+        *(f"keras_{name}" for name in _KERAS_3),
+        *(f"tf_keras_{name}" for name in _KERAS_2),
+    ),
 }

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 import tf_keras
 from recording import Written, golden
 from tf1_graph import ramp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _KERASES = {"keras": tf.keras, "tf_keras": tf_keras}
 
@@ -48,7 +51,7 @@ def _train(model: Any, optimizer: Any, steps: int = 2) -> None:
     variables = model.trainable_variables
     for _ in range(steps):
         gradients = [tf.ones(v.shape) / 8 for v in variables]
-        optimizer.apply_gradients(zip(gradients, variables))
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
 
 def _with_optimizer(keras: Any, optimizers: Any, make: Callable[[Any], Any]) -> Written:

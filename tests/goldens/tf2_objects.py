@@ -68,7 +68,8 @@ def checkpoint_vars() -> Written:
 @golden
 def checkpoint_names() -> Written:
     """Attribute names that need escaping, and very long ones."""
-    keys = ["a/b", "a.b", ".S", "a.Sb", "..", "/", "名前", "x" * 300, "b c", ".ATTRIBUTES"]
+    keys = ["a/b", "a.b", ".S", "a.Sb", "..", "/", "名前", "x" * 300, "b c"]
+    keys += [".ATTRIBUTES"]
     variables = {key: tf.Variable(float(i)) for i, key in enumerate(keys)}
     deep = {"deep" * 15: {"er" * 30: {"and" * 20: {"er" * 60: tf.Variable(1.0)}}}}
     return _object_based(tf.train.Checkpoint(d=variables, deep=deep))
