@@ -102,6 +102,11 @@ class BundleIndex(Mapping[str, Entry]):
             )
         return header.num_shards, header.endianness == _BIG_ENDIAN
 
+    @property
+    def has_slices(self) -> bool:
+        """Whether any variable is partitioned."""
+        return bool(self._slices)
+
     def slices(self) -> list[tuple[str, TensorSlice]]:
         """Return every slice of every partitioned variable, in the order of the file."""
         if not self._slices:
