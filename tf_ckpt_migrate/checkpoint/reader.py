@@ -151,7 +151,7 @@ class CheckpointReader(Mapping[str, Any]):
         """Dtype and shape of every tensor."""
         if not isinstance(self._reader, BundleReader):
             return {key: tensor.spec for key, tensor in self._reader.tensors.items()}
-        return {key: entry.spec for key, entry in self._reader.index.items()}
+        return self._reader.index.specs
 
     def places(self, key: str) -> tuple[Place, ...]:
         """Return where the bytes of a tensor are: one place, or one for each slice.
