@@ -200,9 +200,10 @@ def length_without_docstring(function: ast.FunctionDef) -> int:
 
 # Whoever leaves one of these gives its reason: TODO(#12): wait for protobuf 8.
 LEFTOVER = re.compile(r"\b(?:TODO|FIXME|XXX)\b(?!\(#\d+\): )|/(?:work|opt|root)/\w")
+TEXT_FOLDERS = (PACKAGE, "benchmarks", "docs", "examples", "tests", "tools")
 TEXTS = [
     path
-    for pattern in ("*.*", f"{PACKAGE}/**/*", "t*/**/*", "docs/**/*", "examples/**/*")
+    for pattern in ("*", *(f"{folder}/**/*" for folder in TEXT_FOLDERS))
     for path in sorted(ROOT.glob(pattern))
     if path.suffix in {".md", ".py", ".toml", ".yaml"}
 ]

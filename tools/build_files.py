@@ -22,7 +22,7 @@ from tools.source_graph import PACKAGE, ROOT, imports, modules
 
 __all__ = ["build_files", "main", "stale"]
 
-_FOLDERS = (PACKAGE, "tests", "tools")
+_FOLDERS = (PACKAGE, "benchmarks", "examples", "tests", "tools")
 _HEADER = """\
 # Written by tools/build_files.py from what the sources import.
 

@@ -12,7 +12,7 @@ __all__ = ["PACKAGE", "ROOT", "Import", "imports", "modules", "tree"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "tf_ckpt_migrate"
-_OURS = (PACKAGE, "tests", "tools")
+_OURS = (PACKAGE, "benchmarks", "examples", "tests", "tools")
 
 
 class Import(NamedTuple):
