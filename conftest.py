@@ -7,11 +7,18 @@ import os
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing: the machine is shared.
+settings.register_profile("untimed", deadline=None, print_blob=True)
+settings.load_profile("untimed")
 
 # Their doctests, and the import that collects them, need TensorFlow.
 _NEED_TENSORFLOW = ["live", "keras.py", "estimator.py", "testing.py", "distributed.py"]
 _HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 
+# Programs for other interpreters, which doctest would import.
+collect_ignore_glob = ["tests/goldens/*.py"]
 collect_ignore = (
     []
     if _HAS_TENSORFLOW

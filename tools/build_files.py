@@ -40,6 +40,7 @@ py_library(
     srcs = ["conftest.py"],
     data = {data},
     deps = [
+        # hypothesis dep
         # pytest dep
     ],
 )
