@@ -17,8 +17,6 @@ settings.load_profile("untimed")
 _NEED_TENSORFLOW = ["live", "keras.py", "estimator.py", "testing.py", "distributed.py"]
 _HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 
-# Programs for other interpreters, which doctest would import.
-collect_ignore_glob = ["tests/goldens/*.py"]
 collect_ignore = (
     []
     if _HAS_TENSORFLOW
@@ -32,8 +30,6 @@ collect_ignore = (
 @pytest.fixture(scope="session")
 def tf() -> ModuleType:
     """TensorFlow; a test that asks for it gets the mark ``tf``."""
-    if not _HAS_TENSORFLOW:
-        pytest.skip("TensorFlow is not installed here")
     return importlib.import_module("tensorflow")
 
 
@@ -54,3 +50,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("tf")
         if "tf1_python" in asked:
             item.add_marker("tf1")
+        if item.get_closest_marker("tf") and not _HAS_TENSORFLOW:
+            item.add_marker(pytest.mark.skip(reason="TensorFlow is not installed here"))
