@@ -155,6 +155,12 @@ def test_the_public_names_are_stated_alike_in_their_three_places():
     assert sorted([*names, "__version__"]) == sorted(tf_ckpt_migrate.__all__)
 
 
+def test_the_reference_lists_the_public_names():
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert sorted(["__version__", *listed]) == sorted(tf_ckpt_migrate.__all__)
+
+
 PUBLIC = [
     (home, name)
     for home, names in tf_ckpt_migrate._HOMES.items()
