@@ -210,6 +210,4 @@ def _numbers(stored: Sequence[Any], dtype: DType) -> Array:
         return np.array(stored, part).view(target)
     if dtype in (DType.float16, DType.bfloat16):
         return np.array(stored, np.uint16).view(target)
-    if target.names:  # quantized: a structure of one integer
-        return np.array(stored, target[0]).view(target)
     return np.array(stored, target)
