@@ -13,7 +13,7 @@ The laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -40,7 +40,6 @@ __all__ = ["Resolution", "Specs", "Unmatched", "Unmet", "resolve"]
 Specs: TypeAlias = Mapping[str, TensorSpec]
 Unmatched: TypeAlias = Literal["error", "keep", "drop"]
 Unmet: TypeAlias = Literal["error", "keep"]
-_Goal: TypeAlias = "tuple[str, Transform | None]"
 
 
 class Resolution(NamedTuple):
@@ -159,6 +158,8 @@ class _Resolver:
         self, rule: Rule, position: int, decided: Mapping[str, int]
     ) -> Callable[[str], None]:
         """Return what does with a key as ``rule`` says; made once per rule."""
+        if isinstance(rule, Rename):
+            return lambda key: self._named(key, rule.target, rule.transform)
         if isinstance(rule, RenameScope):
             return self._scope_handler(rule)
         if isinstance(rule, RenameRegex):
@@ -172,11 +173,12 @@ class _Resolver:
             first = next((key for key in self.source if key in rule.sources), None)
             whole = all(decided.get(key) == position for key in rule.sources)
             return lambda key: self._combine(rule, key == first, whole)
-        goals = rule.targets if isinstance(rule, Split) else _goals(rule)
-        return lambda key: self._named(key, goals)
+        return lambda key: self._split(key, rule)
 
     def _scope_handler(self, rule: RenameScope) -> Callable[[str], None]:
         start, scope, transform = len(rule.source), rule.target, rule.transform
+        if self.target is None:
+            return lambda key: self._move((key,), scope + key[start:], transform)
         return lambda key: self._found(key, scope + key[start:], transform)
 
     def _regex_handler(self, rule: RenameRegex) -> Callable[[str], None]:
@@ -197,14 +199,17 @@ class _Resolver:
         else:
             self.problems.no_target(key, name)
 
-    def _named(self, key: str, goals: Iterable[_Goal]) -> None:
-        """Move ``key`` to names that someone wrote out: they must exist."""
-        for name, transform in goals:
-            place = self._place(name)
-            if place is None:
-                self.problems.no_target(key, name)
-            else:
-                self._move((key,), place, transform)
+    def _named(self, key: str, name: str, transform: Transform | None) -> None:
+        """Move ``key`` to a name that someone wrote out: it must exist."""
+        place = self._place(name)
+        if place is None:
+            self.problems.no_target(key, name)
+        else:
+            self._move((key,), place, transform)
+
+    def _split(self, key: str, rule: Split) -> None:
+        for name, transform in rule.targets:
+            self._named(key, name, transform)
 
     def _combine(self, rule: Combine, is_first: bool, whole: bool) -> None:
         if not is_first or not whole:  # what it lacks is reported with the rules
@@ -252,16 +257,17 @@ class _Resolver:
             except TransformError as error:
                 self.problems.misfit(sources, target, str(error))
                 return
-        move = Move(sources, target, transform, spec)
-        self.moves.append(move)
+        self.moves.append(Move(sources, target, transform, spec))
         if self.target is not None:
-            wanted = self.target.get(target)
-            if wanted is not None and wanted != spec:
-                self.problems.differs(move, wanted)
+            wanted = self.target.get(target, spec)
+            if wanted != spec:
+                self.problems.differs(self.moves[-1], wanted)
 
     def _report_rules(self, matching: Matching) -> None:
-        counts = zip(self.rules, matching.won, matching.lost, strict=True)
-        for rule, won, lost in counts:
+        for position, rule in enumerate(self.rules):
+            won, lost = matching.won[position], matching.lost.get(position)
+            if won and not lost and not isinstance(rule, Combine):
+                continue
             missing = _missing(rule, self.source)
             if missing and won:
                 self.problems.combine_lacks(rule, missing)
@@ -289,10 +295,6 @@ class _Resolver:
             f"{rule!r} decides about {won:,} of the {won + lost:,} keys that it fits; "
             f"the others went to {takers[0]}{more}, which comes first"
         )
-
-
-def _goals(rule: Rename) -> tuple[_Goal, ...]:
-    return ((rule.target, rule.transform),)
 
 
 def _missing(rule: Rule, source: Collection[str]) -> list[str]:

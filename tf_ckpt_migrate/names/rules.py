@@ -404,7 +404,7 @@ def _call(name: str, *arguments: object, **options: object) -> str:
 
 
 def _check_name(name: object, rule: object) -> None:
-    if not isinstance(name, str) or not name or name.endswith("/"):
+    if not isinstance(name, str) or not name or name[-1] == "/":
         raise RuleError(
             f"{rule!r}: {name!r} is not the name of a tensor"
             + ("; for a scope use RenameScope" if str(name).endswith("/") else "")
