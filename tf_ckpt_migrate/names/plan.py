@@ -37,7 +37,8 @@ class MigrationPlan:
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
       >>> spec = TensorSpec(DType.float32, (2,))
-      >>> plan = MigrationPlan("ckpt", "", {"a": spec}, (Move(("a",), "b", None, spec),))
+      >>> moves = (Move(("a",), "b", None, spec),)
+      >>> plan = MigrationPlan("model.ckpt", "", {"a": spec}, moves)
       >>> plan.summary
       '1 key: 1 renamed, 0 kept, 0 dropped, 0 unmatched, 0 collisions'
       >>> plan.reversed().moves[0].target

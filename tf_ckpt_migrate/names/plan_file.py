@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.errors import PlanError, TransformError
+from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.names.hints import Hints
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -118,8 +118,8 @@ def from_yaml(text: str) -> MigrationPlan:
             raise root.error(f"{name!r} is missing; plan.to_yaml() writes whole plans")
     if fields["version"].text("version") != VERSION:
         raise fields["version"].error(
-            f"version {fields['version'].text('version')!r} is not {VERSION!r}, the one "
-            "this release reads"
+            f"this release reads version {VERSION} of plans, not "
+            f"{fields['version'].text('version')}"
         )
     specs = {
         key: _spec(node)

@@ -24,6 +24,7 @@ from tf_ckpt_migrate.names.matching import Matching, match
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.problems import Problems
 from tf_ckpt_migrate.names.rules import (
+    Bind,
     Combine,
     Drop,
     Keep,
@@ -95,7 +96,7 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     """
     _check_word("unmatched", unmatched, ("error", "keep", "drop"))
     _check_word("unmet", unmet, ("error", "keep"))
-    rules = AssignmentMap(assignment_map)
+    rules = tuple(AssignmentMap(assignment_map))
     resolver = _Resolver(rules, source, target, unmatched, aliases or {})
     resolver.run()
     kept = resolver.unmet_targets(unmet)
@@ -114,7 +115,7 @@ def _check_word(name: str, value: str, words: Sequence[str]) -> None:
 class _Resolver:
     """One resolution under way: what is known, and what has been found so far."""
 
-    rules: AssignmentMap
+    rules: tuple[Rule, ...]
     source: Specs
     target: Specs | None
     unmatched: Unmatched
@@ -126,6 +127,7 @@ class _Resolver:
         self.notes: list[str] = []
         self.problems = Problems()
         self._taken: dict[str, tuple[str, ...]] = {}  # target: its sources
+        self._combined: set[int] = set()  # positions of rules that are done
 
     def run(self) -> None:
         """Decide about every source key, in order."""
@@ -163,17 +165,14 @@ class _Resolver:
         if isinstance(rule, RenameScope):
             return self._scope_handler(rule)
         if isinstance(rule, RenameRegex):
-            return self._regex_handler(rule)
-        if isinstance(rule, Drop):
-            reason = rule.reason or repr(rule)
-            return lambda key: self.dropped.append(Dropped(key, reason))
-        if isinstance(rule, Keep):
-            return lambda key: self._carry(key, key)
+            return lambda key: self._found(
+                key, rule.target_of(key) or "", rule.transform
+            )
+        if isinstance(rule, Split):
+            return lambda key: self._split(key, rule)
         if isinstance(rule, Combine):
-            first = next((key for key in self.source if key in rule.sources), None)
-            whole = all(decided.get(key) == position for key in rule.sources)
-            return lambda key: self._combine(rule, key == first, whole)
-        return lambda key: self._split(key, rule)
+            return self._combine_handler(rule, position, decided)
+        return lambda key: self._chosen(key, rule)
 
     def _scope_handler(self, rule: RenameScope) -> Callable[[str], None]:
         start, scope, transform = len(rule.source), rule.target, rule.transform
@@ -181,8 +180,12 @@ class _Resolver:
             return lambda key: self._move((key,), scope + key[start:], transform)
         return lambda key: self._found(key, scope + key[start:], transform)
 
-    def _regex_handler(self, rule: RenameRegex) -> Callable[[str], None]:
-        return lambda key: self._found(key, rule.target_of(key) or "", rule.transform)
+    def _combine_handler(
+        self, rule: Combine, position: int, decided: Mapping[str, int]
+    ) -> Callable[[str], None]:
+        # What it lacks is reported with the rules.
+        whole = all(decided.get(key) == position for key in rule.sources)
+        return lambda key: self._combine(rule, position) if whole else None
 
     def _found(self, key: str, name: str, transform: Transform | None) -> None:
         """Move ``key`` to a name that a scope or pattern gave it, if there is one."""
@@ -211,9 +214,11 @@ class _Resolver:
         for name, transform in rule.targets:
             self._named(key, name, transform)
 
-    def _combine(self, rule: Combine, is_first: bool, whole: bool) -> None:
-        if not is_first or not whole:  # what it lacks is reported with the rules
+    def _combine(self, rule: Combine, position: int) -> None:
+        """Make the targets when the first of the sources comes along."""
+        if position in self._combined:
             return
+        self._combined.add(position)
         for name, transform in rule.targets:
             place = self._place(name)
             if place is None:
@@ -221,12 +226,18 @@ class _Resolver:
             else:
                 self._move(rule.sources, place, transform)
 
+    def _chosen(self, key: str, rule: Drop | Keep | Bind) -> None:
+        if isinstance(rule, Drop):
+            self.dropped.append(Dropped(key, rule.reason or repr(rule)))
+        else:  # a Bind is refused before
+            self._carry(key)
+
     def _unmatched(self, key: str) -> None:
         place = None if self.target is None else self._place(key)
         if place is not None:
             self._move((key,), place, None)
         elif self.unmatched == "keep":
-            self._carry(key, key)
+            self._carry(key)
         elif self.unmatched == "drop":
             self.dropped.append(Dropped(key, "no rule matches it"))
         else:
@@ -239,9 +250,9 @@ class _Resolver:
             return name
         return self.aliases.get(name)
 
-    def _carry(self, key: str, name: str) -> None:
-        """Move ``key`` although the target need not know the name."""
-        self._move((key,), self._place(name) or name, None)
+    def _carry(self, key: str) -> None:
+        """Keep the name of ``key``, though the target need not know it."""
+        self._move((key,), self._place(key) or key, None)
 
     def _move(
         self, sources: tuple[str, ...], target: str, transform: Transform | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tf_ckpt_migrate.errors import PlanError
 
@@ -41,7 +41,7 @@ class Node:
         Raises:
           PlanError: If it is a list or mapping, or nothing.
         """
-        if not isinstance(self.value, str) or self.tag == "null" and self.value == "":
+        if not isinstance(self.value, str) or (self.tag == "null" and not self.value):
             raise self.error(f"{what} is to be text")
         return self.value
 
@@ -110,7 +110,8 @@ def parse_yaml(text: str) -> Node:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        root = yaml.compose(text, Loader=loader)
+        # The stubs leave the type of what compose() returns open.
+        root = cast("yaml.Node | None", yaml.compose(text, Loader=loader))  # pyright: ignore[reportUnknownMemberType]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
