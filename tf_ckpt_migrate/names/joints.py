@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.renames import Rename
@@ -146,12 +146,13 @@ def _targets(
 ) -> Goals:
     if isinstance(targets, str):
         raise RuleError(f"{targets!r} is one target; use Rename, or give a list")
-    made: dict[str, Transform | None] = {}
-    made.update(targets if isinstance(targets, Mapping) else dict.fromkeys(targets))
+    goals = cast(Mapping[str, Transform | None], targets)
+    if not isinstance(targets, Mapping):
+        goals = dict[str, Transform | None].fromkeys(targets)
     kind = type(rule).__name__
-    for target, transform in made.items():
+    for target, transform in goals.items():
         check_name(target, kind)
         check_transform(transform, kind)
-    if not made:
+    if not goals:
         raise RuleError(f"{kind} needs at least one target; to leave a key, Drop it")
-    return tuple(made.items())
+    return tuple(goals.items())

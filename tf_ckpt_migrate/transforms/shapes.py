@@ -70,6 +70,7 @@ class Reshape(Transform, op="reshape"):
       TransformError: If more than one length is open.
 
     Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
       >>> str(Reshape((2, -1)).output_spec(TensorSpec(DType.int32, (6,))))
       'int32[2, 3]'
     """
