@@ -166,7 +166,7 @@ class MigrationPlan:
 
     @classmethod
     def from_yaml(cls, text: str) -> MigrationPlan:
-        """Return the plan that YAML (or JSON) says; nothing in it is executed.
+        """Return the plan that YAML says; nothing in it is executed.
 
         Raises:
           PlanError: If it is not well formed, naming the line, or not closed.
