@@ -141,6 +141,23 @@ def test_roles_of_an_object_based_checkpoint():
     assert {key: role_of(key, roles) for key in roles} == roles
 
 
+def test_a_keras_optimizer_that_counts_its_steps_elsewhere():
+    roles = {
+        "dnn/kernel": "weight",
+        "global_step": "step",
+        "training/Adagrad/decay": "optimizer",
+        "training/Adagrad/learning_rate": "optimizer",
+        "training/Adagrad/dnn/kernel/accumulator": "slot",
+    }
+    assert {key: role_of(key, roles) for key in roles} == roles
+
+
+def test_a_weight_beside_a_variable_called_iter_stays_a_weight():
+    keys = {object_key("net", "iter"), object_key("net", "w"), "n/iter", "n/w"}
+    assert role_of(object_key("net", "w"), keys) == "weight"
+    assert role_of("n/w", keys) == "weight"
+
+
 def test_what_ggt_keeps_for_all_variables():
     keys = {"flat_grad", "grad_buffer", "moment1", "w"}
     assert role_of("moment1", keys) == "optimizer"

@@ -127,7 +127,7 @@ class Problems:
         for kind in kinds:
             lines += ["", f"{len(self._findings[kind]):,} {_HEADINGS[kind]}:"]
             lines += self._section(kind, hints)
-        advice = self._advice(source, hints["source"])
+        advice = self._advice(source)
         if advice:
             lines += ["", "To go on:", *(f"  {line}" for line in advice)]
         problems = [
@@ -152,8 +152,8 @@ class Problems:
         rest = len(self._findings[kind]) - len(shown)
         return [*shown, f"  … and {rest:,} more"] if rest else shown
 
-    def _advice(self, source: Mapping[str, TensorSpec], hints: Hints) -> list[str]:
-        pairs = self._pairs(source, hints)
+    def _advice(self, source: Mapping[str, TensorSpec]) -> list[str]:
+        pairs = self._pairs(source)
         lines = [f"add Rename({old!r}, {new!r})" for old, new in pairs.items()]
         left = [key for key in self._unmatched if key not in pairs]
         lines += _leaving(left, source)
@@ -163,7 +163,7 @@ class Problems:
             )
         return lines
 
-    def _pairs(self, source: Mapping[str, TensorSpec], hints: Hints) -> dict[str, str]:
+    def _pairs(self, source: Mapping[str, TensorSpec]) -> dict[str, str]:
         """Return a few unmatched sources for unmet targets of like name and spec."""
         pairs: dict[str, str] = {}
         free = Hints(self._unmatched)
@@ -172,7 +172,6 @@ class Problems:
                 if source[key] == spec and key not in pairs:
                     pairs[key] = name
                     break
-        del hints
         return pairs
 
 
