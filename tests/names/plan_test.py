@@ -178,7 +178,7 @@ def test_reversed_swaps_everything():
     assert back.dropped == (Dropped("head", "no source is assigned to it"),)
     assert back.kept_targets == (KeptTarget("step", S, "starts anew: # 'quoted'"),)
     assert back.notes[0] == (
-        "1 key(s) dropped on the way there do not come back: 'step'"
+        "what was dropped on the way there (1) does not come back: 'step'"
     )
     assert back.reversed() == MIXED
 

@@ -256,8 +256,8 @@ def test_all_findings_come_at_once_and_long_lists_are_cut():
     error = problems({"x": "y"}, source, specs("head"))
     assert len(error.problems) == 502
     text = str(error)
-    assert text.startswith("the plan leaves 502 thing(s) unaccounted for:")
-    assert "500 source key(s) without a place:" in text
+    assert text.startswith("the plan leaves 502 things unaccounted for:")
+    assert "500 source keys have no place:" in text
     assert "… and 490 more" in text
     assert len(text.splitlines()) < 35
 
@@ -267,7 +267,7 @@ def test_the_message_proposes_what_to_add():
     target = specs("encoder/pooler/w", "w")
     text = str(problems(None, source, target))
     assert "add Rename('bert/pooler/w', 'encoder/pooler/w')" in text
-    assert "add Drop(role='slot') to leave the 1 key(s)" in text
+    assert "add Drop(role='slot') to leave 1 of them behind" in text
     assert "add Drop(role='step')" in text
     assert 'pass unmatched="drop"' in text
 

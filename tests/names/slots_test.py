@@ -77,6 +77,11 @@ def test_without_its_variable_nothing_is_a_slot(key):
     assert role_of(key, {key}) == "weight"
 
 
+def test_a_weight_below_another_weight_stays_one():
+    keys = {"emb", "emb/proj", "emb/W", "emb/w_1", "emb/kernel/m"}
+    assert {key: role_of(key, keys) for key in keys} == dict.fromkeys(keys, "weight")
+
+
 def test_object_slots():
     w = object_key("model", "w")
     m = slot_key("model/w", "optimizer", "m")

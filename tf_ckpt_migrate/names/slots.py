@@ -65,6 +65,7 @@ _KERAS_SLOTS = frozenset(
 )
 
 _NUMBERED = re.compile(r"(.+?)(?:_(\d+))?", re.DOTALL)
+_OPTIMIZER_NAME = re.compile(r"[A-Z]+[a-z]")
 _PART = re.compile(r"(?:part|t)_\d+")
 _GLOBAL_STEP = re.compile(r"(?:.*/)?global_step(?:_\d+)?", re.DOTALL)
 _OF_OPTIMIZER = re.compile(
@@ -240,8 +241,10 @@ def _name_slot(key: str, keys: Container[str]) -> Slot | None:
 def _suffix_slot(variable: str, suffix: str, keys: Container[str]) -> Slot | None:
     optimizer, number = _numbered(suffix)
     if suffix not in _NAMED_SLOTS and optimizer not in _TF1_SLOTS:
-        # An optimizer of the user's own name: a variable has nothing else below it.
-        return Slot(variable, optimizer, str(number)) if variable in keys else None
+        # An optimizer of the user's own name, CamelCase as TensorFlow's are; below a
+        # variable "emb" there may be weights too, such as "emb/proj" and "emb/W".
+        is_named = _OPTIMIZER_NAME.match(optimizer) and variable in keys
+        return Slot(variable, optimizer, str(number)) if is_named else None
     owner = _owner(variable, keys)
     if owner is None:
         return None
