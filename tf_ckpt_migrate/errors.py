@@ -77,7 +77,7 @@ class SliceError(CheckpointError, ValueError):
 
 
 class TransformError(CheckpointError, ValueError):
-    """A transform is not well formed, or does not fit the tensors it is asked to take."""
+    """A transform is not well formed, or does not fit the tensors it is to take."""
 
 
 class UnsupportedDTypeError(CheckpointError, TypeError):

@@ -3,7 +3,7 @@
 TensorFlow's generated modules need TensorFlow, and a second registration of its message
 names would clash with it in one process. So the few messages are declared here, in a
 descriptor pool of their own and under a package of their own; wire format depends on
-field numbers and types alone. Enums are declared as int32, which is the same on the wire.
+field numbers and types alone. Enums are declared as int32: the same on the wire.
 Fields that are not declared here survive a parse and a serialization.
 
 Sources: ``tensor_bundle.proto``, ``tensor_slice.proto``, ``tensor_shape.proto``,

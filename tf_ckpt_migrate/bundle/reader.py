@@ -15,6 +15,7 @@ from tf_ckpt_migrate.bundle.entry import Entry
 from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.shards import Shards
 from tf_ckpt_migrate.bundle.strings import decode_strings
+from tf_ckpt_migrate.bundle.variants import check_variants
 from tf_ckpt_migrate.errors import ChecksumError
 from tf_ckpt_migrate.table import crc32c
 
@@ -141,6 +142,12 @@ class BundleReader:
         data = self.shards.read(entry.shard, entry.offset, entry.size, what)
         if entry.spec.dtype is DType.string:
             self._strings(entry, data, what, verify=True)
+        elif entry.spec.dtype is DType.variant:
+            where = f"{self.shards.path(entry.shard)}, {what}"
+            order = ">" if self.index.big_endian else "<"
+            check_variants(
+                bytes(data), entry.spec.size, entry.crc32c, where, order=order
+            )
         else:
             self._check(entry, data, what)
 

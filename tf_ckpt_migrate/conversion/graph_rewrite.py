@@ -151,7 +151,8 @@ def _edge(message: Any, path: _Path) -> _Edge:
         found = [child.node_id for child in children if child.local_name == name]
         if not found:
             raise CorruptCheckpointError(
-                f"the object graph has no object {'/'.join(path)!r}, though a key says so"
+                f"the object graph has no object {'/'.join(path)!r}, though a key "
+                "says so"
             )
         edge = _Edge(parent, name, found[0])
     return edge

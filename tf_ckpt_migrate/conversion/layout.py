@@ -1,4 +1,4 @@
-"""What a checkpoint offers to a plan: its tensors, their other names, its bookkeeping."""
+"""What a checkpoint offers to a plan: tensors, their other names, bookkeeping."""
 
 from __future__ import annotations
 

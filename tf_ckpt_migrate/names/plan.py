@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,7 +36,8 @@ class MigrationPlan:
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
       >>> spec = TensorSpec(DType.float32, (2,))
-      >>> plan = MigrationPlan("ckpt", "", {"a": spec}, (Move(("a",), "b", None, spec),))
+      >>> moves = (Move(("a",), "b", None, spec),)
+      >>> plan = MigrationPlan("model.ckpt", "", {"a": spec}, moves)
       >>> plan.summary
       '1 key: 1 renamed, 0 kept, 0 dropped, 0 unmatched, 0 collisions'
       >>> plan.reversed().moves[0].target
@@ -151,6 +151,8 @@ class MigrationPlan:
         Raises:
           TransformError: If a transform holds code.
         """
+        import json
+
         return json.dumps(self.to_config(), ensure_ascii=False, indent=2)
 
     def to_yaml(self) -> str:
@@ -165,7 +167,7 @@ class MigrationPlan:
 
     @classmethod
     def from_yaml(cls, text: str) -> MigrationPlan:
-        """Return the plan that YAML (or JSON) says; nothing in it is executed.
+        """Return the plan that YAML says; nothing in it is executed.
 
         Raises:
           PlanError: If it is not well formed, naming the line, or not closed.
