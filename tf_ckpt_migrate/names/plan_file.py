@@ -90,7 +90,7 @@ def to_yaml(plan: MigrationPlan) -> str:
     return f"# A plan of tf-ckpt-migrate. {plan.summary}\n{body}"
 
 
-def _dumper() -> Any:  # noqa: ANN401 a class made of one that has no useful stubs
+def _dumper() -> Any:
     import yaml
 
     untyped: Any = yaml
@@ -99,7 +99,7 @@ def _dumper() -> Any:  # noqa: ANN401 a class made of one that has no useful stu
     class Dumper(base):
         """Quotes what is not printable: the emitter would fold Unicode's newlines."""
 
-    def text(dumper: Any, value: str) -> Any:  # noqa: ANN401
+    def text(dumper: Any, value: str) -> Any:
         style = None if value.isprintable() else '"'
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
