@@ -196,13 +196,11 @@ class BlockBuilder:
         self._key = key
 
     def finish(self) -> bytes:
-        """Return the block and leave the builder empty."""
+        """Return the block."""
         tail = struct.pack(
             f"<{len(self._restarts) + 1}I", *self._restarts, len(self._restarts)
         )
-        block = b"".join([*self._parts, tail])
-        self.__init__(self._interval)
-        return block
+        return b"".join([*self._parts, tail])
 
 
 def shared_prefix(a: bytes, b: bytes) -> int:

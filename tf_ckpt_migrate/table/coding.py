@@ -27,7 +27,7 @@ def put_varint(value: int) -> bytes:
 
 
 def get_varint(data: Buffer, position: int, where: str) -> tuple[int, int]:
-    """Read the varint at ``position``.
+    r"""Read the varint at ``position``.
 
     Args:
       data: Bytes that hold the varint.
@@ -42,7 +42,7 @@ def get_varint(data: Buffer, position: int, where: str) -> tuple[int, int]:
       CorruptCheckpointError: If it does not fit in 64 bits.
 
     Example:
-      >>> get_varint(b"\\xac\\x02", 0, "example")
+      >>> get_varint(b"\xac\x02", 0, "example")
       (300, 2)
     """
     value = 0

@@ -6,11 +6,13 @@ checksum stored among the bytes that a checksum covers would otherwise weaken it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import google_crc32c
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from tf_ckpt_migrate.table.coding import Buffer
@@ -19,6 +21,12 @@ __all__ = ["extend", "mask", "unmask", "value"]
 
 _MASK_DELTA = 0xA282EAD8
 _UINT32 = 0xFFFFFFFF
+
+# The library has no type stubs.
+_extend = cast(
+    "Callable[..., int]",
+    google_crc32c.extend,  # pyright: ignore[reportUnknownMemberType]
+)
 
 
 def extend(crc: int, data: Buffer | np.ndarray[Any, Any]) -> int:
@@ -33,7 +41,7 @@ def extend(crc: int, data: Buffer | np.ndarray[Any, Any]) -> int:
         import numpy as np
 
         data = np.frombuffer(data, np.uint8)
-    return google_crc32c.extend(crc, data)
+    return _extend(crc, data)
 
 
 def value(data: Buffer | np.ndarray[Any, Any]) -> int:

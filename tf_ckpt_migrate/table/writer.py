@@ -31,7 +31,7 @@ def write_table(
       >>> file = io.BytesIO()
       >>> write_table(file, [(b"", b"header"), (b"w", b"entry")])
       >>> len(file.getvalue())
-      101
+      111
     """
     writer = _TableWriter(file, block_size)
     for key, value in entries:
@@ -71,6 +71,7 @@ class _TableWriter:
     def _close_block(self) -> None:
         if self._block:
             self._pending = self._write_block(self._block)
+            self._block = BlockBuilder()
 
     def _write_block(self, block: BlockBuilder) -> BlockHandle:
         contents = block.finish()

@@ -1,0 +1,54 @@
+"""What every test can ask for: TensorFlow, and an interpreter with TensorFlow 1.15."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from types import ModuleType
+
+import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing: the machine is shared.
+settings.register_profile("untimed", deadline=None, print_blob=True)
+settings.load_profile("untimed")
+
+# Their doctests, and the import that collects them, need TensorFlow.
+_NEED_TENSORFLOW = ["live", "keras.py", "estimator.py", "testing.py", "distributed.py"]
+_HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
+
+collect_ignore = (
+    []
+    if _HAS_TENSORFLOW
+    else [
+        *(f"tf_ckpt_migrate/{path}" for path in _NEED_TENSORFLOW),
+        *(f"tests/{path.replace('.py', '_test.py')}" for path in _NEED_TENSORFLOW),
+    ]
+)
+
+
+@pytest.fixture(scope="session")
+def tf() -> ModuleType:
+    """TensorFlow; a test that asks for it gets the mark ``tf``."""
+    return importlib.import_module("tensorflow")
+
+
+@pytest.fixture(scope="session")
+def tf1_python() -> str:
+    """Path of an interpreter with TensorFlow 1.15; gives the mark ``tf1``."""
+    path = os.environ.get("TF_CKPT_MIGRATE_TF1_PYTHON")
+    if path is None:
+        pytest.skip("TF_CKPT_MIGRATE_TF1_PYTHON names no interpreter here")
+    return path
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        asked = getattr(item, "fixturenames", ())
+        if "tf" in asked:
+            item.add_marker("tf")
+        if "tf1_python" in asked:
+            item.add_marker("tf1")
+        if item.get_closest_marker("tf") and not _HAS_TENSORFLOW:
+            item.add_marker(pytest.mark.skip(reason="TensorFlow is not installed here"))

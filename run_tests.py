@@ -1,0 +1,194 @@
+"""Make every environment of the test matrix and run all tests.
+
+::
+
+    python3 run_tests.py               # the whole matrix
+    python3 run_tests.py lint no-tf    # chosen environments
+    python3 run_tests.py --fresh       # anew, not reusing what .venvs/ holds
+
+Needs Python 3.10 or later with pip, nothing else; all it makes is in ``.venvs/``. The
+last lines say what passed, one line for each environment; one that cannot be had here
+(no such interpreter) is named there, and one that fails to install is a failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree as ET
+
+from tools.environments import (
+    ROOT,
+    VENVS,
+    CannotRunError,
+    Environment,
+    activated,
+    tensorflow_1,
+    virtual_environment,
+)
+
+WORKERS = str(min(4, os.cpu_count() or 1))  # each may hold a TensorFlow
+
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+# Without CUDA, where there is such a build.
+CPU = "-cpu" if (sys.platform, platform.machine()) == ("linux", "x86_64") else ""
+ANY = tuple(sorted(("3.10", "3.11", "3.12", "3.13"), key=lambda v: v != HERE))
+WITHOUT_TF = "not tf and not tf1"
+PACKAGE = ("-e", ".[test]")
+LINT = ("-e", ".[lint]")
+# tf-keras depends on `tensorflow`, which would come beside `tensorflow-cpu`.
+TF_215 = Environment(
+    "tf-2.15",
+    ("3.11", "3.10"),
+    (*PACKAGE, f"tensorflow{CPU}==2.15.1", "protobuf<5", "numpy<2"),
+    without_deps=("tf-keras==2.15.1",),
+)
+TF_221 = Environment(
+    "tf-2.21",
+    ANY,
+    (*PACKAGE, f"tensorflow{CPU}==2.21.0"),
+    without_deps=("tf-keras==2.21.0",),
+)
+MATRIX = (
+    # NumPy's stubs for type checking are written for 3.11 and later.
+    Environment("lint", tuple(v for v in ANY if v != "3.10"), LINT, marks=""),
+    Environment("no-tf", ANY, PACKAGE, marks=WITHOUT_TF),
+    Environment("no-tf-3.13", ("3.13",), PACKAGE, marks=WITHOUT_TF),
+    Environment(
+        "lowest",  # the lower bounds of setup.py, as they stand
+        ("3.10",),
+        ("--resolution=lowest-direct", *PACKAGE),
+        marks=WITHOUT_TF,
+    ),
+    TF_215,
+    TF_221._replace(name="tf-2.21-keras-3", venv="tf-2.21"),
+    TF_221._replace(
+        name="tf-2.21-tf-keras",
+        venv="tf-2.21",
+        variables=(("TF_USE_LEGACY_KERAS", "1"),),
+    ),
+    # TensorFlow 1.15 runs in an interpreter of its own, started by tests marked so.
+    TF_215._replace(name="tf-1.15", venv="tf-2.15", marks="tf1"),
+)
+LINTERS = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("codespell",),
+    ("pyright",),
+)
+
+
+class Outcome(NamedTuple):
+    """What became of an environment; ``note`` says why it has no counts."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    note: str = ""
+
+
+def main() -> int:
+    """Run what the command line asks for; return the exit status."""
+    if sys.version_info < (3, 10):  # noqa: UP036 - whoever runs it may have less
+        sys.exit("run_tests.py needs Python 3.10 or later")
+    known = {environment.name: environment for environment in MATRIX}
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "environment", nargs="*", help=f"of {', '.join(known)}; all where none is given"
+    )
+    parser.add_argument("--fresh", action="store_true", help="reuse no environment")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.environment) - set(known):
+        parser.error(f"no environment {sorted(unknown)}; there are {', '.join(known)}")
+    if arguments.fresh:
+        shutil.rmtree(VENVS, ignore_errors=True)
+    lines: list[str] = []
+    total = Outcome()
+    for name in arguments.environment or known:
+        start = time.monotonic()
+        outcome = attempt(known[name])
+        lines.append(line(name, outcome, time.monotonic() - start))
+        total = Outcome(*(a + b for a, b in zip(total[:3], outcome[:3], strict=True)))
+    print("\n", *lines, summary(total), sep="\n")
+    return 1 if total.failed else 0
+
+
+def line(name: str, outcome: Outcome, seconds: float) -> str:
+    """Return the closing line of an environment."""
+    return f"{name}: {outcome.note or f'{summary(outcome)}, {seconds:.0f} s'}"
+
+
+def summary(outcome: Outcome) -> str:
+    """Return the counts in words."""
+    skipped = f", {outcome.skipped} skipped" if outcome.skipped else ""
+    return f"{outcome.passed} passed, {outcome.failed} failed{skipped}"
+
+
+def attempt(environment: Environment) -> Outcome:
+    """Make an environment and run its tests or linters."""
+    print(f"\n=== {environment.name}", flush=True)
+    try:
+        variables = dict(environment.variables)
+        if environment.marks == "tf1":
+            variables["TF_CKPT_MIGRATE_TF1_PYTHON"] = str(tensorflow_1())
+        python = virtual_environment(environment)
+    except CannotRunError as error:
+        return Outcome(note=f"not run: {error}")
+    except subprocess.CalledProcessError as error:
+        return Outcome(failed=1, note=f"1 failed: installing ended with {error}")
+    if not environment.marks:
+        return lint(python)
+    variables["TF_CKPT_MIGRATE_ENVIRONMENT"] = environment.name
+    return run_pytest(environment, python, variables)
+
+
+def lint(python: Path) -> Outcome:
+    """Run every linter; each counts as one test."""
+    statuses: list[int] = []
+    for command, *arguments in LINTERS:
+        print("$", command, *arguments, flush=True)
+        program = str(python.parent / command)
+        env = activated(python)
+        done = subprocess.run([program, *arguments], cwd=ROOT, env=env, check=False)
+        statuses.append(done.returncode)
+    return Outcome(statuses.count(0), len(statuses) - statuses.count(0))
+
+
+def run_pytest(
+    environment: Environment, python: Path, variables: dict[str, str]
+) -> Outcome:
+    """Run the tests of an environment and count them by pytest's report."""
+    report = VENVS / f"{environment.name}.xml"
+    report.unlink(missing_ok=True)
+    options = ["-q", "-rs", "-n", WORKERS, f"--junitxml={report}"]
+    command = [str(python), "-m", "pytest", *options, "-m", environment.marks]
+    env = activated(python) | variables | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    status = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+    if not report.exists():
+        return Outcome(failed=1, note=f"1 failed: pytest ended with status {status}")
+    outcome = counted(ET.parse(report).getroot())
+    if status and not outcome.failed:
+        return Outcome(failed=1, note=f"1 failed: pytest ended with status {status}")
+    return outcome
+
+
+def counted(report: ET.Element) -> Outcome:
+    """Return the counts of a JUnit report."""
+    suites = list(report.iter("testsuite"))
+
+    def total(*names: str) -> int:
+        return sum(int(suite.get(name, 0)) for suite in suites for name in names)
+
+    failed, skipped = total("failures", "errors"), total("skipped")
+    return Outcome(total("tests") - failed - skipped, failed, skipped)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

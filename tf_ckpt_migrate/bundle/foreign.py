@@ -1,0 +1,80 @@
+"""Recognises by their first bytes the files that people take for checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["what_is"]
+
+_HEAD = 512
+
+# First bytes, what the file is, what to do.
+_SIGNATURES = (
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer, not the file itself: run `git lfs pull` in its repository",
+    ),
+    (
+        b"\x89HDF\r\n\x1a\n",
+        (
+            "an HDF5 file (Keras .h5 weights): load it with Keras, then save it with "
+            "tf.train.Checkpoint"
+        ),
+    ),
+    (
+        b"PK\x03\x04",
+        (
+            "a zip archive (a .keras file, or a packed checkpoint): load a .keras file "
+            "with keras.models.load_model, unpack any other"
+        ),
+    ),
+    (b"\x1f\x8b", "gzip-compressed: unpack it first (`tar xzf` or `gunzip`)"),
+    (b"BZh", "bzip2-compressed: unpack it first"),
+    (b"\xfd7zXZ\0", "xz-compressed: unpack it first"),
+    (b"\x93NUMPY", "a NumPy array: it is no checkpoint"),
+    (
+        b"\x80\x02",
+        "a Python pickle (perhaps of PyTorch): it is no TensorFlow checkpoint",
+    ),
+)
+_MARKUP = (b"<!doctype html", b"<html", b"<?xml", b"<head")
+
+
+def what_is(path: str) -> str | None:
+    """Return what a file is that is no part of a checkpoint, and what to do; or None.
+
+    Args:
+      path: Of an existing file.
+
+    Returns:
+      The end of a sentence that began with the file's name, or None if the file is not
+      recognised.
+    """
+    with Path(path).open("rb") as file:
+        head = file.read(_HEAD)
+    for signature, meaning in _SIGNATURES:
+        if head.startswith(signature):
+            return meaning
+    if head.lstrip().lower().startswith(_MARKUP):
+        return (
+            "a web page: the download gave an error or log-in page; download it again"
+        )
+    if _is_graph_def(head) or Path(path).suffix == ".pb":
+        return (
+            "a serialized graph (a frozen or SavedModel .pb): its weights, if any, are "
+            "constants of the graph; a SavedModel's checkpoint is variables/variables "
+            "in the folder of its saved_model.pb"
+        )
+    return None
+
+
+def _is_graph_def(head: bytes) -> bool:
+    """Whether it begins as a GraphDef: a NodeDef whose first field is a name."""
+    # Field 1 of GraphDef (node) has tag 0x0a, and so has field 1 of NodeDef (name).
+    if len(head) < 8 or head[0] != 0x0A:
+        return False
+    start = 2 if head[1] < 0x80 else 3
+    if head[start] != 0x0A:
+        return False
+    name = head[start + 2 : start + 2 + head[start + 1]]
+    return bool(name) and all(0x20 < byte < 0x7F for byte in name)

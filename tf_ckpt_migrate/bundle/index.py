@@ -1,0 +1,243 @@
+"""The index of a checkpoint: its header, and the serialized entry of every key.
+
+Entries stay serialized until one is asked for: a renaming passes them on as they are,
+unknown fields included, and a listing of 20,000 names parses none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.bundle.entry import Entry, parse_entry, plain_entry
+from tf_ckpt_migrate.bundle.foreign import what_is
+from tf_ckpt_migrate.bundle.messages import BundleHeaderProto, parsed
+from tf_ckpt_migrate.bundle.naming import index_path
+from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
+from tf_ckpt_migrate.errors import (
+    CorruptCheckpointError,
+    NotACheckpointError,
+    TensorNotFoundError,
+    nearest,
+)
+from tf_ckpt_migrate.table.reader import TableReader
+
+__all__ = ["HEADER_KEY", "BundleIndex", "not_found", "serialized_header"]
+
+HEADER_KEY = b""
+_SLICE_MARK = 0  # first byte of the key of a slice; no name begins so
+
+_BIG_ENDIAN = 1  # BundleHeaderProto.Endianness.BIG
+_VERSION = 1  # kTensorBundleVersion: the only one there has been
+_MAX_SHARDS = 100_000  # file names hold five digits
+
+
+class BundleIndex(Mapping[str, Entry]):
+    """The index of one checkpoint, as a mapping of keys to entries.
+
+    Args:
+      prefix: Of the checkpoint.
+
+    Attributes:
+      path: The index file.
+      prefix: As given.
+      header: The serialized header.
+      shards: Number of data shards.
+      big_endian: Whether numbers in the data shards are big-endian.
+      raw: The serialized entry of every key, in the order of the file.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+      NotACheckpointError: If it is a file of another kind.
+      CorruptCheckpointError: If it is no index, or a damaged one.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        """Read the file."""
+        self.prefix = prefix
+        self.path = index_path(prefix)
+        self.raw: dict[str, bytes] = {}
+        self._slices: dict[bytes, bytes] = {}
+        header: bytes | None = None
+        for key, value in _table(self.path):
+            if not key:
+                header = bytes(value)
+            elif key[0] == _SLICE_MARK:
+                self._slices[key] = bytes(value)
+            else:
+                self.raw[self._decoded(key)] = bytes(value)
+        if header is None:
+            raise CorruptCheckpointError(
+                f"{self.path}: a table without a header: not the index of a checkpoint"
+            )
+        self.header = header
+        self.shards, self.big_endian = self._checked_header(header)
+        if self._slices:
+            self._check_slices()
+
+    def _decoded(self, key: bytes) -> str:
+        try:
+            return key.decode()
+        except UnicodeDecodeError:
+            raise CorruptCheckpointError(
+                f"{self.path}: key {key!r} is not UTF-8"
+            ) from None
+
+    def _checked_header(self, raw: bytes) -> tuple[int, bool]:
+        header = parsed(BundleHeaderProto, raw, f"{self.path}, header")
+        if header.version.min_consumer > _VERSION or (
+            _VERSION in header.version.bad_consumers
+        ):
+            raise CorruptCheckpointError(
+                f"{self.path}: written for readers of version "
+                f"{header.version.min_consumer} on; this one knows version {_VERSION}"
+            )
+        if not 1 <= header.num_shards <= _MAX_SHARDS or header.endianness not in (
+            0,
+            _BIG_ENDIAN,
+        ):
+            raise CorruptCheckpointError(
+                f"{self.path}: impossible header: {header.num_shards} shards, "
+                f"endianness {header.endianness}"
+            )
+        return header.num_shards, header.endianness == _BIG_ENDIAN
+
+    @property
+    def specs(self) -> Mapping[str, TensorSpec]:
+        """Dtype and shape of every tensor.
+
+        Raises:
+          CorruptCheckpointError: If an entry is impossible.
+        """
+        return self._scanned[0]
+
+    def end_of_shard(self, number: int) -> int:
+        """Return how many bytes a shard must have for all entries that name it.
+
+        Raises:
+          CorruptCheckpointError: If an entry is impossible.
+        """
+        return self._scanned[1].get(number, 0)
+
+    @cached_property
+    def _scanned(self) -> tuple[dict[str, TensorSpec], dict[int, int]]:
+        """Return specs by key and needed lengths by shard, from one pass."""
+        specs: dict[str, TensorSpec] = {}
+        ends: dict[int, int] = {}
+        for key, raw in self.raw.items():
+            plain = plain_entry(raw, self.shards)
+            if plain is None:  # unusual, or wrong: the long way tells
+                specs[key] = self[key].spec
+                places = self._places(key)
+            else:
+                specs[key], *place = plain
+                places = (place,)
+            for shard, end in places:
+                if end > ends.get(shard, 0):
+                    ends[shard] = end
+        return specs, ends
+
+    def _places(self, key: str) -> list[tuple[int, int]]:
+        """Return shard and end of the bytes of a tensor, or of each of its slices."""
+        entry = self[key]
+        pieces = [self.slice_entry(key, piece) for piece in entry.slices] or [entry]
+        return [(piece.shard, piece.offset + piece.size) for piece in pieces]
+
+    @property
+    def has_slices(self) -> bool:
+        """Whether any variable is partitioned."""
+        return bool(self._slices)
+
+    def slices(self) -> list[tuple[str, TensorSlice]]:
+        """Return every slice of every partitioned variable, in the order of the file."""
+        if not self._slices:
+            return []
+        pieces = [(key, piece) for key in self for piece in self[key].slices]
+        return sorted(pieces, key=lambda each: slice_key(*each))
+
+    def _check_slices(self) -> None:
+        declared = {slice_key(key, piece) for key, piece in self.slices()}
+        if stray := set(self._slices) - declared:
+            raise CorruptCheckpointError(
+                f"{self.path}: {len(stray)} slices belong to no variable, such as "
+                f"{min(stray)!r}"
+            )
+
+    def __getitem__(self, key: str) -> Entry:
+        """Return the entry of ``key``.
+
+        Raises:
+          TensorNotFoundError: If there is none.
+          CorruptCheckpointError: If it is impossible.
+        """
+        raw = self.raw.get(key)
+        if raw is None:
+            raise TensorNotFoundError(not_found(key, self.path, self.raw))
+        return parse_entry(raw, self.shards, lambda: f"{self.path}, key {key!r}")
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.raw
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.raw)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def raw_slice(self, key: str, piece: TensorSlice) -> bytes:
+        """Return the serialized entry of one slice of a partitioned variable.
+
+        Raises:
+          CorruptCheckpointError: If the index lists the slice but does not hold it.
+        """
+        raw = self._slices.get(slice_key(key, piece))
+        if raw is None:
+            raise CorruptCheckpointError(
+                f"{self.path}, key {key!r}: its slice {piece} is missing"
+            )
+        return raw
+
+    def slice_entry(self, key: str, piece: TensorSlice) -> Entry:
+        """Return the entry of one slice of a partitioned variable.
+
+        Raises:
+          CorruptCheckpointError: If it is missing or impossible.
+        """
+        raw = self.raw_slice(key, piece)
+        return parse_entry(
+            raw, self.shards, lambda: f"{self.path}, key {key!r}, slice {piece}"
+        )
+
+
+def _table(path: str) -> TableReader:
+    try:
+        return TableReader(Path(path).read_bytes(), path)
+    except CorruptCheckpointError:
+        if (kind := what_is(path)) is not None:
+            raise NotACheckpointError(f"{path!r} is {kind}") from None
+        raise
+
+
+def not_found(key: str, where: str | os.PathLike[str], keys: Mapping[str, Any]) -> str:
+    """Return the text of the error for a key that is not in a checkpoint."""
+    hint = ", ".join(repr(name) for name in nearest(key, keys))
+    return (
+        f"Key {key} not found in checkpoint {os.fspath(where)!r} of {len(keys):,} keys"
+        + (f"; nearest: {hint}" if hint else "")
+    )
+
+
+def serialized_header(shards: int, *, big_endian: bool = False) -> bytes:
+    """Return the ``BundleHeaderProto`` of an index.
+
+    Example:
+      >>> serialized_header(1).hex()
+      '08011a020801'
+    """
+    header = BundleHeaderProto(num_shards=shards, endianness=int(big_endian))
+    header.version.producer = _VERSION
+    return header.SerializeToString(deterministic=True)

@@ -1,0 +1,116 @@
+"""Gives a file a second name, or a copy, in the cheapest way that the system allows."""
+
+from __future__ import annotations
+
+import enum
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import Literal
+
+from tf_ckpt_migrate.errors import CheckpointError
+
+__all__ = ["DataMode", "Transfer", "append_range", "transfer"]
+
+DataMode = Literal["auto", "link", "copy"]
+
+_FICLONE = 0x40049409  # linux/fs.h: make a file share the extents of another
+_CHUNK = 16 << 20
+_NO_CLONE = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS}
+_NO_RANGE = _NO_CLONE | {errno.EPERM, errno.EBADF, errno.ETXTBSY}
+
+
+class Transfer(enum.Enum):
+    """How the bytes of a shard came to the output."""
+
+    LINKED = "linked"
+    REFLINKED = "reflinked"
+    COPIED = "copied"
+    WRITTEN = "written"
+
+
+def transfer(source: str, target: str, data: DataMode = "auto") -> Transfer:
+    """Make ``target`` a file with the bytes of ``source``.
+
+    Args:
+      source: An existing file; a symbolic link is followed.
+      target: A path where nothing is yet.
+      data: ``"link"`` takes only a hard link, ``"copy"`` never takes one, ``"auto"``
+        takes the first that works of hard link, reflink, copy.
+
+    Returns:
+      Which it was.
+
+    Raises:
+      CheckpointError: If ``data`` is ``"link"`` and the file system cannot.
+      OSError: If the bytes cannot be copied.
+    """
+    if data not in ("auto", "link", "copy"):
+        raise ValueError(f'data={data!r}; expected "auto", "link" or "copy"')
+    if data != "copy":
+        try:
+            os.link(Path(source).resolve(), target)
+        except OSError as error:
+            # Another file system, one without links, or a file that is not ours.
+            if data == "link":
+                raise CheckpointError(
+                    f"cannot hard-link {source!r} to {target!r}: {error.strerror}; "
+                    'data="auto" copies where it cannot link'
+                ) from error
+        else:
+            return Transfer.LINKED
+    with Path(source).open("rb") as reading, Path(target).open("xb") as writing:
+        if _cloned(reading.fileno(), writing.fileno()):
+            return Transfer.REFLINKED
+        append_range(reading.fileno(), writing.fileno(), 0, _size(reading.fileno()))
+    return Transfer.COPIED
+
+
+def append_range(source: int, target: int, offset: int, size: int) -> None:
+    """Append a range of one open file to another, within the kernel where possible.
+
+    Args:
+      source: Descriptor of the file to read.
+      target: Descriptor of the file to write, positioned at its end.
+      offset: First byte of the range.
+      size: Number of bytes.
+
+    Raises:
+      OSError: If the source ends before the range does, or a write fails.
+    """
+    end = offset + size
+    in_kernel = hasattr(os, "copy_file_range")
+    while offset < end:
+        if in_kernel:
+            try:
+                moved = os.copy_file_range(source, target, end - offset, offset)
+            except OSError as error:
+                if error.errno not in _NO_RANGE:
+                    raise
+                in_kernel = False
+                continue
+        else:
+            chunk = os.pread(source, min(_CHUNK, end - offset), offset)
+            moved = os.write(target, chunk)
+        if not moved:
+            raise OSError(errno.EIO, f"the file ends {end - offset} bytes too early")
+        offset += moved
+
+
+def _size(descriptor: int) -> int:
+    return os.fstat(descriptor).st_size
+
+
+def _cloned(source: int, target: int) -> bool:
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError as error:
+        if error.errno not in _NO_CLONE:
+            raise
+        return False
+    return True

@@ -1,0 +1,175 @@
+"""Reads the tensors of a checkpoint with an index (format V2).
+
+Arrays are the mapped file itself wherever its byte order is this machine's: read-only,
+and read from disk only as their elements are used.
+"""
+
+from __future__ import annotations
+
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any
+
+from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box
+from tf_ckpt_migrate.bundle.dtypes import DType
+from tf_ckpt_migrate.bundle.entry import Entry
+from tf_ckpt_migrate.bundle.index import BundleIndex
+from tf_ckpt_migrate.bundle.shards import Shards
+from tf_ckpt_migrate.bundle.strings import decode_strings
+from tf_ckpt_migrate.bundle.variants import check_variants
+from tf_ckpt_migrate.errors import ChecksumError
+from tf_ckpt_migrate.table import crc32c
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["BundleReader", "Index"]
+
+# What NumPy's basic indexing takes, save for new axes.
+Index = int | slice | EllipsisType | tuple[int | slice | EllipsisType, ...]
+
+
+class BundleReader:
+    """The tensors of one checkpoint.
+
+    Args:
+      prefix: Of the checkpoint.
+      verify: Whether the checksum of a tensor is checked when it is first read whole.
+
+    Attributes:
+      index: Its index.
+      shards: Its data shards.
+      verify: As given.
+
+    Raises:
+      FileNotFoundError: If there is no index.
+      CorruptCheckpointError: If the index is damaged.
+    """
+
+    def __init__(self, prefix: str, *, verify: bool = True) -> None:
+        """Read the index; shards are opened when first used."""
+        self.index = BundleIndex(prefix)
+        self.shards = Shards(prefix, self.index.shards)
+        self.verify = verify
+        self._verified: set[tuple[int, int, int]] = set()
+
+    def read(self, key: str, index: Index | None = None) -> Array:
+        """Return a tensor, or the part of it at ``index``.
+
+        Args:
+          key: Of the tensor.
+          index: A NumPy basic index. Then only the bytes asked for are read, which is
+            why the checksum, one of the whole tensor, is not checked.
+
+        Returns:
+          A read-only array; strings as an object array of bytes.
+
+        Raises:
+          TensorNotFoundError: If there is no such key.
+          UnsupportedDTypeError: If the dtype has no values outside TensorFlow.
+          CorruptCheckpointError: If the bytes are damaged, or end too soon.
+        """
+        entry = self.index[key]
+        what = f"tensor {key!r}"
+        if entry.slices:
+            array = self._assembled(key, entry, index)
+        else:
+            array = self._stored(entry, what, whole=index is None)
+            if index is not None:
+                box, rest = bounding_box(index, entry.spec.shape)
+                array = array[tuple(slice(*ends) for ends in box)][rest]
+        array.flags.writeable = False
+        return array
+
+    def _assembled(self, key: str, entry: Entry, index: Index | None) -> Array:
+        box, rest = bounding_box(index, entry.spec.shape)
+
+        def piece_of(number: int) -> Array:
+            piece = entry.slices[number]
+            stored = self.index.slice_entry(key, piece)
+            return self._stored(
+                stored, f"tensor {key!r}, slice {piece}", whole=index is None
+            )
+
+        where = f"{self.index.path}, key {key!r}"
+        return assembled(entry.spec, entry.slices, piece_of, box, where)[rest]
+
+    def _stored(self, entry: Entry, what: str, *, whole: bool) -> Array:
+        import numpy as np
+
+        spec = entry.spec
+        dtype = spec.dtype.as_numpy_dtype
+        data = self.shards.read(entry.shard, entry.offset, entry.size, what)
+        verify = self.verify and whole
+        if spec.dtype is DType.string:
+            return self._strings(entry, data, what, verify=verify)
+        if verify:
+            self._check(entry, data, what)
+        if not entry.size:
+            return np.empty(spec.shape, dtype)
+        if self.index.big_endian:
+            return _swapped(data, spec.dtype).reshape(spec.shape)
+        return np.frombuffer(data, dtype).reshape(spec.shape)
+
+    def _strings(
+        self, entry: Entry, data: memoryview, what: str, *, verify: bool
+    ) -> Array:
+        import numpy as np
+
+        order = ">" if self.index.big_endian else "<"
+        where = f"{self.shards.path(entry.shard)}, {what}"
+        crc = entry.crc32c if verify else None
+        elements = decode_strings(bytes(data), entry.spec.size, crc, where, order=order)
+        array = np.empty(entry.spec.size, object)
+        array[:] = elements
+        return array.reshape(entry.spec.shape)
+
+    def check(self, key: str) -> None:
+        """Check every byte of a tensor against its checksums.
+
+        Raises:
+          CorruptCheckpointError: If one does not fit, or bytes are missing.
+        """
+        entry = self.index[key]
+        if not entry.slices:
+            self._check_stored(entry, f"tensor {key!r}")
+        for piece in entry.slices:
+            stored = self.index.slice_entry(key, piece)
+            self._check_stored(stored, f"tensor {key!r}, slice {piece}")
+
+    def _check_stored(self, entry: Entry, what: str) -> None:
+        data = self.shards.read(entry.shard, entry.offset, entry.size, what)
+        if entry.spec.dtype is DType.string:
+            self._strings(entry, data, what, verify=True)
+        elif entry.spec.dtype is DType.variant:
+            where = f"{self.shards.path(entry.shard)}, {what}"
+            order = ">" if self.index.big_endian else "<"
+            check_variants(
+                bytes(data), entry.spec.size, entry.crc32c, where, order=order
+            )
+        else:
+            self._check(entry, data, what)
+
+    def _check(self, entry: Entry, data: memoryview, what: str) -> None:
+        place = (entry.shard, entry.offset, entry.size)
+        if place in self._verified:
+            return
+        computed = crc32c.mask(crc32c.value(data))
+        if computed != entry.crc32c:
+            raise ChecksumError(
+                f"{self.shards.path(entry.shard)}: the checksum of {what} "
+                f"({entry.size:,} bytes at {entry.offset:,}) is {computed:#010x}, "
+                f"expected {entry.crc32c:#010x}; the file is damaged or is of another "
+                "run: copy it again, or read with verify=False to see what is there"
+            )
+        self._verified.add(place)
+
+
+def _swapped(data: memoryview, dtype: DType) -> Array:
+    import numpy as np
+
+    # The two halves of a complex number are swapped each for itself.
+    width = dtype.itemsize // (2 if dtype.name.startswith("complex") else 1)
+    words = np.frombuffer(data, f">u{width}").astype(f"<u{width}")
+    return words.view(dtype.as_numpy_dtype)

@@ -1,0 +1,118 @@
+"""The data shards of a checkpoint, mapped into memory on first use."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+from tf_ckpt_migrate.bundle.foreign import what_is
+from tf_ckpt_migrate.bundle.naming import shard_path
+from tf_ckpt_migrate.errors import (
+    MissingShardError,
+    NotACheckpointError,
+    TruncatedFileError,
+    capped,
+)
+
+__all__ = ["Shards", "mapped"]
+
+
+def mapped(path: str) -> memoryview:
+    """Map a file into memory, read-only; only pages that are touched are read.
+
+    Raises:
+      OSError: If the file cannot be opened.
+    """
+    with Path(path).open("rb") as file:
+        if not file.seek(0, 2):
+            return memoryview(b"")  # an empty file cannot be mapped
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+class Shards:
+    """The data shards of one checkpoint.
+
+    Args:
+      prefix: Of the checkpoint.
+      count: Number of shards that the index names.
+
+    Example:
+      >>> Shards("m", 2).path(1)
+      'm.data-00001-of-00002'
+    """
+
+    def __init__(self, prefix: str, count: int) -> None:
+        """Open nothing yet."""
+        self._prefix = prefix
+        self.count = count
+        self._mapped: dict[int, memoryview] = {}
+
+    def path(self, number: int) -> str:
+        """Return the path of one shard."""
+        return shard_path(self._prefix, number, self.count)
+
+    def present(self, number: int) -> str:
+        """Return the path of a shard that is there.
+
+        Raises:
+          MissingShardError: If it is not.
+        """
+        path = self.path(number)
+        if not Path(path).exists():
+            raise self._missing(path)
+        return path
+
+    def complete(self, number: int, end: int) -> str:
+        """Return the path of a shard that is there and has ``end`` bytes or more.
+
+        Raises:
+          MissingShardError: If it is not there.
+          NotACheckpointError: If another kind of file is in its place.
+          TruncatedFileError: If it ends too soon.
+        """
+        path = self.present(number)
+        length = Path(path).stat().st_size
+        if length < end:
+            raise self._too_short(number, end, length, "its last tensor")
+        return path
+
+    def read(self, number: int, offset: int, size: int, what: str) -> memoryview:
+        """Return a range of a shard as read-only memory.
+
+        Args:
+          number: Of the shard.
+          offset: Of the first byte.
+          size: Number of bytes.
+          what: The tensor whose bytes these are, for messages.
+
+        Raises:
+          MissingShardError: If the shard is not there.
+          NotACheckpointError: If another kind of file is in its place.
+          TruncatedFileError: If it ends before the range does.
+        """
+        whole = self._mapped.get(number)
+        if whole is None:
+            whole = self._mapped[number] = mapped(self.present(number))
+        if offset + size > len(whole):
+            raise self._too_short(number, offset + size, len(whole), what)
+        return whole[offset : offset + size]
+
+    def _too_short(self, number: int, end: int, length: int, what: str) -> Exception:
+        path = self.path(number)
+        if (kind := what_is(path)) is not None:
+            return NotACheckpointError(f"{path!r} is {kind}")
+        return TruncatedFileError(
+            f"{path!r}: {what} ends at byte {end:,}, but the file ends at {length:,}; "
+            "a copy or an upload broke off: copy the file again from where it is whole"
+        )
+
+    def _missing(self, path: str) -> MissingShardError:
+        folder, name = Path(path).parent, Path(path).name
+        base = name[: name.rfind(".data-")]
+        beside = sorted(p.name for p in folder.glob("*") if p.name.startswith(base))
+        return MissingShardError(
+            f"data shard {path!r} is missing; beside it there are: "
+            f"{', '.join(capped(beside)) or 'no files of this checkpoint'}. "
+            f"A checkpoint is its index and all {self.count} of its shards: copy the "
+            "missing ones here too"
+        )

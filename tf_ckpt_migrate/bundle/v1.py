@@ -1,0 +1,213 @@
+"""Reads checkpoints of the first format (V1): values within the tables themselves.
+
+Each shard is a table of ``SavedTensorSlices`` messages. Key "" holds the meta record:
+name, shape, dtype and slices of every tensor; each slice's values lie under the key
+that ``slices.slice_key`` writes. Files of TensorFlow before 0.9 have no version record.
+
+Source: ``tensorflow/core/util/tensor_slice_reader.cc``, ``saved_tensor_slice.proto``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec, dtype_of
+from tf_ckpt_migrate.bundle.index import not_found
+from tf_ckpt_migrate.bundle.messages import SavedTensorSlices, parsed
+from tf_ckpt_migrate.bundle.reader import Index
+from tf_ckpt_migrate.bundle.shards import mapped
+from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
+from tf_ckpt_migrate.errors import (
+    CorruptCheckpointError,
+    TensorNotFoundError,
+    UnsupportedDTypeError,
+)
+from tf_ckpt_migrate.table.reader import TableReader
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["V1Reader", "V1Tensor"]
+
+_META_KEY = b""
+_MIN_VERSION = 1  # TF_CHECKPOINT_VERSION
+
+# Which field of a TensorProto holds the elements of a dtype (SaveTypeTraits).
+_VALUE_FIELDS = {
+    **dict.fromkeys(
+        [
+            *[DType.int32, DType.int16, DType.int8, DType.uint16, DType.uint8],
+            *[DType.qint8, DType.quint8, DType.qint16, DType.quint16, DType.qint32],
+        ],
+        "int_val",
+    ),
+    **dict.fromkeys([DType.float16, DType.bfloat16], "half_val"),
+    DType.float32: "float_val",
+    DType.float64: "double_val",
+    DType.int64: "int64_val",
+    DType.uint32: "uint32_val",
+    DType.uint64: "uint64_val",
+    DType.bool: "bool_val",
+    DType.string: "string_val",
+    DType.complex64: "scomplex_val",
+    DType.complex128: "dcomplex_val",
+}
+
+
+class V1Tensor(NamedTuple):
+    """One tensor of a V1 checkpoint.
+
+    Attributes:
+      spec: Its dtype and shape.
+      slices: Its slices; a single one, the whole, where it is not partitioned.
+      tables: For each slice the number of the file that holds it.
+    """
+
+    spec: TensorSpec
+    slices: tuple[TensorSlice, ...]
+    tables: tuple[int, ...]
+
+
+class V1Reader:
+    """The tensors of one V1 checkpoint.
+
+    Args:
+      paths: Its files; several where the saver was sharded.
+
+    Attributes:
+      paths: As given.
+      tensors: Its tensors by name, sorted.
+
+    Raises:
+      FileNotFoundError: If a file is not there.
+      CorruptCheckpointError: If one is no V1 checkpoint, or a damaged one.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        """Read the meta record of every file."""
+        self.paths = tuple(paths)
+        self._tables = [TableReader(mapped(path), path) for path in self.paths]
+        found: dict[str, V1Tensor] = {}
+        for number, path in enumerate(self.paths):
+            self._add_meta(found, number, path)
+        self.tensors: Mapping[str, V1Tensor] = dict(sorted(found.items()))
+
+    def _add_meta(self, found: dict[str, V1Tensor], number: int, path: str) -> None:
+        raw = self._tables[number].get(_META_KEY)
+        if raw is None:
+            raise CorruptCheckpointError(
+                f"{path}: a table without a meta record: not a V1 checkpoint"
+            )
+        meta = parsed(SavedTensorSlices, bytes(raw), f"{path}, meta record").meta
+        if meta.versions.min_consumer > _MIN_VERSION:
+            raise CorruptCheckpointError(
+                f"{path}: written for readers of version {meta.versions.min_consumer} "
+                f"on; this one knows version {_MIN_VERSION}"
+            )
+        for tensor in meta.tensor:
+            known = found.get(tensor.name)
+            added = _v1_tensor(tensor, number, f"{path}, tensor {tensor.name!r}")
+            found[tensor.name] = _joined(known, added, tensor.name) if known else added
+
+    def read(self, key: str, index: Index | None = None) -> Array:
+        """Return a tensor, or the part of it at ``index``.
+
+        Args:
+          key: Of the tensor.
+          index: A NumPy basic index; of a partitioned tensor then only those slices
+            are read that it touches.
+
+        Returns:
+          A read-only array; strings as an object array of bytes.
+
+        Raises:
+          TensorNotFoundError: If there is no such tensor.
+          UnsupportedDTypeError: If the dtype has no values outside TensorFlow.
+          CorruptCheckpointError: If the file is damaged.
+        """
+        tensor = self.tensors.get(key)
+        if tensor is None:
+            raise TensorNotFoundError(not_found(key, self.paths[0], self.tensors))
+        box, rest = bounding_box(index, tensor.spec.shape)
+        where = f"{self.paths[0]}, tensor {key!r}"
+        array = assembled(
+            tensor.spec,
+            tensor.slices,
+            lambda number: self._piece(key, tensor, number),
+            box,
+            where,
+        )[rest]
+        array.flags.writeable = False
+        return array
+
+    def check(self, key: str) -> None:
+        """Read a tensor, which checks the checksums of all blocks that hold it.
+
+        Raises:
+          CorruptCheckpointError: If one does not fit.
+        """
+        self.read(key)
+
+    def _piece(self, key: str, tensor: V1Tensor, number: int) -> Array:
+        piece, table = tensor.slices[number], tensor.tables[number]
+        where = f"{self.paths[table]}, tensor {key!r}, slice {piece}"
+        raw = self._tables[table].get(slice_key(key, piece))
+        if raw is None:
+            raise CorruptCheckpointError(f"{where}: listed, but not in the file")
+        proto = parsed(SavedTensorSlices, bytes(raw), where).data.data
+        shape = [high - low for low, high in piece.ranges(tensor.spec.shape)]
+        return _values(proto, tensor.spec.dtype, math.prod(shape), where).reshape(shape)
+
+
+def _v1_tensor(meta: Any, number: int, where: str) -> V1Tensor:
+    spec = TensorSpec(
+        dtype_of(meta.type, where), tuple([dim.size for dim in meta.shape.dim])
+    )
+    if min(spec.shape, default=0) < 0:
+        raise CorruptCheckpointError(f"{where}: impossible shape {list(spec.shape)}")
+    slices = tuple([TensorSlice.from_proto(piece) for piece in meta.slice])
+    return V1Tensor(spec, slices, (number,) * len(slices))
+
+
+def _joined(a: V1Tensor, b: V1Tensor, name: str) -> V1Tensor:
+    if a.spec != b.spec:
+        raise CorruptCheckpointError(
+            f"tensor {name!r} is {a.spec} in one shard and {b.spec} in another"
+        )
+    return V1Tensor(a.spec, a.slices + b.slices, a.tables + b.tables)
+
+
+def _values(proto: Any, dtype: DType, count: int, where: str) -> Array:
+    """Return the elements of a TensorProto as a flat array."""
+    import numpy as np
+
+    if dtype not in _VALUE_FIELDS:
+        raise UnsupportedDTypeError(f"{where}: V1 files do not hold {dtype.name}")
+    stored = getattr(proto, _VALUE_FIELDS[dtype])
+    if dtype is DType.string:
+        values = np.empty(len(stored), object)
+        values[:] = stored
+    else:
+        values = _numbers(stored, dtype)
+    if len(values) != count:
+        raise CorruptCheckpointError(
+            f"{where}: holds {len(values)} elements, expected {count}"
+        )
+    return values
+
+
+def _numbers(stored: Sequence[Any], dtype: DType) -> Array:
+    import numpy as np
+
+    target = dtype.as_numpy_dtype
+    if dtype.name.startswith("complex"):
+        part = f"f{dtype.itemsize // 2}"
+        return np.array(stored, part).view(target)
+    if dtype in (DType.float16, DType.bfloat16):
+        return np.array(stored, np.uint16).view(target)
+    return np.array(stored, target)

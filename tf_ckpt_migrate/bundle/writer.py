@@ -1,0 +1,226 @@
+"""Writes a checkpoint: entries that refer to whole shards of others, and new values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
+from tf_ckpt_migrate.bundle.index import HEADER_KEY, serialized_header
+from tf_ckpt_migrate.bundle.links import DataMode, Transfer, append_range, transfer
+from tf_ckpt_migrate.bundle.naming import index_path, shard_path
+from tf_ckpt_migrate.bundle.staging import (
+    check_absent,
+    flushed,
+    publish,
+    replace_file,
+    staging_folder,
+)
+from tf_ckpt_migrate.bundle.strings import encode_strings
+from tf_ckpt_migrate.table import crc32c
+from tf_ckpt_migrate.table.writer import write_table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["BundleWriter", "Shard", "replace_index"]
+
+
+class Shard(NamedTuple):
+    """A data shard that was written.
+
+    Attributes:
+      path: Where it is.
+      transfer: How its bytes came there.
+      size: Its bytes.
+      source: The file that it was made of; "" for one of new bytes.
+    """
+
+    path: str
+    transfer: Transfer
+    size: int
+    source: str
+
+
+class BundleWriter:
+    """Writes one checkpoint, of which nothing is visible before it is whole.
+
+    Use it as a context manager; what is not committed when it ends leaves no trace.
+
+    Args:
+      prefix: Of the checkpoint to write. Missing folders are made.
+      overwrite: Whether a checkpoint of this prefix may be replaced.
+      big_endian: Byte order of the data, that of the shards it will link.
+      data: How shards of other checkpoints are taken over (``links.transfer``).
+
+    Raises:
+      OutputExistsError: If the prefix is taken and ``overwrite`` is not given.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        overwrite: bool = False,
+        big_endian: bool = False,
+        data: DataMode = "auto",
+    ) -> None:
+        """Check the output; nothing is written before the context is entered."""
+        if not overwrite:
+            check_absent(prefix)
+        # One spelling of the path, as the folder's listing will give it.
+        self.prefix = os.path.join(*os.path.split(prefix))
+        self._order = ">" if big_endian else "<"
+        self._data: DataMode = data
+        self._open = ExitStack()
+        self._staging = ""
+        self._shards: list[Shard] = []
+        self._files: dict[int, BinaryIO] = {}
+
+    def __enter__(self) -> BundleWriter:
+        self._staging = self._open.enter_context(staging_folder(self.prefix))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def link(self, path: str) -> int:
+        """Take over a whole shard of another checkpoint; return its number here."""
+        number = len(self._shards)
+        how = transfer(path, self._staged(number), self._data)
+        self._shards.append(Shard(path, how, Path(path).stat().st_size, path))
+        return number
+
+    def new_shard(self) -> int:
+        """Begin a shard of new bytes; return its number."""
+        number = len(self._shards)
+        file = self._open.enter_context(Path(self._staged(number)).open("xb"))  # noqa: SIM115 - the stack closes it
+        self._files[number] = file
+        self._shards.append(Shard("", Transfer.WRITTEN, 0, ""))
+        return number
+
+    def _staged(self, number: int) -> str:
+        # The final names carry the number of shards, which only the end tells.
+        return os.path.join(self._staging, f"shard-{number}")
+
+    def append(self, number: int, array: Array, spec: TensorSpec) -> bytes:
+        """Append a value to a new shard.
+
+        Args:
+          number: Of a shard that ``new_shard`` began.
+          array: The value, of ``spec``'s shape; strings as an object array of bytes.
+          spec: Its dtype and shape.
+
+        Returns:
+          The serialized entry of it.
+
+        Raises:
+          OSError: If the write fails.
+        """
+        data, crc = self._encoded(array, spec)
+        file = self._files[number]
+        offset = file.tell()
+        file.write(data)
+        return serialized_entry(Entry(spec, number, offset, len(data), crc))
+
+    def _encoded(
+        self, array: Array, spec: TensorSpec
+    ) -> tuple[bytes | memoryview, int]:
+        if spec.dtype is DType.string:
+            return encode_strings(list(array.reshape(-1)), order=self._order)
+        import numpy as np
+
+        if self._order == ">":
+            width = spec.dtype.itemsize // (
+                2 if spec.dtype.name.startswith("complex") else 1
+            )
+            array = np.ascontiguousarray(array).view(f"<u{width}").astype(f">u{width}")
+        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        return flat.data, crc32c.mask(crc32c.value(flat))
+
+    def append_range(self, number: int, source: int, offset: int, size: int) -> int:
+        """Append a range of an open file to a new shard.
+
+        Args:
+          number: Of a shard that ``new_shard`` began.
+          source: Descriptor of the file to read.
+          offset: First byte of the range there.
+          size: Number of bytes.
+
+        Returns:
+          The offset of the range in the new shard.
+
+        Raises:
+          OSError: If a read or a write fails.
+        """
+        file = self._files[number]
+        file.flush()
+        at = file.tell()
+        append_range(source, file.fileno(), offset, size)
+        file.seek(at + size)
+        return at
+
+    def commit(self, entries: Mapping[bytes, bytes]) -> tuple[Shard, ...]:
+        """Write the index and make the checkpoint visible.
+
+        Args:
+          entries: Every key with its serialized entry, shards numbered as here.
+
+        Returns:
+          The shards of the checkpoint.
+
+        Raises:
+          OSError: If a write fails; the output is then as it was.
+        """
+        if not self._shards:
+            self.new_shard()  # TensorFlow's readers expect one, empty or not
+        count = len(self._shards)
+        shards = [self._finished(number, count) for number in range(count)]
+        header = serialized_header(count, big_endian=self._order == ">")
+        index = os.path.join(self._staging, os.path.basename(index_path(self.prefix)))
+        _write_index(index, header, entries)
+        publish(self._staging, self.prefix, [shard.path for shard in shards])
+        return tuple(shards)
+
+    def _finished(self, number: int, count: int) -> Shard:
+        shard = self._shards[number]
+        if number in self._files:
+            file = self._files[number]
+            file.flush()
+            os.fsync(file.fileno())
+            shard = shard._replace(size=file.tell())
+            file.close()
+        final = shard_path(self.prefix, number, count)
+        staged = os.path.join(self._staging, os.path.basename(final))
+        os.rename(self._staged(number), staged)
+        return shard._replace(path=final)
+
+
+def replace_index(prefix: str, entries: Mapping[bytes, bytes], header: bytes) -> None:
+    """Replace the index of a checkpoint, atomically; its shards stay.
+
+    Args:
+      prefix: Of the checkpoint.
+      entries: Every key with its serialized entry.
+      header: The serialized header of the index that is replaced.
+
+    Raises:
+      OSError: If a write fails; the old index then stays.
+    """
+    with staging_folder(prefix) as staging:
+        staged = os.path.join(staging, "index")
+        _write_index(staged, header, entries)
+        replace_file(staged, index_path(prefix))
+
+
+def _write_index(path: str, header: bytes, entries: Mapping[bytes, bytes]) -> None:
+    items: Iterable[tuple[bytes, bytes]] = sorted(entries.items())
+    with Path(path).open("xb") as file:
+        write_table(file, [(HEADER_KEY, header), *items])
+    flushed(path)

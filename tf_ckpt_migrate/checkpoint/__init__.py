@@ -1,0 +1,1 @@
+"""Any checkpoint on disk: found, read, described, compared and verified."""

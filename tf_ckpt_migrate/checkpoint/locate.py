@@ -1,0 +1,251 @@
+"""Finds the checkpoint that a path stands for.
+
+People give a prefix, one of a checkpoint's files, a model directory or a SavedModel.
+All are understood; what could mean several checkpoints, or none, is an error that lists
+what is there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from tf_ckpt_migrate.bundle.foreign import what_is
+from tf_ckpt_migrate.bundle.naming import (
+    INDEX_SUFFIX,
+    index_path,
+    parse_shard_path,
+    parse_v1_shard_path,
+)
+from tf_ckpt_migrate.checkpoint.state import STATE_FILE, read_state
+from tf_ckpt_migrate.errors import (
+    AmbiguousCheckpointError,
+    CheckpointNotFoundError,
+    MissingShardError,
+    NotACheckpointError,
+    capped,
+    nearest,
+)
+from tf_ckpt_migrate.table.footer import MAGIC
+
+__all__ = ["Location", "locate"]
+
+_SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+_VARIABLES = "variables"
+# What a state file holds for a sharded checkpoint of format V1.
+_V1_PATTERN = re.compile(r"(?s)(.*)-\?{5}-of-\d{5}")
+
+
+class Location(NamedTuple):
+    """Where a checkpoint is.
+
+    Attributes:
+      prefix: Its prefix.
+      v1_files: The files of a V1 checkpoint; empty for one with an index.
+      saved_model: Whether it holds the variables of a SavedModel.
+      notes: What the caller may want to know of how it was found.
+    """
+
+    prefix: str
+    v1_files: tuple[str, ...] = ()
+    saved_model: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def locate(ckpt_dir_or_file: str | os.PathLike[str]) -> Location:
+    """Return where the checkpoint is that a path stands for.
+
+    Args:
+      ckpt_dir_or_file: A checkpoint prefix; one of the files of a checkpoint (index,
+        data shard, ``.meta``, V1 file); a ``checkpoint`` state file or its directory; a
+        SavedModel's directory.
+
+    Returns:
+      The location.
+
+    Raises:
+      CheckpointNotFoundError: If there is none.
+      AmbiguousCheckpointError: If a directory holds several and does not say which.
+      NotACheckpointError: If the file is of another kind.
+    """
+    path = os.fspath(ckpt_dir_or_file)
+    if os.path.isdir(path) and (found := _in_directory(path)) is not None:
+        return found
+    if (found := _at_path(path)) is not None:
+        return found
+    if os.path.isfile(path):
+        return _of_other_file(path)
+    raise _not_found(path)
+
+
+def _at_path(path: str) -> Location | None:
+    found = map(_at_prefix, (path, *_prefixes_meant_by(path)))
+    return next((location for location in found if location is not None), None)
+
+
+def _at_prefix(prefix: str) -> Location | None:
+    """Return the checkpoint of exactly this prefix: V2 before V1, as TensorFlow."""
+    v1_files = _v1_files(prefix)
+    if not os.path.isfile(index_path(prefix)):
+        return Location(prefix, v1_files) if v1_files else None
+    notes = tuple(
+        f"{path!r} is of a V1 checkpoint of the same prefix, perhaps of another step; "
+        "the one with an index is read, as TensorFlow does"
+        for path in v1_files[:1]
+    )
+    return Location(prefix, saved_model=_is_saved_model(prefix), notes=notes)
+
+
+def _v1_files(prefix: str) -> tuple[str, ...]:
+    if os.path.isfile(prefix):
+        return (prefix,) if _is_table(prefix) and not _is_index(prefix) else ()
+    folder, base = os.path.split(prefix)
+    shards = {
+        name: shard
+        for name in _names_in(folder)
+        if (shard := parse_v1_shard_path(name)) and shard.prefix == base
+    }
+    paths = tuple(os.path.join(folder, name) for name in sorted(shards))
+    if not paths or not all(map(_is_table, paths)):
+        return ()
+    counts = {shard.count for shard in shards.values()}
+    if len(counts) != 1 or len(paths) != max(counts):
+        raise MissingShardError(
+            f"V1 checkpoint {prefix!r} has {len(paths)} of {max(counts)} shards: "
+            f"{', '.join(map(repr, capped(paths)))}; copy the missing ones here too"
+        )
+    return paths
+
+
+def _is_index(path: str) -> bool:
+    return path.endswith(INDEX_SUFFIX)
+
+
+def _is_table(path: str) -> bool:
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(MAGIC)))
+        return file.read() == MAGIC
+
+
+def _is_saved_model(prefix: str) -> bool:
+    folder = os.path.dirname(prefix)
+    return os.path.basename(prefix) == _VARIABLES and any(
+        os.path.isfile(os.path.join(os.path.dirname(folder), name))
+        for name in _SAVED_MODEL_FILES
+    )
+
+
+def _prefixes_meant_by(path: str) -> list[str]:
+    """Return prefixes that the path of a file of a checkpoint can stand for."""
+    meant = [path[: -len(end)] for end in (INDEX_SUFFIX, ".meta") if path.endswith(end)]
+    if shard := parse_shard_path(path) or parse_v1_shard_path(path):
+        meant.append(shard.prefix)
+    if pattern := _V1_PATTERN.fullmatch(path):
+        meant.append(pattern[1])
+    return meant
+
+
+def _of_other_file(path: str) -> Location:
+    folder, name = os.path.split(path)
+    if name == STATE_FILE and (found := _by_state(folder or ".")) is not None:
+        return found
+    if name in _SAVED_MODEL_FILES and (found := _in_directory(folder or ".")):
+        return found
+    if parse_shard_path(path) or _is_index(path):
+        raise _not_found(path)
+    kind = what_is(path) or (
+        "not the file of a checkpoint: it does not end as a TensorFlow table does"
+    )
+    raise NotACheckpointError(f"{path!r} is {kind}")
+
+
+def _in_directory(folder: str) -> Location | None:
+    if (found := _by_state(folder)) is not None:
+        return found
+    for inside in (os.path.join(_VARIABLES, _VARIABLES), _VARIABLES):
+        found = _at_prefix(os.path.join(folder, inside))
+        if found is not None:
+            return found._replace(saved_model=True)
+    prefixes = _prefixes_in(folder)
+    if len(prefixes) > 1:
+        raise AmbiguousCheckpointError(
+            f"{folder!r} holds {len(prefixes)} checkpoints and no {STATE_FILE!r} file "
+            f"that says which: {', '.join(map(repr, capped(prefixes)))}; give the "
+            f"prefix of one, such as {prefixes[-1]!r}"
+        )
+    if not prefixes:
+        return None
+    found = _at_prefix(prefixes[0])
+    note = f"{prefixes[0]!r} is the only checkpoint in {folder!r}"
+    return found and found._replace(notes=(*found.notes, note))
+
+
+def _by_state(folder: str) -> Location | None:
+    path = os.path.join(folder, STATE_FILE)
+    if not os.path.isfile(path):
+        return None
+    latest = read_state(path).latest
+    found = _at_path(os.path.join(folder, latest))
+    if found is not None:
+        return found
+    here = os.path.join(folder, os.path.basename(latest))
+    found = _at_path(here)
+    if found is None:
+        raise CheckpointNotFoundError(
+            f"{path!r} names {latest!r} as the latest checkpoint, but it is not there; "
+            f"in {folder!r} there are: "
+            f"{', '.join(map(repr, capped(_prefixes_in(folder)))) or 'none'}"
+        )
+    note = f"{path!r} names {latest!r}, which is gone; {here!r} is read instead"
+    return found._replace(notes=(*found.notes, note))
+
+
+def _prefixes_in(folder: str) -> list[str]:
+    """Return the prefixes of all checkpoints in a folder, lower steps first."""
+    prefixes = {
+        name[: -len(INDEX_SUFFIX)] for name in _names_in(folder) if _is_index(name)
+    }
+    if not prefixes:
+        prefixes = {name for name in _names_in(folder) if _is_v1_file(folder, name)}
+    return [os.path.join(folder, name) for name in sorted(prefixes, key=_by_numbers)]
+
+
+def _is_v1_file(folder: str, name: str) -> bool:
+    path = os.path.join(folder, name)
+    return os.path.isfile(path) and _is_table(path)
+
+
+def _by_numbers(name: str) -> list[tuple[int, str]]:
+    parts = re.findall(r"\d+|\D+", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def _names_in(folder: str) -> list[str]:
+    return os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+
+
+def _not_found(path: str) -> CheckpointNotFoundError:
+    folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        return CheckpointNotFoundError(
+            f"no checkpoint at {path!r}: there is no directory {folder!r}"
+        )
+    shard = parse_shard_path(path)
+    prefix = shard.prefix if shard else path
+    base = os.path.basename(prefix)
+    for name in _names_in(folder):
+        other = parse_shard_path(name)
+        if other is not None and other.prefix == base:
+            return CheckpointNotFoundError(
+                f"{index_path(prefix)!r} is missing: data shards of {prefix!r} are "
+                "there, but without the index nobody knows what is in them; copy it "
+                "from where the shards came from"
+            )
+    present = _prefixes_in(folder)
+    likely = nearest(prefix, present) or capped(present, 3)
+    hint = ", ".join(map(repr, likely)) or "no checkpoint at all"
+    return CheckpointNotFoundError(
+        f"no checkpoint at {path!r}; in {folder!r} there is: {hint}"
+    )

@@ -1,0 +1,298 @@
+"""Reads any checkpoint: TensorFlow's reader methods, and more, without TensorFlow."""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.index import not_found
+from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
+from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.checkpoint.locate import Location, locate
+from tf_ckpt_migrate.errors import TensorNotFoundError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tf_ckpt_migrate.bundle.entry import Entry
+    from tf_ckpt_migrate.bundle.reader import Index
+    from tf_ckpt_migrate.bundle.v1 import V1Reader
+
+__all__ = [
+    "CheckpointFormat",
+    "CheckpointReader",
+    "Place",
+    "list_variables",
+    "load_checkpoint",
+]
+
+_OBJECT_KEY_MARK = "/.ATTRIBUTES/"
+
+
+class CheckpointFormat(str, enum.Enum):
+    """What keys a checkpoint has, or which file format it is of.
+
+    A SavedModel's variables are name-based or object-based too:
+    ``CheckpointReader.object_graph`` tells.
+    """
+
+    NAME_BASED = "name-based"
+    OBJECT_BASED = "object-based"
+    DUAL_KEYED = "dual-keyed"
+    V1 = "V1"
+    SAVED_MODEL = "SavedModel"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Place(NamedTuple):
+    """Where bytes of a tensor are.
+
+    Attributes:
+      file: The data shard, or the V1 file.
+      shard: Its number.
+      offset: Of the first byte in it; -1 in a V1 file, whose values are encoded.
+      size: Number of bytes; -1 in a V1 file.
+    """
+
+    file: str
+    shard: int
+    offset: int
+    size: int
+
+
+class CheckpointReader(Mapping[str, Any]):
+    """The tensors of one checkpoint, by key.
+
+    Its methods give what ``tf.train.load_checkpoint(...)`` gives. As a mapping it gives
+    arrays: read-only, and where the file allows it the mapped file itself.
+
+    Args:
+      ckpt_dir_or_file: What ``locate`` understands: a prefix, a file of a checkpoint, a
+        model directory, a SavedModel.
+      verify: Whether the checksum of a tensor is checked when it is first read.
+
+    Attributes:
+      prefix: Of the checkpoint that was found.
+      notes: What is worth knowing of how it was found.
+
+    Raises:
+      CheckpointError: As ``load_checkpoint``.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [[1, 2, 3]]}) as prefix:
+      ...     reader = CheckpointReader(prefix)
+      ...     reader.format.value, reader.specs["w"].shape, reader["w"].tolist()
+      ('name-based', (1, 3), [[1, 2, 3]])
+    """
+
+    def __init__(
+        self, ckpt_dir_or_file: str | os.PathLike[str], *, verify: bool = True
+    ) -> None:
+        """Find the checkpoint and read its index."""
+        self._location: Location = locate(ckpt_dir_or_file)
+        self.prefix = self._location.prefix
+        self.notes = self._location.notes
+        self._reader: BundleReader | V1Reader
+        if self._location.v1_files:
+            from tf_ckpt_migrate.bundle.v1 import V1Reader  # seldom needed
+
+            self._reader = V1Reader(self._location.v1_files)
+        else:
+            self._reader = BundleReader(self.prefix, verify=verify)
+
+    def __repr__(self) -> str:
+        return f"<CheckpointReader {self.prefix!r}: {self.format}, {len(self):,} keys>"
+
+    @cached_property
+    def format(self) -> CheckpointFormat:
+        """Which of the five kinds of checkpoint this is."""
+        if self._location.v1_files:
+            return CheckpointFormat.V1
+        if self._location.saved_model:
+            return CheckpointFormat.SAVED_MODEL
+        if OBJECT_GRAPH_KEY not in self:
+            return CheckpointFormat.NAME_BASED
+        named = any(
+            _OBJECT_KEY_MARK not in key for key in self if key != OBJECT_GRAPH_KEY
+        )
+        return CheckpointFormat.DUAL_KEYED if named else CheckpointFormat.OBJECT_BASED
+
+    @cached_property
+    def object_graph(self) -> ObjectGraph | None:
+        """The object graph, or None in a checkpoint without one.
+
+        Raises:
+          CorruptCheckpointError: If it is damaged.
+        """
+        if OBJECT_GRAPH_KEY not in self:
+            return None
+        where = f"{self.prefix!r}, key {OBJECT_GRAPH_KEY}"
+        return ObjectGraph(self.get_tensor(OBJECT_GRAPH_KEY), where)
+
+    @property
+    def bundle(self) -> BundleReader | None:
+        """The reader of the file format V2, or None for a V1 checkpoint."""
+        return self._reader if isinstance(self._reader, BundleReader) else None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file of the checkpoint, the index first; they need not be there."""
+        if not isinstance(self._reader, BundleReader):
+            return self._reader.paths
+        shards = self._reader.shards
+        return (self._reader.index.path, *map(shards.path, range(shards.count)))
+
+    @cached_property
+    def specs(self) -> Mapping[str, TensorSpec]:
+        """Dtype and shape of every tensor."""
+        if not isinstance(self._reader, BundleReader):
+            return {key: tensor.spec for key, tensor in self._reader.tensors.items()}
+        return self._reader.index.specs
+
+    def places(self, key: str) -> tuple[Place, ...]:
+        """Return where the bytes of a tensor are: one place, or one for each slice.
+
+        Raises:
+          TensorNotFoundError: If there is no such tensor.
+        """
+        self._check_present(key)
+        if not isinstance(self._reader, BundleReader):
+            tables = self._reader.tensors[key].tables
+            return tuple(Place(self._reader.paths[t], t, -1, -1) for t in tables)
+        index = self._reader.index
+        entry = index[key]
+        stored: list[Entry] = [
+            index.slice_entry(key, piece) for piece in entry.slices
+        ] or [entry]
+        return tuple(
+            Place(self._reader.shards.path(e.shard), e.shard, e.offset, e.size)
+            for e in stored
+        )
+
+    def check(self, key: str) -> None:
+        """Check every byte of a tensor against its checksums.
+
+        Raises:
+          CorruptCheckpointError: If one does not fit, or bytes are missing.
+        """
+        self._reader.check(key)
+
+    def get_tensor(self, tensor_str: str, index: Index | None = None) -> Any:
+        """Return the value of a tensor, as TensorFlow's reader returns it.
+
+        Args:
+          tensor_str: Its key.
+          index: A NumPy basic index, such as ``slice(10, 20)`` for ten rows. Then only
+            the bytes asked for are read, and the checksum, which is of the whole
+            tensor, is not checked.
+
+        Returns:
+          A read-only array; of a scalar a NumPy scalar, or bytes; strings as an object
+          array of bytes.
+
+        Raises:
+          TensorNotFoundError: If there is no such tensor.
+          UnsupportedDTypeError: If it is a resource or variant.
+          CorruptCheckpointError: If its bytes are damaged, or end too soon.
+        """
+        array = self._reader.read(tensor_str, index)
+        return array if array.ndim else array[()]
+
+    def has_tensor(self, tensor_str: str) -> bool:
+        """Return whether there is a tensor of this key."""
+        return tensor_str in self
+
+    def get_variable_to_shape_map(self) -> dict[str, list[int]]:
+        """Return the shape of every tensor, by key."""
+        return {key: list(spec.shape) for key, spec in self.specs.items()}
+
+    def get_variable_to_dtype_map(self) -> dict[str, DType]:
+        """Return the dtype of every tensor, by key; each equals TensorFlow's object."""
+        return {key: spec.dtype for key, spec in self.specs.items()}
+
+    def debug_string(self) -> bytes:
+        """Return a listing, a line for each tensor, as TensorFlow's reader does."""
+        from tf_ckpt_migrate.checkpoint.debug_string import debug_string
+
+        return debug_string(self._reader)
+
+    def __getitem__(self, key: str) -> np.ndarray[Any, Any]:
+        return self._reader.read(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def _keys(self) -> Mapping[str, Any]:
+        if isinstance(self._reader, BundleReader):
+            return self._reader.index.raw
+        return self._reader.tensors
+
+    def _check_present(self, key: str) -> None:
+        if key not in self:
+            raise TensorNotFoundError(not_found(key, self.prefix, self._keys))
+
+
+def load_checkpoint(
+    ckpt_dir_or_file: str | os.PathLike[str], *, verify: bool = True
+) -> CheckpointReader:
+    """Open a checkpoint, as ``tf.train.load_checkpoint`` does, without TensorFlow.
+
+    Args:
+      ckpt_dir_or_file: A checkpoint prefix; one of the files of a checkpoint; a model
+        directory; a SavedModel.
+      verify: Whether the checksum of a tensor is checked when it is first read.
+
+    Returns:
+      Its reader.
+
+    Raises:
+      CheckpointNotFoundError: If there is no checkpoint.
+      AmbiguousCheckpointError: If there are several.
+      NotACheckpointError: If the file is of another kind.
+      CorruptCheckpointError: If the index is damaged.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [[1, 2, 3]]}) as prefix:
+      ...     load_checkpoint(prefix).get_tensor("w").tolist()
+      [[1, 2, 3]]
+    """
+    return CheckpointReader(ckpt_dir_or_file, verify=verify)
+
+
+def list_variables(
+    ckpt_dir_or_file: str | os.PathLike[str],
+) -> list[tuple[str, list[int]]]:
+    """Return names and shapes of all tensors, sorted: ``tf.train.list_variables``.
+
+    Args:
+      ckpt_dir_or_file: What ``load_checkpoint`` takes.
+
+    Returns:
+      A list of pairs of key and shape.
+
+    Raises:
+      CheckpointError: As ``load_checkpoint``.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [[1, 2, 3]]}) as prefix:
+      ...     list_variables(prefix)
+      [('w', [1, 3])]
+    """
+    shapes = load_checkpoint(ckpt_dir_or_file).get_variable_to_shape_map()
+    return sorted(shapes.items())

@@ -1,0 +1,120 @@
+"""The ``checkpoint`` state file of a model directory.
+
+It is a ``CheckpointState`` message in text format: the latest checkpoint, and all that
+are kept, as paths relative to the file or absolute on the machine that wrote it.
+
+Source: ``tensorflow/python/training/checkpoint_state.proto``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from tf_ckpt_migrate.bundle.staging import replace_file, staging_folder
+from tf_ckpt_migrate.errors import CorruptCheckpointError
+
+__all__ = ["STATE_FILE", "CheckpointState", "read_state", "record_latest"]
+
+STATE_FILE = "checkpoint"
+_MAX_SIZE = 16 << 20
+_LINE = re.compile(r'\s*(\w+)\s*:\s*(?:"((?:[^"\\]|\\.)*)"|([-+.\w]+))\s*')
+_ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|.)", re.DOTALL)
+_NAMED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b'"': b'"', b"'": b"'", b"\\": b"\\"}
+
+
+class CheckpointState(NamedTuple):
+    """What a state file says.
+
+    Attributes:
+      latest: Prefix of the latest checkpoint, as written.
+      kept: Prefixes of all that are kept, oldest first, as written.
+    """
+
+    latest: str
+    kept: tuple[str, ...]
+
+
+def read_state(path: str) -> CheckpointState:
+    """Read a state file.
+
+    Raises:
+      FileNotFoundError: If it is not there.
+      CorruptCheckpointError: If it is no state file.
+    """
+    if os.path.getsize(path) > _MAX_SIZE:
+        raise CorruptCheckpointError(f"{path!r} is too large for a state file")
+    found: dict[str, list[str]] = {}
+    text = Path(path).read_bytes().decode(errors="replace")
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _LINE.fullmatch(line)
+        if match is None and line.strip() and not line.lstrip().startswith("#"):
+            raise CorruptCheckpointError(
+                f"{path!r}, line {number}: not a field of a checkpoint state file: "
+                f"{line[:80]!r}"
+            )
+        if match is not None:
+            found.setdefault(match[1], []).append(
+                _unescaped(match[2] or match[3] or "")
+            )
+    latest = found.get("model_checkpoint_path", [])
+    if not latest:
+        raise CorruptCheckpointError(f"{path!r} names no model_checkpoint_path")
+    return CheckpointState(
+        latest[-1], tuple(found.get("all_model_checkpoint_paths", latest))
+    )
+
+
+def record_latest(prefix: str) -> str:
+    """Make ``prefix`` the latest checkpoint of its directory's state file.
+
+    Prefixes that the file lists already stay listed. Paths are written relative to the
+    file, so that the directory can be moved.
+
+    Args:
+      prefix: Of a checkpoint that exists.
+
+    Returns:
+      The path of the state file.
+
+    Raises:
+      CorruptCheckpointError: If the directory has a state file that is none.
+      OSError: If it cannot be written; the old one then stays.
+    """
+    folder, base = os.path.split(prefix)
+    path = os.path.join(folder, STATE_FILE)
+    kept = list(read_state(path).kept) if os.path.exists(path) else []
+    kept = [*(other for other in kept if other not in (base, prefix)), base]
+    lines = [f'model_checkpoint_path: "{_escaped(base)}"']
+    lines += [f'all_model_checkpoint_paths: "{_escaped(other)}"' for other in kept]
+    with staging_folder(prefix) as staging:
+        staged = Path(staging, STATE_FILE)
+        with staged.open("x", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        replace_file(str(staged), path)
+    return path
+
+
+def _escaped(text: str) -> str:
+    return (
+        text.replace("\\", "\\\\")
+        .replace('"', '\\"')
+        .replace("\n", "\\n")
+        .replace("\r", "\\r")
+    )
+
+
+def _unescaped(text: str) -> str:
+    def plain(match: re.Match[bytes]) -> bytes:
+        code = match[1]
+        if code[:1] in b"01234567":
+            return bytes([int(code, 8) & 0xFF])
+        if code[:1] == b"x" and len(code) > 1:
+            return bytes([int(code[1:], 16)])
+        return _NAMED.get(code, code)
+
+    return _ESCAPE.sub(plain, text.encode()).decode(errors="replace")
