@@ -21,7 +21,7 @@ from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLik
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.resolver import Resolver, Specs, Unmatched, Unmet
 
-__all__ = ["Resolution", "Specs", "Unmatched", "Unmet", "resolve"]
+__all__ = ["Resolution", "resolve"]
 
 
 class Resolution(NamedTuple):
