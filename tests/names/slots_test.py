@@ -167,3 +167,43 @@ def test_what_ggt_keeps_for_all_variables():
     keys = {"flat_grad", "grad_buffer", "moment1", "w"}
     assert role_of("moment1", keys) == "optimizer"
     assert role_of("moment1", {"moment1", "w"}) == "weight"
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options"),
+    [
+        ("AdadeltaOptimizer", {}),
+        ("AdagradOptimizer", {}),
+        ("AdagradDAOptimizer", {"global_step": True}),
+        ("AdamOptimizer", {}),
+        ("FtrlOptimizer", {}),
+        ("MomentumOptimizer", {"momentum": 0.9}),
+        ("ProximalAdagradOptimizer", {}),
+        ("RMSPropOptimizer", {}),
+        ("RMSPropOptimizer", {"centered": True}),
+    ],
+)
+@pytest.mark.parametrize("scope", ["", "train_op"])
+def test_what_tensorflow_itself_calls_its_slots(tf, optimizer, options, scope):
+    v1 = tf.compat.v1
+    with tf.Graph().as_default():
+        with v1.variable_scope("net"):
+            weight = v1.get_variable("w", [2, 3], use_resource=True)
+        step = v1.train.get_or_create_global_step()
+        given = (
+            {**options, "global_step": step} if "global_step" in options else options
+        )
+        with v1.variable_scope(scope) if scope else v1.name_scope("unused"):
+            made = getattr(v1.train, optimizer)(0.1, **given)
+            made.minimize(tf.reduce_sum(weight), step)
+        keys = {variable.op.name for variable in v1.global_variables()}
+        slots = {
+            made.get_slot(weight, name).op.name: name for name in made.get_slot_names()
+        }
+    assert slots
+    roles = dict.fromkeys(keys, "optimizer") | dict.fromkeys(slots, "slot")
+    roles |= {"net/w": "weight", "global_step": "step"}
+    assert {key: role_of(key, keys) for key in keys} == roles
+    found = {key: slot_of(key, keys) for key in slots}
+    assert {key: slot.name for key, slot in found.items()} == slots
+    assert {slot.variable for slot in found.values()} == {"net/w"}

@@ -62,6 +62,7 @@ _KINDS = {
 }
 _SHOWN = 10
 _HINTED = 5
+_COUNTED = 10_000  # keys whose role is looked up: advice may not cost seconds
 
 
 @dataclass
@@ -214,14 +215,16 @@ def _leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]
     """Return the calls that leave ``keys`` behind, by what they are to training."""
     if not keys:
         return []
-    roles = Counter(role_of(key, source) for key in keys)
+    counted = keys[:_COUNTED]
+    roles = Counter(role_of(key, source) for key in counted)
     weights = roles.pop("weight", 0)
+    least = "at least " if len(keys) > _COUNTED else ""
     lines = [
-        f"add Drop(role={role!r}) to leave {count:,} of them behind"
+        f"add Drop(role={role!r}) to leave {least}{count:,} of them behind"
         for role, count in roles.items()
     ]
     if weights:
-        example = next(key for key in keys if role_of(key, source) == "weight")
+        example = next(key for key in counted if role_of(key, source) == "weight")
         lines.append(f"add Drop({example!r}) for each key to be left behind on purpose")
     lines.append('pass unmatched="drop" or unmatched="keep" for all that are left')
     return lines

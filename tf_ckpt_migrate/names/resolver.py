@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -85,9 +86,8 @@ class Resolver:
         if isinstance(rule, RenameScope):
             return self._scope_handler(rule)
         if isinstance(rule, RenameRegex):
-            return lambda key: self._found(
-                key, rule.target_of(key) or "", rule.transform
-            )
+            fits = re.compile(rule.pattern).fullmatch  # not by re's cache of 512
+            return lambda key: self._fitted(key, fits(key), rule)
         if isinstance(rule, Split):
             return lambda key: self._split(key, rule)
         if isinstance(rule, Combine):
@@ -106,6 +106,9 @@ class Resolver:
         # What it lacks is reported with the rules.
         whole = all(decided.get(key) == position for key in rule.sources)
         return lambda key: self._combine(rule, position) if whole else None
+
+    def _fitted(self, key: str, found: re.Match[str] | None, rule: RenameRegex) -> None:
+        self._found(key, found.expand(rule.target) if found else "", rule.transform)
 
     def _found(self, key: str, name: str, transform: Transform | None) -> None:
         """Move ``key`` to a name that a scope or pattern gave it, if there is one."""
