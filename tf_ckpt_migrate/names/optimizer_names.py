@@ -13,6 +13,7 @@ __all__ = [
     "GLOBAL_STEP",
     "GLUED_SLOTS",
     "HYPERPARAMETERS",
+    "ITERATOR",
     "KERAS_SLOTS",
     "NAMED_SLOTS",
     "NUMBERED",
@@ -66,6 +67,7 @@ GLOBAL_STEP = re.compile(r"(?:.*/)?global_step(?:_\d+)?", re.DOTALL)
 OF_OPTIMIZER = re.compile(
     r"(?:.*/)?(?:beta[12]_power(?:_\d+)?|current_loss_scale|good_steps)", re.DOTALL
 )
+ITERATOR = re.compile(r"(?:.*/)?\w*Iterator\w*:\d+(?:-state|_STATE)", re.DOTALL)
 STEPS = ("iter", "_iterations")
 # What a legacy Keras optimizer saves of itself beside its step.
 HYPERPARAMETERS = frozenset(

@@ -107,9 +107,9 @@ class Problems:
         sides = " and ".join(" + ".join(map(repr, keys)) for keys in (first, second))
         self._add("collision", f"{target!r} from {sides}")
 
-    def no_name(self, key: str, name: str) -> None:
-        """A rule makes no name of ``key``."""
-        self._add("no_target", f"{key!r} would become {name!r}, which is no name")
+    def no_name(self, key: str) -> None:
+        """A rule leaves nothing of the name of ``key``."""
+        self._add("no_target", f"'' (of source {key!r}), which is no name")
 
     def no_target(self, key: str, name: str) -> None:
         """A rule sends ``key`` to a name that the target does not have."""

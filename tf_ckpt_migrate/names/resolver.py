@@ -112,8 +112,8 @@ class Resolver:
 
     def _found(self, key: str, name: str, transform: Transform | None) -> None:
         """Move ``key`` to a name that a scope or pattern gave it, if there is one."""
-        if not name or name.endswith("/"):
-            self.problems.no_name(key, name)
+        if not name:
+            self.problems.no_name(key)
             return
         place = self._place(name)
         if place is not None:

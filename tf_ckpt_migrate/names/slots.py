@@ -29,6 +29,7 @@ from tf_ckpt_migrate.names.optimizer_names import (
     GLOBAL_STEP,
     GLUED_SLOTS,
     HYPERPARAMETERS,
+    ITERATOR,
     KERAS_SLOTS,
     NAMED_SLOTS,
     NUMBERED,
@@ -99,7 +100,7 @@ def role_of(key: str, keys: Container[str]) -> str:
       >>> [role_of(key, keys) for key in sorted(keys)]
       ['optimizer', 'step', 'weight', 'slot', 'slot']
     """
-    if key == OBJECT_GRAPH_KEY:
+    if key == OBJECT_GRAPH_KEY or ITERATOR.fullmatch(key):
         return "bookkeeping"
     parsed = parse_object_key(key)
     if parsed:
