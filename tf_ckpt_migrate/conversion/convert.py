@@ -92,16 +92,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         object_graph = _has_object_keys(plan, reader)
     like = _like(plan, object_graph=object_graph)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
-    contents: dict[str, Reference | Value] = {}
-    for move in plan.moves:
-        contents[move.target] = (
-            taken_from(reader, move.sources[0], big_endian=big_endian)
-            if move.transform is None
-            else _computed(move, move.transform, reader)
-        )
-    for kept in plan.kept_targets:
-        if like is not None:
-            contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
+    contents = _contents(plan, reader, like, big_endian=big_endian)
     added = graph_contents(plan, reader, like) if object_graph else {}
     made = write_output(
         prefix,
@@ -125,6 +116,26 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         (*reader.notes, *plan.notes),
         record_latest(prefix) if update_state_file else "",
     )
+
+
+def _contents(
+    plan: MigrationPlan,
+    reader: CheckpointReader,
+    like: CheckpointReader | None,
+    *,
+    big_endian: bool,
+) -> dict[str, Reference | Value]:
+    contents: dict[str, Reference | Value] = {}
+    for move in plan.moves:
+        contents[move.target] = (
+            taken_from(reader, move.sources[0], big_endian=big_endian)
+            if move.transform is None
+            else _computed(move, move.transform, reader)
+        )
+    for kept in plan.kept_targets:
+        if like is not None:
+            contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
+    return contents
 
 
 def _check(plan: MigrationPlan, reader: CheckpointReader) -> None:
