@@ -266,10 +266,19 @@ def test_the_message_proposes_what_to_add():
     source = specs("bert/pooler/w", "w/Adam", "w", "global_step")
     target = specs("encoder/pooler/w", "w")
     text = str(problems(None, source, target))
-    assert "add Rename('bert/pooler/w', 'encoder/pooler/w')" in text
-    assert "add Drop(role='slot') to leave 1 of them behind" in text
-    assert "add Drop(role='step')" in text
+    assert "put Rename('bert/pooler/w', 'encoder/pooler/w')" in text
+    assert "put Drop(role='slot') first to leave 1 of them behind" in text
+    assert "put Drop(role='step') first" in text
     assert 'pass unmatched="drop"' in text
+
+
+def test_slots_of_renamed_variables_are_recognised():
+    source, target = specs("a/w", "a/w/Adam", "a/w/Adam_1"), specs("b/w")
+    error = problems({"a/": "b/"}, source, target)
+    assert len(error.problems) == 2
+    assert "put Drop(role='slot') first to leave 2 of them behind" in str(error)
+    mended = resolve([Drop(role="slot"), ("a/", "b/")], source, target)
+    assert pairs(mended) == {("a/w", "b/w")}
 
 
 def test_words_are_checked():

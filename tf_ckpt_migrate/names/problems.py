@@ -112,8 +112,13 @@ class Problems:
         self._add("no_target", f"'' (of source {key!r}), which is no name")
 
     def no_target(self, key: str, name: str) -> None:
-        """A rule sends ``key`` to a name that the target does not have."""
+        """A rule spells out a name for ``key`` that the target does not have."""
         self._add("no_target", f"{name!r} (of source {key!r})", name, "target")
+
+    def no_place(self, key: str, name: str) -> None:
+        """A scope or pattern makes a name of ``key`` that the target does not have."""
+        self._unmatched.append(key)
+        self.no_target(key, name)
 
     def misfit(self, sources: Sequence[str], target: str, why: str) -> None:
         """A transform does not fit its sources."""
@@ -190,7 +195,7 @@ class Problems:
 
     def _advice(self, source: Mapping[str, TensorSpec]) -> list[str]:
         pairs = self._pairs(source)
-        lines = [f"add Rename({old!r}, {new!r})" for old, new in pairs.items()]
+        lines = [f"put Rename({old!r}, {new!r}) first" for old, new in pairs.items()]
         left = [key for key in self._unmatched if key not in pairs]
         lines += _leaving(left, source)
         if len(self._unmet) > len(pairs):
@@ -220,12 +225,14 @@ def _leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]
     weights = roles.pop("weight", 0)
     least = "at least " if len(keys) > _COUNTED else ""
     lines = [
-        f"add Drop(role={role!r}) to leave {least}{count:,} of them behind"
+        f"put Drop(role={role!r}) first to leave {least}{count:,} of them behind"
         for role, count in roles.items()
     ]
     if weights:
         example = next(key for key in counted if role_of(key, source) == "weight")
-        lines.append(f"add Drop({example!r}) for each key to be left behind on purpose")
+        lines.append(
+            f"put Drop({example!r}) first, and so on for each key to leave behind"
+        )
     lines.append('pass unmatched="drop" or unmatched="keep" for all that are left')
     return lines
 
