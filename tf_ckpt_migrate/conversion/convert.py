@@ -182,7 +182,9 @@ def _graph_contents(
         return {OBJECT_GRAPH_KEY: string_value(like.get_tensor(OBJECT_GRAPH_KEY))}
     graphs: list[bytes] = []
     graph = reader.object_graph
-    known = {a.checkpoint_key for a in graph.attributes} if graph else set[str]()
+    known = set[str]()
+    if graph is not None:
+        known.update(*graph.tensors(reader).values())
     moves = [move for move in plan.moves if move.sources[0] not in known]
     if graph is not None and len(moves) < len(plan.moves):
         graphs.append(rewritten_graph(graph, _targets_by_source(plan)))
