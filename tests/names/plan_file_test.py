@@ -38,7 +38,7 @@ def test_what_a_person_writes():
         "'a' -> 'b' float32[]",
         (
             "'c' + 'd' -> 'e' int64[5] by Chain(transforms=(Concat(axis=0), "
-            "Cast(dtype=<DType.int64: 9>)))"
+            "Cast('int64')))"
         ),
     ]
     assert plan.dropped == (("on", "reason: with a colon"), ("off", ""))
