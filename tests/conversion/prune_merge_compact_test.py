@@ -48,7 +48,7 @@ class TestPrune:
         assert sum(s.size for s in small.shards) < sum(s.size for s in linked.shards)
 
     def test_a_pattern_that_fits_nothing_is_an_error(self, trained):
-        with pytest.raises(PlanError, match="'w/adam' fits no key.*'w/Adam'"):
+        with pytest.raises(PlanError, match=r"'w/adam' fits no key.*'w/Adam'"):
             prune(trained, trained + "-s", patterns=["w/adam"])
 
     def test_nothing_to_drop_is_an_error(self, tmp_path):
@@ -86,11 +86,15 @@ class TestMerge:
         a = write(tmp_path / "a", {"x": [1.0]})
         b = write(tmp_path / "b", {"x": [2.0]})
         before = files_in(tmp_path)
-        with pytest.raises(PlanError, match=r"(?s)'x' is in .*/a' and .*/b'.*precedence"):
+        with pytest.raises(
+            PlanError, match=r"(?s)'x' is in .*/a' and .*/b'.*precedence"
+        ):
             merge([a, b], tmp_path / "out")
         assert files_in(tmp_path) == before
 
-    @pytest.mark.parametrize(("precedence", "expected"), [("first", 1.0), ("last", 2.0)])
+    @pytest.mark.parametrize(
+        ("precedence", "expected"), [("first", 1.0), ("last", 2.0)]
+    )
     def test_precedence(self, tmp_path, precedence, expected):
         a = write(tmp_path / "a", {"x": [1.0], "only": [5]})
         b = write(tmp_path / "b", {"x": [2.0]})

@@ -199,7 +199,7 @@ def test_partitioned_variables_keep_their_slices(tmp_path):
 
 
 def test_object_based_is_refused_with_the_right_calls(tmp_path):
-    with pytest.raises(LayoutError, match="object-based already.*convert_tf2_to_tf1"):
+    with pytest.raises(LayoutError, match=r"object-based already.*convert_tf2_to_tf1"):
         convert_tf1_to_tf2(golden("tf2_21/checkpoint_vars"), tmp_path / "out")
 
 

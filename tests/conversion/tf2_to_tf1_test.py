@@ -91,12 +91,12 @@ def test_nameless_variables_are_listed_with_ways_out(tmp_path):
 
 
 def test_an_unknown_way_of_naming_is_an_error(tf2):
-    with pytest.raises(ValueError, match="names='keys'.*full_name"):
+    with pytest.raises(ValueError, match=r"names='keys'.*full_name"):
         convert_tf2_to_tf1(tf2, tf2.prefix + "-1", names="keys")
 
 
 def test_name_based_is_refused_with_the_right_calls(tmp_path):
-    with pytest.raises(LayoutError, match="name-based.*convert_tf1_to_tf2"):
+    with pytest.raises(LayoutError, match=r"name-based.*convert_tf1_to_tf2"):
         convert_tf2_to_tf1(golden("tf2_21/saver_v2"), tmp_path / "out")
 
 

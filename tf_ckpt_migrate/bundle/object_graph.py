@@ -112,7 +112,7 @@ class ObjectGraph:
           keys: Of the checkpoint.
 
         Returns:
-          Keys of tensors for every attribute's ``checkpoint_key``; none if there are none.
+          For every attribute's ``checkpoint_key`` the keys of its tensors, if any.
         """
         ordered = sorted(keys)
         present = set(ordered)

@@ -141,8 +141,8 @@ def _check_doubled(
     if alone:
         raise LayoutError(
             f"{bundle.index.prefix!r}: {len(alone)} named tensors have no object-based "
-            f"key, so they would be lost: {', '.join(map(repr, capped(alone)))}. To drop "
-            "them on purpose use prune"
+            f"key, so they would be lost: {', '.join(map(repr, capped(alone)))}. "
+            "To drop them on purpose use prune"
         )
 
 

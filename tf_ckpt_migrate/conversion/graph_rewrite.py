@@ -34,7 +34,6 @@ def rewritten_graph(graph: ObjectGraph, renames: Mapping[str, Sequence[str]]) ->
     Raises:
       LayoutError: If several tensors of one object are not renamed alike.
     """
-
     attributes = _attribute_renames(graph, renames)
 
     def edit(message: Any) -> None:
@@ -76,19 +75,14 @@ def _set_keys(
     """Replace keys, remove dropped ones; return further keys with their full names."""
     copies: list[tuple[str, str]] = []
     for node in message.nodes:
-        kept: list[Any] = []
-        for attribute in node.attributes:
-            first, *more = renames.get(attribute.checkpoint_key, ()) or (None,)
-            copies += [(key, attribute.full_name) for key in more]
-            if first is not None:
-                attribute.checkpoint_key = first
-                kept.append(attribute)
-        if len(kept) != len(node.attributes):
-            replaced = [
-                type(each).FromString(each.SerializeToString()) for each in kept
-            ]
-            del node.attributes[:]
-            node.attributes.extend(replaced)
+        for at in reversed(range(len(node.attributes))):
+            attribute = node.attributes[at]
+            targets = renames.get(attribute.checkpoint_key)
+            if targets:
+                attribute.checkpoint_key = targets[0]
+                copies += [(key, attribute.full_name) for key in targets[1:]]
+            else:
+                del node.attributes[at]
     return copies
 
 
