@@ -68,8 +68,13 @@ def _entries(keys: Iterable[str], spec: TensorSpec) -> Mapping[bytes, bytes]:
 
 
 def removed(prefix: str) -> None:
-    """Remove the files of a checkpoint, numbered ones of the guide's too."""
+    """Remove the files of a checkpoint, numbered ones of the guide's too.
+
+    What is still to be written of it is written: ours waits for the disk, the peer does
+    not, and one is not to wait for the other's bytes.
+    """
     folder, base = os.path.split(prefix)
     for name in os.listdir(folder):
         if name.startswith(base):
             os.remove(os.path.join(folder, name))
+    os.sync()
