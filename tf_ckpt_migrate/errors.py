@@ -25,6 +25,7 @@ __all__ = [
     "RuleError",
     "SliceError",
     "TensorNotFoundError",
+    "TransformError",
     "TruncatedFileError",
     "UnsupportedDTypeError",
     "capped",
@@ -74,6 +75,10 @@ class TensorNotFoundError(CheckpointError, LookupError):
 
 class SliceError(CheckpointError, ValueError):
     """A slice specification does not fit the tensor it is asked of."""
+
+
+class TransformError(CheckpointError, ValueError):
+    """A transform is not well formed, or does not fit the tensors it is asked to take."""
 
 
 class UnsupportedDTypeError(CheckpointError, TypeError):

@@ -1,0 +1,194 @@
+"""The assignment map: rules in order, read from TensorFlow's syntaxes or given as such.
+
+Direction is that of ``tf.compat.v1.train.init_from_checkpoint``: checkpoint to model.
+The first rule that fits a key decides; what it gives is not looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from tf_ckpt_migrate.errors import RuleError
+from tf_ckpt_migrate.names import rule_config
+from tf_ckpt_migrate.names.rules import (
+    RULES,
+    Bind,
+    Rename,
+    RenameScope,
+    Rule,
+    Split,
+)
+
+__all__ = ["AssignmentMap", "AssignmentMapLike"]
+
+
+class AssignmentMap(Sequence[Rule]):
+    """An immutable sequence of rules, source to target.
+
+    Args:
+      rules: A mapping or a list of pairs in TensorFlow's syntaxes, or a list in which
+        rules stand as such::
+
+            {"old_scope/": "new_scope/",   every key of a scope
+             "old/w": "new/kernel",        one key
+             "/": "scope/",                every key, below a scope
+             "old/b": variable,            a live variable (or a list of its parts)
+             "old/e": ["a/e", "b/e"]}      one key to several targets
+
+    Raises:
+      RuleError: If an entry is none of these.
+
+    Example:
+      >>> AssignmentMap({"bert/": "encoder/", "step": "global_step"})
+      AssignmentMap([RenameScope('bert/', 'encoder/'), Rename('step', 'global_step')])
+    """
+
+    __slots__ = ("_rules",)
+
+    def __init__(self, rules: AssignmentMapLike | None = None) -> None:
+        """Read ``rules`` into one sequence."""
+        entries: Iterable[Any] = (
+            rules.items() if isinstance(rules, Mapping) else rules or ()
+        )
+        self._rules: tuple[Rule, ...] = tuple(map(_rule, entries))
+
+    def __getitem__(self, index: Any) -> Any:  # one rule, or a map of a slice of them
+        rules = self._rules[index]
+        return AssignmentMap(rules) if isinstance(index, slice) else rules
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self._rules)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AssignmentMap) and self._rules == other._rules
+
+    def __hash__(self) -> int:
+        return hash(self._rules)
+
+    def __repr__(self) -> str:
+        return f"AssignmentMap([{', '.join(map(repr, self._rules))}])"
+
+    def __str__(self) -> str:
+        return "\n".join(map(repr, self._rules)) or "no rules: names stay as they are"
+
+    def reversed(self) -> AssignmentMap:
+        """Return the map from target to source; what is dropped has no way back.
+
+        Raises:
+          RuleError: If a rule has no inverse by itself; then reverse the plan.
+
+        Example:
+          >>> AssignmentMap({"bert/": "encoder/"}).reversed()
+          AssignmentMap([RenameScope('encoder/', 'bert/')])
+        """
+        rules = [rule.reversed() for rule in self._rules]
+        return AssignmentMap([rule for rule in rules if rule is not None])
+
+    def with_names(
+        self, name_of: Callable[[tuple[Any, ...]], str | Sequence[str]]
+    ) -> AssignmentMap:
+        """Return the map with names in place of variable objects.
+
+        Args:
+          name_of: Takes the variable, or the parts of a partitioned one, as a tuple;
+            returns the one name, or several when each is a target of its own.
+
+        Example:
+          >>> AssignmentMap({"w": object()}).with_names(lambda parts: "net/w")
+          AssignmentMap([Rename('w', 'net/w')])
+        """
+        return AssignmentMap(
+            [
+                _rule((rule.source, name_of(rule.targets)))
+                if isinstance(rule, Bind)
+                else rule
+                for rule in self._rules
+            ]
+        )
+
+    def to_config(self) -> list[dict[str, Any]]:
+        """Return plain data (for YAML and JSON) that `from_config` reads back.
+
+        Raises:
+          RuleError: If a rule names a variable by object.
+          TransformError: If a transform holds code.
+
+        Example:
+          >>> from tf_ckpt_migrate.names.rules import Drop
+          >>> AssignmentMap([("bert/", "encoder/"), Drop("step")]).to_config()
+          [{'bert/': 'encoder/'}, {'rule': 'drop', 'source': 'step'}]
+        """
+        return [rule_config.to_config(rule) for rule in self._rules]
+
+    @classmethod
+    def from_config(cls, config: object) -> AssignmentMap:
+        """Return the map of plain data: what `to_config` gave, or TensorFlow's syntax.
+
+        Raises:
+          RuleError: If ``config`` is neither.
+
+        Example:
+          >>> AssignmentMap.from_config({"bert/": "encoder/"})
+          AssignmentMap([RenameScope('bert/', 'encoder/')])
+        """
+        return cls(rule_config.from_config(config))
+
+
+AssignmentMapLike: TypeAlias = (
+    AssignmentMap | Mapping[str, Any] | Iterable[Rule | tuple[str, Any]]
+)
+
+
+def _rule(entry: Any) -> Rule:
+    if isinstance(entry, RULES):
+        return entry
+    if isinstance(entry, str) or not isinstance(entry, Sequence) or len(entry) != 2:
+        raise RuleError(
+            f"{entry!r} is neither a rule nor a pair (source, target); give a dict, a "
+            "list of pairs, or rules such as Rename('a/w', 'b/kernel')"
+        )
+    source, target = entry
+    if not isinstance(source, str) or not source:
+        raise RuleError(
+            f"{source!r}: the source of an assignment is a key of the checkpoint, or a "
+            "scope ending in '/'; for everything write '/'"
+        )
+    if isinstance(target, str):
+        return _rename(source, target)
+    parts: tuple[Any, ...] = (
+        tuple(target) if isinstance(target, list | tuple) else (target,)
+    )
+    if not parts or target is None:
+        raise RuleError(
+            f"{source!r} is assigned {target!r}; to leave it behind write Drop({source!r})"
+        )
+    if source.endswith("/"):
+        raise RuleError(
+            f"scope {source!r} must be assigned a scope such as 'other_scope/', not "
+            f"{target!r}"
+        )
+    if all(isinstance(part, str) for part in parts):
+        return Split(source, parts)
+    if any(isinstance(part, str) for part in parts):
+        raise RuleError(
+            f"{source!r} is assigned names and variables together: {target!r}"
+        )
+    return Bind(source, parts)
+
+
+def _rename(source: str, target: str) -> Rename | RenameScope:
+    if source.endswith("/") != target.endswith("/"):
+        name, scope = sorted([source, target], key=lambda side: side.endswith("/"))
+        raise RuleError(
+            f"{source!r}: {target!r} assigns between the scope {scope!r} and the name "
+            f"{name!r}; write {source.rstrip('/') + '/'!r}: "
+            f"{target.rstrip('/') + '/'!r} for every tensor of a scope, or leave the "
+            "final '/' out on both sides for one tensor"
+        )
+    if source.endswith("/"):
+        return RenameScope(source, target)
+    return Rename(source, target)

@@ -1,0 +1,72 @@
+"""Hints for messages: the nearest names, the transform that would fit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import permutations
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.errors import nearest
+from tf_ckpt_migrate.transforms import Cast, Reshape, Transform, Transpose
+
+__all__ = ["Hints", "fitting_transform"]
+
+# Comparing two names takes tens of microseconds: a message shall not take seconds.
+_COMPARED = 500
+_MAX_RANK = 5  # of transpositions tried
+
+
+class Hints:
+    """Finds the nearest of many names, looking first at those with the same last part.
+
+    Args:
+      names: The names that exist.
+
+    Example:
+      >>> Hints(["encoder/w", "encoder/b"]).nearest("bert/encoder/w")
+      ['encoder/w']
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Keep the names; they are sorted into groups when first asked."""
+        self._names = names
+        self._by_leaf: dict[str, list[str]] = {}
+
+    def nearest(self, name: str) -> list[str]:
+        """Return up to three of the names that look most like ``name``."""
+        if not self._by_leaf:
+            by_leaf: dict[str, list[str]] = defaultdict(list)
+            for other in self._names:
+                by_leaf[_leaf(other)].append(other)
+            self._by_leaf = dict(by_leaf)
+        same = self._by_leaf.get(_leaf(name), [])
+        return nearest(name, _closest(name, same or self._names))
+
+
+def _leaf(name: str) -> str:
+    name = name.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE")
+    return name.rpartition("/")[2]
+
+
+def _closest(name: str, names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda other: abs(len(other) - len(name)))[:_COMPARED]
+
+
+def fitting_transform(given: TensorSpec, wanted: TensorSpec) -> Transform | None:
+    """Return one transform that makes ``wanted`` of ``given``, if a simple one does.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> f32 = DType.float32
+      >>> fitting_transform(TensorSpec(f32, (2, 3)), TensorSpec(f32, (3, 2)))
+      Transpose(perm=(1, 0))
+    """
+    if given.dtype != wanted.dtype:
+        numeric = given.dtype.name != "string" != wanted.dtype.name
+        return Cast(wanted.dtype) if given.shape == wanted.shape and numeric else None
+    if sorted(given.shape) == sorted(wanted.shape) and len(given.shape) <= _MAX_RANK:
+        for perm in permutations(range(len(given.shape))):
+            if tuple(given.shape[axis] for axis in perm) == wanted.shape:
+                return Transpose(perm)
+    return Reshape(wanted.shape) if given.size == wanted.size else None

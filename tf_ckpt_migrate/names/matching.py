@@ -1,0 +1,119 @@
+"""Which rule decides about which key: the first that fits it.
+
+Keys are looked at rule by rule, not key by key: a name is one lookup, a scope a range
+of the sorted keys, so that a thousand rules over a million keys stay cheap. Only a
+pattern or a role looks at every key.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tf_ckpt_migrate.errors import RuleError
+from tf_ckpt_migrate.names.rules import (
+    Bind,
+    Combine,
+    Drop,
+    Keep,
+    Rename,
+    RenameRegex,
+    RenameScope,
+    Rule,
+    Split,
+)
+from tf_ckpt_migrate.names.slots import role_of
+
+__all__ = ["Matching", "match"]
+
+
+@dataclass
+class Matching:
+    """The outcome of matching rules and keys.
+
+    Attributes:
+      decided: For each key that a rule fits, the position of the first that does.
+      won: For each rule, how many keys it decides about.
+      lost: For each rule, how many keys that it fits were decided by which earlier one.
+    """
+
+    decided: dict[str, int] = field(default_factory=dict[str, int])
+    won: list[int] = field(default_factory=list[int])
+    lost: list[Counter[int]] = field(default_factory=list[Counter[int]])
+
+
+def match(rules: Iterable[Rule], keys: Collection[str]) -> Matching:
+    """Return which rule decides about which of ``keys``.
+
+    Args:
+      rules: The rules, first match wins.
+      keys: All keys of the source, a set or mapping.
+
+    Raises:
+      RuleError: If a rule names a variable by object.
+
+    Example:
+      >>> match([Rename("a/w", "c"), RenameScope("a", "b")], {"a/w": 0, "a/x": 0}).won
+      [1, 1]
+    """
+    result = Matching()
+    decided = result.decided
+    ordered = sorted(keys)
+    for position, rule in enumerate(rules):
+        lost: Counter[int] = Counter()
+        won = 0
+        for key in _fitting(rule, keys, ordered):
+            first = decided.setdefault(key, position)
+            if first == position:
+                won += 1
+            else:
+                lost[first] += 1
+        result.won.append(won)
+        result.lost.append(lost)
+    return result
+
+
+def _fitting(rule: Rule, keys: Collection[str], ordered: list[str]) -> Sequence[str]:
+    """Return the keys that ``rule`` fits, whatever other rules say."""
+    if isinstance(rule, Bind):
+        raise RuleError(
+            f"{rule!r} names a variable by object, which only a call that has the "
+            "model can resolve; use tcm.restore or tcm.init_from_checkpoint, or name "
+            "the variable in the map"
+        )
+    if isinstance(rule, Rename | Split):
+        return [rule.source] if rule.source in keys else []
+    if isinstance(rule, Combine):
+        return [source for source in rule.sources if source in keys]
+    if isinstance(rule, RenameScope):
+        return _scope(rule.source, ordered)
+    if isinstance(rule, RenameRegex):
+        return _pattern(rule.pattern, ordered)
+    return _choice(rule, keys, ordered)
+
+
+def _choice(rule: Drop | Keep, keys: Collection[str], ordered: list[str]) -> list[str]:
+    if rule.role is not None:
+        return [key for key in ordered if role_of(key, keys) == rule.role]
+    if rule.pattern is not None:
+        return _pattern(rule.pattern, ordered)
+    source = rule.source or ""
+    if source.endswith("/"):
+        return _scope("" if source == "/" else source, ordered)
+    return [source] if source in keys else []
+
+
+def _pattern(pattern: str, ordered: list[str]) -> list[str]:
+    fits = re.compile(pattern).fullmatch
+    return [key for key in ordered if fits(key)]
+
+
+def _scope(scope: str, ordered: list[str]) -> list[str]:
+    if not scope:
+        return ordered
+    # What starts with "a/" lies between "a/" and "a0": "0" is the character after "/".
+    start = bisect_left(ordered, scope)
+    return ordered[start : bisect_left(ordered, scope[:-1] + "0", start)]

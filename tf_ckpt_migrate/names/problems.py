@@ -1,0 +1,209 @@
+"""What a resolution found wrong, gathered into one error that says how to go on.
+
+Every finding is one line of ``PlanError.problems``. The message groups them by kind,
+shows the first of each kind with the nearest names, and ends with the calls that
+would settle them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.names.hints import Hints, fitting_transform
+from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.rules import RenameScope, Rule
+from tf_ckpt_migrate.names.slots import role_of
+
+__all__ = ["Problems"]
+
+# What is said of each kind of finding, in the order of the message.
+_HEADINGS = {
+    "idle": "rule(s) match nothing in the source",
+    "shadowed": "rule(s) never apply, because earlier ones take their keys",
+    "collision": "collision(s): two sources for one target",
+    "no_target": "name(s) that the target does not have",
+    "misfit": "transform(s) that do not fit",
+    "differs": "source(s) whose dtype or shape is not the target's",
+    "unmatched": "source key(s) without a place",
+    "unmet": "target(s) without a source",
+}
+_SHOWN = 10
+_HINTED = 5
+
+
+@dataclass
+class _Finding:
+    text: str
+    # The name to look for, and on which side, when this finding is shown.
+    wanted: str = ""
+    side: str = ""
+
+
+@dataclass
+class Problems:
+    """The findings of one resolution."""
+
+    _findings: dict[str, list[_Finding]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    _unmatched: list[str] = field(default_factory=list[str])
+    _unmet: dict[str, TensorSpec] = field(default_factory=dict[str, TensorSpec])
+
+    def idle(self, rule: Rule, missing: Iterable[str]) -> None:
+        """``rule`` fits no key; ``missing`` are the names that it spells out."""
+        wanted = next(
+            iter(missing), rule.source if isinstance(rule, RenameScope) else ""
+        )
+        self._add("idle", repr(rule), wanted, "source")
+
+    def combine_lacks(self, rule: Rule, missing: Sequence[str]) -> None:
+        """``rule`` needs several keys and not all of them are there."""
+        names = ", ".join(map(repr, missing))
+        self._add("idle", f"{rule!r} lacks {names}", missing[0], "source")
+
+    def shadowed(self, rule: Rule, takers: Sequence[str]) -> None:
+        """Every key that ``rule`` fits is decided by the ``takers`` before it."""
+        shown = ", ".join(capped(takers, 3))
+        self._add("shadowed", f"{rule!r} after {shown}; put the narrower rule first")
+
+    def collision(
+        self, target: str, first: Sequence[str], second: Sequence[str]
+    ) -> None:
+        """Two sources go to ``target``."""
+        sides = " and ".join(" + ".join(map(repr, keys)) for keys in (first, second))
+        self._add("collision", f"{target!r} from {sides}")
+
+    def no_name(self, key: str, name: str) -> None:
+        """A rule makes no name of ``key``."""
+        self._add("no_target", f"{key!r} would become {name!r}, which is no name")
+
+    def no_target(self, key: str, name: str) -> None:
+        """A rule sends ``key`` to a name that the target does not have."""
+        self._add("no_target", f"{name!r} (of source {key!r})", name, "target")
+
+    def misfit(self, sources: Sequence[str], target: str, why: str) -> None:
+        """A transform does not fit its sources."""
+        self._add("misfit", f"{' + '.join(map(repr, sources))} -> {target!r}: {why}")
+
+    def differs(self, move: Move, wanted: TensorSpec) -> None:
+        """What arrives is not what the target holds."""
+        text = f"{move}, but the target has {wanted}"
+        fix = fitting_transform(move.spec, wanted) if move.is_plain else None
+        self._add("differs", text + (f"; transform={fix!r} would fit" if fix else ""))
+
+    def unmatched(self, key: str, spec: TensorSpec) -> None:
+        """No rule and no target takes ``key``."""
+        self._unmatched.append(key)
+        self._add("unmatched", f"{key!r} {spec}", key, "target")
+
+    def unmet(self, name: str, spec: TensorSpec) -> None:
+        """No source goes to ``name``."""
+        self._unmet[name] = spec
+        self._add("unmet", f"{name!r} {spec}", name, "source")
+
+    def _add(self, kind: str, text: str, wanted: str = "", side: str = "") -> None:
+        self._findings[kind].append(_Finding(text, wanted, side))
+
+    def raise_if_any(
+        self,
+        source: Mapping[str, TensorSpec],
+        target: Mapping[str, TensorSpec] | None,
+    ) -> None:
+        """Raise what was found, if anything.
+
+        Raises:
+          PlanError: With every finding.
+        """
+        if not self._findings:
+            return
+        kinds = [kind for kind in _HEADINGS if kind in self._findings]
+        hints = {"source": Hints(source), "target": Hints(target or ())}
+        total = sum(map(len, self._findings.values()))
+        lines = [f"the plan leaves {total:,} thing(s) unaccounted for:"]
+        for kind in kinds:
+            lines += ["", f"{len(self._findings[kind]):,} {_HEADINGS[kind]}:"]
+            lines += self._section(kind, hints)
+        advice = self._advice(source, hints["source"])
+        if advice:
+            lines += ["", "To go on:", *(f"  {line}" for line in advice)]
+        problems = [
+            f"{_KIND[kind]}: {finding.text}"
+            for kind in kinds
+            for finding in self._findings[kind]
+        ]
+        raise PlanError("\n".join(lines), problems)
+
+    def _section(self, kind: str, hints: Mapping[str, Hints]) -> list[str]:
+        shown: list[str] = []
+        for number, finding in enumerate(self._findings[kind][:_SHOWN]):
+            near = (
+                hints[finding.side].nearest(finding.wanted)
+                if finding.wanted and number < _HINTED
+                else []
+            )
+            shown.append(
+                f"  {finding.text}"
+                + (f"; nearest in the {finding.side}: {_quoted(near)}" if near else "")
+            )
+        rest = len(self._findings[kind]) - len(shown)
+        return [*shown, f"  … and {rest:,} more"] if rest else shown
+
+    def _advice(self, source: Mapping[str, TensorSpec], hints: Hints) -> list[str]:
+        pairs = self._pairs(source, hints)
+        lines = [f"add Rename({old!r}, {new!r})" for old, new in pairs.items()]
+        left = [key for key in self._unmatched if key not in pairs]
+        lines += _leaving(left, source)
+        if len(self._unmet) > len(pairs):
+            lines.append(
+                'pass unmet="keep" if the other targets are to keep their own values'
+            )
+        return lines
+
+    def _pairs(self, source: Mapping[str, TensorSpec], hints: Hints) -> dict[str, str]:
+        """Return a few unmatched sources for unmet targets of like name and spec."""
+        pairs: dict[str, str] = {}
+        free = Hints(self._unmatched)
+        for name, spec in [*self._unmet.items()][:_HINTED]:
+            for key in free.nearest(name):
+                if source[key] == spec and key not in pairs:
+                    pairs[key] = name
+                    break
+        del hints
+        return pairs
+
+
+_KIND = {
+    "idle": "rule matches nothing",
+    "shadowed": "rule never applies",
+    "collision": "collision",
+    "no_target": "no such target",
+    "misfit": "transform does not fit",
+    "differs": "dtype or shape differs",
+    "unmatched": "unmatched source",
+    "unmet": "unmet target",
+}
+
+
+def _leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]:
+    """Return the calls that leave ``keys`` behind, by what they are to training."""
+    if not keys:
+        return []
+    roles = Counter(role_of(key, source) for key in keys)
+    weights = roles.pop("weight", 0)
+    lines = [
+        f"add Drop(role={role!r}) to leave the {count:,} key(s) of this role behind"
+        for role, count in roles.items()
+    ]
+    if weights:
+        example = next(key for key in keys if role_of(key, source) == "weight")
+        lines.append(f"add Drop({example!r}) for each key to be left behind on purpose")
+    lines.append('pass unmatched="drop" or unmatched="keep" for all that are left')
+    return lines
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))

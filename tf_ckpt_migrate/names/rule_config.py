@@ -1,0 +1,126 @@
+r"""Rules as plain data, for YAML and JSON.
+
+A rename without a transform is the pair of TensorFlow's assignment map,
+``{source: target}``; every other rule names itself::
+
+    - bert/: encoder/
+    - {rule: rename_regex, pattern: 'layer_(\d+)/w', target: 'layers/\1/kernel'}
+    - {rule: drop, source: global_step}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tf_ckpt_migrate.errors import RuleError
+from tf_ckpt_migrate.names.rules import (
+    Bind,
+    Combine,
+    Drop,
+    Keep,
+    Rename,
+    RenameRegex,
+    RenameScope,
+    Rule,
+    Split,
+)
+from tf_ckpt_migrate.transforms import Transform
+
+__all__ = ["from_config", "to_config"]
+
+_FIELDS = {
+    "rename": (Rename, ("source", "target", "transform")),
+    "rename_scope": (RenameScope, ("source", "target", "transform")),
+    "rename_regex": (RenameRegex, ("pattern", "target", "transform")),
+    "drop": (Drop, ("source", "pattern", "role", "reason")),
+    "keep": (Keep, ("source", "pattern", "role")),
+    "split": (Split, ("source", "targets")),
+    "combine": (Combine, ("sources", "targets")),
+}
+_NAMES = {kind: name for name, (kind, _) in _FIELDS.items()}
+
+
+def to_config(rule: Rule) -> dict[str, Any]:
+    """Return a rule as plain data.
+
+    Raises:
+      RuleError: If it names a variable by object.
+      TransformError: If its transform holds code.
+
+    Example:
+      >>> to_config(Drop(role="slot"))
+      {'rule': 'drop', 'role': 'slot'}
+    """
+    if isinstance(rule, Bind):
+        raise RuleError(
+            f"{rule!r} names a variable by object, which plain data cannot; call "
+            "with_names() on the map first"
+        )
+    if isinstance(rule, Rename | RenameScope) and rule.transform is None:
+        return {rule.source or "/": rule.target or "/"}
+    name = _NAMES[type(rule)]
+    fields = {field: getattr(rule, field) for field in _FIELDS[name][1]}
+    if not fields.get("reason"):
+        fields.pop("reason", None)
+    return {"rule": name} | {k: _plain(v) for k, v in fields.items() if v is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Transform):
+        return value.to_config()
+    if isinstance(value, tuple) and value and isinstance(value[0], tuple):
+        pairs: tuple[tuple[str, Transform | None], ...] = value
+        return {name: how and how.to_config() for name, how in pairs}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def from_config(config: object) -> list[Any]:
+    """Return the rules and pairs of plain data, for `AssignmentMap` to read.
+
+    Raises:
+      RuleError: If ``config`` is no list or mapping, or a rule in it is not one.
+      TransformError: If a transform in it is not one.
+
+    Example:
+      >>> from_config([{"bert/": "encoder/"}, {"rule": "drop", "source": "step"}])
+      [('bert/', 'encoder/'), Drop('step')]
+    """
+    if isinstance(config, Mapping):
+        config = [config] if "rule" in config else [config.items()]
+    if not isinstance(config, list):
+        raise RuleError(
+            "an assignment map is written as a mapping 'source: target' or a list of "
+            f"such lines and rules, not {config!r}"
+        )
+    return [rule for entry in config for rule in _entries(entry)]
+
+
+def _entries(entry: Any) -> list[Any]:
+    if isinstance(entry, Mapping):
+        return [_rule(entry)] if "rule" in entry else list(entry.items())
+    return list(entry) if not isinstance(entry, list | str) else [entry]
+
+
+def _rule(entry: Mapping[str, Any]) -> Rule:
+    arguments = dict(entry)
+    name = arguments.pop("rule")
+    if name not in _FIELDS:
+        raise RuleError(f"no rule is called {name!r}; there are {', '.join(_FIELDS)}")
+    kind, fields = _FIELDS[name]
+    if "transform" in arguments:
+        arguments["transform"] = Transform.from_config(arguments["transform"])
+    targets = arguments.get("targets")
+    if isinstance(targets, Mapping):
+        arguments["targets"] = {
+            target: how and Transform.from_config(how)
+            for target, how in targets.items()
+        }
+    if kind is Combine and "targets" in arguments:
+        arguments["target"] = arguments.pop("targets")
+    try:
+        return kind(**arguments)
+    except TypeError:
+        raise RuleError(
+            f"{name} takes {', '.join(fields)}, not {sorted(entry)}"
+        ) from None

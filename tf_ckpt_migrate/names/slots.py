@@ -1,0 +1,274 @@
+"""What a key is to training: a weight, or an optimizer's memory of one.
+
+TF1 writes a slot variable as ``<variable>/<OptimizerName>`` and numbers further ones
+``_1``, ``_2`` in the order they were made; the scope open at that time comes *before*
+the variable: ``train_op/net/w/Adam``. TF2 writes legacy Keras slots below
+``.OPTIMIZER_SLOT`` and newer ones as ``<optimizer>/_variables/<number>``, of which only
+the object graph knows the variable.
+
+A key is taken for a slot only when its variable is among the keys too: a weight called
+``Momentum`` stays a weight, since what is dropped as a slot must never be a weight.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator
+from typing import NamedTuple
+
+from tf_ckpt_migrate.names.keys import (
+    OBJECT_CONFIG_JSON,
+    OBJECT_GRAPH_KEY,
+    VARIABLE_VALUE,
+    ObjectKey,
+    object_key,
+    parse_object_key,
+)
+
+__all__ = ["AVERAGE", "ROLES", "Slot", "role_of", "slot_of"]
+
+ROLES = ("weight", "slot", "average", "step", "optimizer", "bookkeeping")
+
+AVERAGE = "ExponentialMovingAverage"
+
+# The suffix that each TF1 optimizer gives by default, and what its slots are, in the
+# order they are made. RMSProp(centered=True) makes a third one: see _slot_names.
+_TF1_SLOTS: dict[str, tuple[str, ...]] = {
+    "Adadelta": ("accum", "accum_update"),
+    "Adagrad": ("accumulator",),
+    "AdagradDA": ("gradient_accumulator", "gradient_squared_accumulator"),
+    "AdaMax": ("m", "v"),
+    "Adam": ("m", "v"),
+    "AdamW": ("m", "v"),
+    "AddSignOptimizer": ("m",),
+    "Ftrl": ("accum", "linear"),
+    "LARSOptimizer": ("momentum",),
+    "Momentum": ("momentum",),
+    "MomentumW": ("momentum",),
+    "PowerSignOptimizer": ("m",),
+    "ProximalAdagrad": ("accumulator",),
+    "RMSProp": ("rms", "momentum"),
+}
+_RMSPROP_CENTERED = ("rms", "mg", "momentum")
+
+# BERT's AdamWeightDecay and LAMB name the slot, not the optimizer; Mesh-TF's Adafactor
+# glues it to the variable's name.
+_NAMED_SLOTS = {"adam_m": "m", "adam_v": "v"}
+_GLUED_SLOTS = {"_slot_vr": "vr", "_slot_vc": "vc", "_slot_v": "v", "_slot_m": "m"}
+
+# tf.keras optimizers in a TF1 graph: Adam/net/w/m, told by Adam/iter beside it.
+_KERAS_SLOTS = frozenset(
+    "m v vhat momentum rms mg accumulator accum_grad accum_var linear".split()
+)
+
+_NUMBERED = re.compile(r"(.+?)(?:_(\d+))?", re.DOTALL)
+_PART = re.compile(r"(?:part|t)_\d+")
+_BETA_POWER = re.compile(r"(?:.*/)?beta[12]_power(?:_\d+)?", re.DOTALL)
+_GLOBAL_STEP = re.compile(r"(?:.*/)?global_step(?:_\d+)?", re.DOTALL)
+_LOSS_SCALE = re.compile(r"(?:.*/)?(?:current_loss_scale|good_steps)", re.DOTALL)
+_STEPS = frozenset({"iter", "_iterations"})
+# What contrib's GGT keeps for all variables together.
+_GGT = frozenset({"flat_grad", "grad_buffer", "moment1"})
+# What a tf.data iterator or Keras saves of itself; never a number someone trained.
+_BOOKKEEPING = frozenset({OBJECT_CONFIG_JSON, "ITERATOR", "ITERATOR_STATE"})
+
+
+class Slot(NamedTuple):
+    """Whose memory a slot variable is.
+
+    Attributes:
+      variable: The key of its variable; None where only the object graph knows.
+      optimizer: The name or the object path of the optimizer.
+      name: What it remembers, such as ``m``; the number where nobody knows.
+      index: Which optimizer of this name, counted from 0.
+    """
+
+    variable: str | None
+    optimizer: str
+    name: str
+    index: int = 0
+
+
+def slot_of(key: str, keys: Container[str]) -> Slot | None:
+    """Return whose slot variable or average ``key`` is; None for neither.
+
+    Args:
+      key: The key in question.
+      keys: All keys of the checkpoint: a set or dict, as each is looked up at once.
+
+    Returns:
+      The slot, or None for what is no slot of a variable among ``keys``.
+
+    Example:
+      >>> slot_of("train_op/net/w/Adam_1", {"net/w"})
+      Slot(variable='net/w', optimizer='Adam', name='v', index=0)
+      >>> slot_of("net/w", {"net/w"}) is None
+      True
+    """
+    parsed = parse_object_key(key)
+    return _object_slot(parsed, keys) if parsed else _name_slot(key, keys)
+
+
+def role_of(key: str, keys: Container[str]) -> str:
+    """Return what ``key`` is to training, one of `ROLES`.
+
+    Args:
+      key: The key in question.
+      keys: All keys of the checkpoint: a set or dict, as each is looked up at once.
+
+    Returns:
+      ``"slot"``, ``"average"`` (of a variable over time), ``"step"`` (a count of
+      training steps), ``"optimizer"`` (hyperparameters, beta powers), or
+      ``"bookkeeping"`` (the object graph, iterators, counters of saves); else
+      ``"weight"``.
+
+    Example:
+      >>> keys = {"w", "w/Adam", "w/Adam_1", "beta1_power", "global_step"}
+      >>> [role_of(key, keys) for key in sorted(keys)]
+      ['optimizer', 'step', 'weight', 'slot', 'slot']
+    """
+    if key == OBJECT_GRAPH_KEY:
+        return "bookkeeping"
+    parsed = parse_object_key(key)
+    if parsed:
+        return _object_role(parsed, keys)
+    return _name_role(key, keys)
+
+
+def _name_role(key: str, keys: Container[str]) -> str:
+    if _GLOBAL_STEP.fullmatch(key):
+        return "step"
+    if _BETA_POWER.fullmatch(key) or _LOSS_SCALE.fullmatch(key):
+        return "optimizer"
+    slot = _name_slot(key, keys)
+    if slot:
+        return "average" if slot.name == "average" else "slot"
+    scope, slash, name = key.rpartition("/")
+    if name in _GGT and all(f"{scope}{slash}{other}" in keys for other in _GGT):
+        return "optimizer"
+    if slash and f"{scope}/iter" in keys:  # a tf.keras optimizer in a TF1 graph
+        return "step" if name == "iter" else "optimizer"
+    return "weight"
+
+
+def _object_role(key: ObjectKey, keys: Container[str]) -> str:
+    if key.slot:
+        return "average" if key.slot.name == "average" else "slot"
+    if (
+        key.attribute in _BOOKKEEPING
+        or key.path == ("save_counter",)
+        or key.path[:2] == ("keras_api", "metrics")
+    ):
+        return "bookkeeping"
+    if not key.path or key.attribute != VARIABLE_VALUE:
+        return "weight"
+    if _object_slot(key, keys):
+        return "slot"
+    if len(key.path) > 1 and key.path[-1] in _STEPS:
+        return "step"
+    if any(object_key(*key.path[:-1], step) in keys for step in _STEPS):
+        return "optimizer"
+    # A TF1 name kept as one component: tf.train.Checkpoint(vars={name: variable}).
+    inner = key.path[-1]
+    return _name_role(inner, _Siblings(key, keys)) if len(key.path) > 1 else "weight"
+
+
+def _object_slot(key: ObjectKey, keys: Container[str]) -> Slot | None:
+    if key.slot:
+        variable = str(ObjectKey(key.path))
+        return Slot(variable, "/".join(key.slot.optimizer), key.slot.name)
+    if len(key.path) > 2 and key.path[-2] == "_variables" and key.path[-1].isdecimal():
+        return Slot(None, "/".join(key.path[:-2]), key.path[-1])
+    if len(key.path) > 1 and "/" in key.path[-1]:
+        siblings = _Siblings(key, keys)
+        slot = _name_slot(key.path[-1], siblings)
+        if slot and slot.variable is not None:
+            return slot._replace(variable=siblings.key_of(slot.variable))
+    return None
+
+
+class _Siblings:
+    """The names beside an object's own: ``vars/<name>`` seen as a set of names."""
+
+    def __init__(self, key: ObjectKey, keys: Container[str]) -> None:
+        self._key = key
+        self._keys = keys
+
+    def key_of(self, name: str) -> str:
+        return str(self._key._replace(path=(*self._key.path[:-1], name)))
+
+    def __contains__(self, name: object) -> bool:
+        return self.key_of(str(name)) in self._keys
+
+
+def _name_slot(key: str, keys: Container[str]) -> Slot | None:
+    variable, slash, suffix = key.rpartition("/")
+    for glue, name in _GLUED_SLOTS.items():
+        if suffix.endswith(glue) and key.removesuffix(glue) in keys:
+            return Slot(key.removesuffix(glue), "Adafactor", name)
+    if not slash:
+        return None
+    if suffix == AVERAGE:  # no weight is called so: an average even without its weight
+        return Slot(_owner(variable, keys) or variable, AVERAGE, "average")
+    if suffix in _KERAS_SLOTS:
+        return _keras_graph_slot(variable, suffix, keys)
+    optimizer, number = _numbered(suffix)
+    if suffix not in _NAMED_SLOTS and optimizer not in _TF1_SLOTS:
+        # An optimizer of the user's own name: a variable has nothing else below it.
+        if variable in keys:
+            return Slot(variable, optimizer, str(number))
+        return None
+    owner = _owner(variable, keys)
+    if owner is None:
+        return None
+    if suffix in _NAMED_SLOTS:
+        return Slot(owner, "AdamWeightDecay", _NAMED_SLOTS[suffix])
+    names = _slot_names(optimizer, variable, keys)
+    index, which = divmod(number, len(names))
+    return Slot(owner, optimizer, names[which], index)
+
+
+def _keras_graph_slot(path: str, name: str, keys: Container[str]) -> Slot | None:
+    for variable in _without_scopes(path):
+        optimizer = path.removesuffix(variable).rstrip("/")
+        if variable in keys and f"{optimizer}/iter" in keys:
+            return Slot(variable, optimizer, name)
+    return None
+
+
+def _numbered(suffix: str) -> tuple[str, int]:
+    """Split ``Adam_1`` into ``Adam`` and 1; the first one has no number."""
+    match = _NUMBERED.fullmatch(suffix)
+    return (match[1], int(match[2] or 0)) if match else (suffix, 0)
+
+
+def _slot_names(optimizer: str, variable: str, keys: Container[str]) -> tuple[str, ...]:
+    """Return the slots of an optimizer; three of RMSProp tell that it is centered."""
+    if (
+        optimizer == "RMSProp"
+        and f"{variable}/RMSProp_2" in keys
+        and f"{variable}/RMSProp_3" not in keys
+    ):
+        return _RMSPROP_CENTERED
+    return _TF1_SLOTS[optimizer]
+
+
+def _owner(variable: str, keys: Container[str]) -> str | None:
+    """Return the key of ``variable``, which may have a scope before it.
+
+    Canned estimators put ``part_0`` or ``t_0`` between a variable and its slot.
+    """
+    stem, _, last = variable.rpartition("/")
+    names = [variable, stem] if stem and _PART.fullmatch(last) else [variable]
+    for name in names:
+        for candidate in _without_scopes(name):
+            if candidate in keys:
+                return candidate
+    return None
+
+
+def _without_scopes(name: str) -> Iterator[str]:
+    """Yield ``name``, then ``name`` without its first scope, and so on."""
+    while name:
+        yield name
+        name = name.partition("/")[2]
