@@ -1,0 +1,66 @@
+"""Groups keys by scope, as deep as it takes to be telling and as few as can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from tf_ckpt_migrate.names.keys import parse_object_key
+
+__all__ = ["grouped_by_scope"]
+
+_MOST_GROUPS = 40
+
+_Path: TypeAlias = "tuple[str, ...]"
+
+
+def grouped_by_scope(keys: Iterable[str]) -> dict[str, list[str]]:
+    """Return the keys below each scope; a scope of more than half of them is divided.
+
+    Args:
+      keys: Keys of either world. Of an object-based one its path counts, and a variable
+        name kept in it as one component counts as the scopes that it names.
+
+    Returns:
+      Scopes with their keys, both in the order of ``keys``; "" is no scope.
+
+    Example:
+      >>> grouped_by_scope(["net/a/w", "net/a/b", "net/c/w", "step"])
+      {'net/a/': ['net/a/w', 'net/a/b'], 'net/c/': ['net/c/w'], '': ['step']}
+    """
+    paths = {key: _path(key) for key in keys}
+    groups = _divided((), paths)
+    while groups:
+        largest = max(groups, key=lambda scope: len(groups[scope]))
+        parts = _divided(largest, {key: paths[key] for key in groups[largest]})
+        if (
+            2 * len(groups[largest]) <= len(paths)
+            or parts.keys() == {largest}
+            or len(groups) + len(parts) > _MOST_GROUPS + 1
+        ):
+            break
+        groups = _replaced(groups, largest, parts)
+    return {"".join(f"{name}/" for name in scope): groups[scope] for scope in groups}
+
+
+def _path(key: str) -> _Path:
+    parsed = parse_object_key(key)
+    return tuple(("/".join(parsed.path) if parsed else key).split("/"))
+
+
+def _divided(scope: _Path, paths: dict[str, _Path]) -> dict[_Path, list[str]]:
+    """Group keys of a scope by the next scope; those without one stay in it."""
+    depth = len(scope) + 1
+    groups: dict[_Path, list[str]] = {}
+    for key, path in paths.items():
+        groups.setdefault(path[:depth] if len(path) > depth else scope, []).append(key)
+    return groups
+
+
+def _replaced(
+    groups: dict[_Path, list[str]], scope: _Path, parts: dict[_Path, list[str]]
+) -> dict[_Path, list[str]]:
+    replaced: dict[_Path, list[str]] = {}
+    for each, keys in groups.items():
+        replaced |= parts if each == scope else {each: keys}
+    return replaced
