@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from tf_ckpt_migrate.checkpoint.ordering import by_numbers
 from tf_ckpt_migrate.checkpoint.reader import Place, load_checkpoint
 from tf_ckpt_migrate.checkpoint.scopes import grouped_by_scope
 from tf_ckpt_migrate.checkpoint.statistics import (
@@ -125,10 +126,11 @@ class CheckpointDescription(NamedTuple):
 
     @property
     def scopes(self) -> tuple[Group, ...]:
-        """The tensors by scope, in the order of their keys; "" is no scope."""
+        """The tensors by scope, ``layer_2`` before ``layer_10``; "" is no scope."""
         grouped = grouped_by_scope(tensor.key for tensor in self.tensors)
         scope_of = {key: scope for scope, keys in grouped.items() for key in keys}
-        return self._grouped(lambda tensor: scope_of[tensor.key])
+        groups = self._grouped(lambda tensor: scope_of[tensor.key])
+        return tuple(sorted(groups, key=lambda group: by_numbers(group.name)))
 
     def _grouped(
         self, name_of: Callable[[TensorDescription], str]

@@ -18,6 +18,7 @@ from tf_ckpt_migrate.bundle.naming import (
     parse_shard_path,
     parse_v1_shard_path,
 )
+from tf_ckpt_migrate.checkpoint.ordering import by_numbers
 from tf_ckpt_migrate.checkpoint.state import STATE_FILE, read_state
 from tf_ckpt_migrate.errors import (
     AmbiguousCheckpointError,
@@ -208,18 +209,17 @@ def _prefixes_in(folder: str) -> list[str]:
         name[: -len(INDEX_SUFFIX)] for name in _names_in(folder) if _is_index(name)
     }
     if not prefixes:
-        prefixes = {name for name in _names_in(folder) if _is_v1_file(folder, name)}
-    return [os.path.join(folder, name) for name in sorted(prefixes, key=_by_numbers)]
+        prefixes = {
+            shard.prefix if (shard := parse_v1_shard_path(name)) else name
+            for name in _names_in(folder)
+            if _is_v1_file(folder, name)
+        }
+    return [os.path.join(folder, name) for name in sorted(prefixes, key=by_numbers)]
 
 
 def _is_v1_file(folder: str, name: str) -> bool:
     path = os.path.join(folder, name)
     return os.path.isfile(path) and _is_table(path)
-
-
-def _by_numbers(name: str) -> list[tuple[int, str]]:
-    parts = re.findall(r"\d+|\D+", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _names_in(folder: str) -> list[str]:

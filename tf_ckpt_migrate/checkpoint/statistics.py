@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType
+from tf_ckpt_migrate.checkpoint.pieces import as_numbers, pieces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["NumberStatistics", "StringStatistics", "pieces", "statistics_of"]
-
-_PIECE = 1 << 20  # elements: 8 MB as float64
+__all__ = ["NumberStatistics", "StringStatistics", "statistics_of"]
 
 
 class NumberStatistics(NamedTuple):
@@ -57,35 +56,6 @@ class StringStatistics(NamedTuple):
     total_length: int
 
 
-def pieces(reader: CheckpointReader, key: str) -> Iterator[Array]:
-    """Yield the values of a tensor as flat arrays of bounded size, in row-major order.
-
-    Args:
-      reader: Of the checkpoint.
-      key: Of the tensor; its checksum is checked first.
-
-    Raises:
-      UnsupportedDTypeError: If it is a resource or variant.
-      CorruptCheckpointError: If its bytes are damaged, or end too soon.
-    """
-    spec = reader.specs[key]
-    partitioned = len(reader.places(key)) > 1
-    if not partitioned or not spec.shape or reader.bundle is None:
-        yield from _flat(reader[key])
-        return
-    # Assembled as a whole, a partitioned variable would take memory of its size.
-    reader.check(key)
-    rows = max(1, _PIECE // max(1, math.prod(spec.shape[1:])))
-    for first in range(0, spec.shape[0], rows):
-        yield from _flat(reader.get_tensor(key, slice(first, first + rows)))
-
-
-def _flat(array: Array) -> Iterator[Array]:
-    flat = array.reshape(-1)
-    for first in range(0, flat.size, _PIECE):
-        yield flat[first : first + _PIECE]
-
-
 def statistics_of(
     reader: CheckpointReader, key: str
 ) -> NumberStatistics | StringStatistics | None:
@@ -114,7 +84,7 @@ def _of_numbers(parts: Iterable[Array]) -> NumberStatistics:
     mean = squares = 0.0
     ends: list[Any] = []
     for part in parts:
-        values = comparable(part)
+        values = as_numbers(part)
         finite = values if values.dtype.kind in "iu" else values[np.isfinite(values)]
         nan = 0 if finite is values else int(np.isnan(values).sum())
         nans += nan
@@ -137,22 +107,3 @@ def _of_numbers(parts: Iterable[Array]) -> NumberStatistics:
     return NumberStatistics(
         min(ends), max(ends), mean, deviation, zeros, nans, infinities
     )
-
-
-def comparable(array: Array) -> Array:
-    """Return values as integers or float64, which order and subtract.
-
-    Args:
-      array: Values of any dtype of numbers; of complex numbers come the magnitudes.
-    """
-    import numpy as np
-
-    if array.dtype.names:  # quantized: a structure of one integer
-        array = array[array.dtype.names[0]]
-    if array.dtype.kind in "iu":
-        return array
-    if array.dtype.kind == "b":
-        return array.view(np.uint8)
-    if array.dtype.kind == "c":
-        return np.abs(array)
-    return array.astype(np.float64)
