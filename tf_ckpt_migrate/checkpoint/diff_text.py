@@ -36,7 +36,8 @@ def _verdict(diff: CheckpointDiff) -> str:
     counts.append((len(diff.specs), "of another dtype or shape"))
     counts.append((len(diff.values), "of other values"))
     found = [f"{number:,} {what}" for number, what in counts if number]
-    found.append(f"{diff.equal_count:,} equal")
+    equal = counted(diff.equal_count, "tensor")
+    found.append(equal if diff.equal else f"{equal} equal")
     if diff.left_out:
         found.append(f"{len(diff.left_out):,} of a left out by the map")
     if diff.renamed:
