@@ -7,7 +7,7 @@ The first rule that fits a key decides; what it gives is not looked at again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names import rule_config
@@ -23,7 +23,7 @@ from tf_ckpt_migrate.names.rules import (
 __all__ = ["AssignmentMap", "AssignmentMapLike"]
 
 
-class AssignmentMap(Sequence[Rule]):
+class AssignmentMap:
     """An immutable sequence of rules, source to target.
 
     Args:
@@ -48,14 +48,10 @@ class AssignmentMap(Sequence[Rule]):
 
     def __init__(self, rules: AssignmentMapLike | None = None) -> None:
         """Read ``rules`` into one sequence."""
-        entries: Iterable[Any] = (
-            rules.items() if isinstance(rules, Mapping) else rules or ()
-        )
-        self._rules: tuple[Rule, ...] = tuple(map(_rule, entries))
-
-    def __getitem__(self, index: Any) -> Any:  # one rule, or a map of a slice of them
-        rules = self._rules[index]
-        return AssignmentMap(rules) if isinstance(index, slice) else rules
+        # None, a mapping, or any iterable of entries, each looked at by _rule.
+        entries: Any = rules or ()
+        entries = entries.items() if isinstance(entries, Mapping) else entries
+        self._rules: tuple[Rule, ...] = tuple(map(_rule, cast(Iterable[Any], entries)))
 
     def __len__(self) -> int:
         return len(self._rules)
@@ -143,15 +139,16 @@ AssignmentMapLike: TypeAlias = (
 )
 
 
-def _rule(entry: Any) -> Rule:
+def _rule(entry: object) -> Rule:
     if isinstance(entry, RULES):
         return entry
-    if isinstance(entry, str) or not isinstance(entry, Sequence) or len(entry) != 2:
+    pair = cast(Sequence[object], entry)
+    if isinstance(entry, str) or not isinstance(entry, Sequence) or len(pair) != 2:
         raise RuleError(
             f"{entry!r} is neither a rule nor a pair (source, target); give a dict, a "
             "list of pairs, or rules such as Rename('a/w', 'b/kernel')"
         )
-    source, target = entry
+    source, target = pair
     if not isinstance(source, str) or not source:
         raise RuleError(
             f"{source!r}: the source of an assignment is a key of the checkpoint, or a "
@@ -159,25 +156,32 @@ def _rule(entry: Any) -> Rule:
         )
     if isinstance(target, str):
         return _rename(source, target)
-    parts: tuple[Any, ...] = (
-        tuple(target) if isinstance(target, list | tuple) else (target,)
+    return _bound(source, target)
+
+
+def _bound(source: str, target: object) -> Split | Bind:
+    """Return the rule for several names, or for variable objects."""
+    parts: Sequence[object] = (
+        cast(Sequence[object], target) if isinstance(target, list | tuple) else [target]
     )
     if not parts or target is None:
         raise RuleError(
-            f"{source!r} is assigned {target!r}; to leave it behind write Drop({source!r})"
+            f"{source!r} is assigned {target!r}; to leave it behind write "
+            f"Drop({source!r})"
         )
     if source.endswith("/"):
         raise RuleError(
             f"scope {source!r} must be assigned a scope such as 'other_scope/', not "
             f"{target!r}"
         )
-    if all(isinstance(part, str) for part in parts):
-        return Split(source, parts)
-    if any(isinstance(part, str) for part in parts):
+    names = [part for part in parts if isinstance(part, str)]
+    if not names:
+        return Bind(source, tuple(parts))
+    if len(names) < len(parts):
         raise RuleError(
             f"{source!r} is assigned names and variables together: {target!r}"
         )
-    return Bind(source, parts)
+    return Split(source, names)
 
 
 def _rename(source: str, target: str) -> Rename | RenameScope:

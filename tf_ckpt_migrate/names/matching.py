@@ -37,12 +37,12 @@ class Matching:
     Attributes:
       decided: For each key that a rule fits, the position of the first that does.
       won: For each rule, how many keys it decides about.
-      lost: For each rule, how many keys that it fits were decided by which earlier one.
+      lost: For each rule that fits keys of earlier ones, how many of which.
     """
 
     decided: dict[str, int] = field(default_factory=dict[str, int])
     won: list[int] = field(default_factory=list[int])
-    lost: list[Counter[int]] = field(default_factory=list[Counter[int]])
+    lost: dict[int, Counter[int]] = field(default_factory=dict[int, Counter[int]])
 
 
 def match(rules: Iterable[Rule], keys: Collection[str]) -> Matching:
@@ -63,29 +63,27 @@ def match(rules: Iterable[Rule], keys: Collection[str]) -> Matching:
     decided = result.decided
     ordered = sorted(keys)
     for position, rule in enumerate(rules):
-        lost: Counter[int] = Counter()
         won = 0
         for key in _fitting(rule, keys, ordered):
             first = decided.setdefault(key, position)
             if first == position:
                 won += 1
             else:
-                lost[first] += 1
+                result.lost.setdefault(position, Counter())[first] += 1
         result.won.append(won)
-        result.lost.append(lost)
     return result
 
 
 def _fitting(rule: Rule, keys: Collection[str], ordered: list[str]) -> Sequence[str]:
     """Return the keys that ``rule`` fits, whatever other rules say."""
+    if isinstance(rule, (Rename, Split)):
+        return [rule.source] if rule.source in keys else []
     if isinstance(rule, Bind):
         raise RuleError(
             f"{rule!r} names a variable by object, which only a call that has the "
             "model can resolve; use tcm.restore or tcm.init_from_checkpoint, or name "
             "the variable in the map"
         )
-    if isinstance(rule, Rename | Split):
-        return [rule.source] if rule.source in keys else []
     if isinstance(rule, Combine):
         return [source for source in rule.sources if source in keys]
     if isinstance(rule, RenameScope):

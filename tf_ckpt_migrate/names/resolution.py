@@ -13,7 +13,7 @@ The laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -24,6 +24,7 @@ from tf_ckpt_migrate.names.matching import Matching, match
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.problems import Problems
 from tf_ckpt_migrate.names.rules import (
+    Bind,
     Combine,
     Drop,
     Keep,
@@ -40,7 +41,6 @@ __all__ = ["Resolution", "Specs", "Unmatched", "Unmet", "resolve"]
 Specs: TypeAlias = Mapping[str, TensorSpec]
 Unmatched: TypeAlias = Literal["error", "keep", "drop"]
 Unmet: TypeAlias = Literal["error", "keep"]
-_Goal: TypeAlias = "tuple[str, Transform | None]"
 
 
 class Resolution(NamedTuple):
@@ -96,7 +96,7 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     """
     _check_word("unmatched", unmatched, ("error", "keep", "drop"))
     _check_word("unmet", unmet, ("error", "keep"))
-    rules = AssignmentMap(assignment_map)
+    rules = tuple(AssignmentMap(assignment_map))
     resolver = _Resolver(rules, source, target, unmatched, aliases or {})
     resolver.run()
     kept = resolver.unmet_targets(unmet)
@@ -115,7 +115,7 @@ def _check_word(name: str, value: str, words: Sequence[str]) -> None:
 class _Resolver:
     """One resolution under way: what is known, and what has been found so far."""
 
-    rules: AssignmentMap
+    rules: tuple[Rule, ...]
     source: Specs
     target: Specs | None
     unmatched: Unmatched
@@ -127,6 +127,7 @@ class _Resolver:
         self.notes: list[str] = []
         self.problems = Problems()
         self._taken: dict[str, tuple[str, ...]] = {}  # target: its sources
+        self._combined: set[int] = set()  # positions of rules that are done
 
     def run(self) -> None:
         """Decide about every source key, in order."""
@@ -159,28 +160,32 @@ class _Resolver:
         self, rule: Rule, position: int, decided: Mapping[str, int]
     ) -> Callable[[str], None]:
         """Return what does with a key as ``rule`` says; made once per rule."""
+        if isinstance(rule, Rename):
+            return lambda key: self._named(key, rule.target, rule.transform)
         if isinstance(rule, RenameScope):
             return self._scope_handler(rule)
         if isinstance(rule, RenameRegex):
-            return self._regex_handler(rule)
-        if isinstance(rule, Drop):
-            reason = rule.reason or repr(rule)
-            return lambda key: self.dropped.append(Dropped(key, reason))
-        if isinstance(rule, Keep):
-            return lambda key: self._carry(key, key)
+            return lambda key: self._found(
+                key, rule.target_of(key) or "", rule.transform
+            )
+        if isinstance(rule, Split):
+            return lambda key: self._split(key, rule)
         if isinstance(rule, Combine):
-            first = next((key for key in self.source if key in rule.sources), None)
-            whole = all(decided.get(key) == position for key in rule.sources)
-            return lambda key: self._combine(rule, key == first, whole)
-        goals = rule.targets if isinstance(rule, Split) else _goals(rule)
-        return lambda key: self._named(key, goals)
+            return self._combine_handler(rule, position, decided)
+        return lambda key: self._chosen(key, rule)
 
     def _scope_handler(self, rule: RenameScope) -> Callable[[str], None]:
         start, scope, transform = len(rule.source), rule.target, rule.transform
+        if self.target is None:
+            return lambda key: self._move((key,), scope + key[start:], transform)
         return lambda key: self._found(key, scope + key[start:], transform)
 
-    def _regex_handler(self, rule: RenameRegex) -> Callable[[str], None]:
-        return lambda key: self._found(key, rule.target_of(key) or "", rule.transform)
+    def _combine_handler(
+        self, rule: Combine, position: int, decided: Mapping[str, int]
+    ) -> Callable[[str], None]:
+        # What it lacks is reported with the rules.
+        whole = all(decided.get(key) == position for key in rule.sources)
+        return lambda key: self._combine(rule, position) if whole else None
 
     def _found(self, key: str, name: str, transform: Transform | None) -> None:
         """Move ``key`` to a name that a scope or pattern gave it, if there is one."""
@@ -197,18 +202,23 @@ class _Resolver:
         else:
             self.problems.no_target(key, name)
 
-    def _named(self, key: str, goals: Iterable[_Goal]) -> None:
-        """Move ``key`` to names that someone wrote out: they must exist."""
-        for name, transform in goals:
-            place = self._place(name)
-            if place is None:
-                self.problems.no_target(key, name)
-            else:
-                self._move((key,), place, transform)
+    def _named(self, key: str, name: str, transform: Transform | None) -> None:
+        """Move ``key`` to a name that someone wrote out: it must exist."""
+        place = self._place(name)
+        if place is None:
+            self.problems.no_target(key, name)
+        else:
+            self._move((key,), place, transform)
 
-    def _combine(self, rule: Combine, is_first: bool, whole: bool) -> None:
-        if not is_first or not whole:  # what it lacks is reported with the rules
+    def _split(self, key: str, rule: Split) -> None:
+        for name, transform in rule.targets:
+            self._named(key, name, transform)
+
+    def _combine(self, rule: Combine, position: int) -> None:
+        """Make the targets when the first of the sources comes along."""
+        if position in self._combined:
             return
+        self._combined.add(position)
         for name, transform in rule.targets:
             place = self._place(name)
             if place is None:
@@ -216,12 +226,18 @@ class _Resolver:
             else:
                 self._move(rule.sources, place, transform)
 
+    def _chosen(self, key: str, rule: Drop | Keep | Bind) -> None:
+        if isinstance(rule, Drop):
+            self.dropped.append(Dropped(key, rule.reason or repr(rule)))
+        else:  # a Bind is refused before
+            self._carry(key)
+
     def _unmatched(self, key: str) -> None:
         place = None if self.target is None else self._place(key)
         if place is not None:
             self._move((key,), place, None)
         elif self.unmatched == "keep":
-            self._carry(key, key)
+            self._carry(key)
         elif self.unmatched == "drop":
             self.dropped.append(Dropped(key, "no rule matches it"))
         else:
@@ -234,9 +250,9 @@ class _Resolver:
             return name
         return self.aliases.get(name)
 
-    def _carry(self, key: str, name: str) -> None:
-        """Move ``key`` although the target need not know the name."""
-        self._move((key,), self._place(name) or name, None)
+    def _carry(self, key: str) -> None:
+        """Keep the name of ``key``, though the target need not know it."""
+        self._move((key,), self._place(key) or key, None)
 
     def _move(
         self, sources: tuple[str, ...], target: str, transform: Transform | None
@@ -252,16 +268,17 @@ class _Resolver:
             except TransformError as error:
                 self.problems.misfit(sources, target, str(error))
                 return
-        move = Move(sources, target, transform, spec)
-        self.moves.append(move)
+        self.moves.append(Move(sources, target, transform, spec))
         if self.target is not None:
-            wanted = self.target.get(target)
-            if wanted is not None and wanted != spec:
-                self.problems.differs(move, wanted)
+            wanted = self.target.get(target, spec)
+            if wanted != spec:
+                self.problems.differs(self.moves[-1], wanted)
 
     def _report_rules(self, matching: Matching) -> None:
-        counts = zip(self.rules, matching.won, matching.lost, strict=True)
-        for rule, won, lost in counts:
+        for position, rule in enumerate(self.rules):
+            won, lost = matching.won[position], matching.lost.get(position)
+            if won and not lost and not isinstance(rule, Combine):
+                continue
             missing = _missing(rule, self.source)
             if missing and won:
                 self.problems.combine_lacks(rule, missing)
@@ -289,10 +306,6 @@ class _Resolver:
             f"{rule!r} decides about {won:,} of the {won + lost:,} keys that it fits; "
             f"the others went to {takers[0]}{more}, which comes first"
         )
-
-
-def _goals(rule: Rename) -> tuple[_Goal, ...]:
-    return ((rule.target, rule.transform),)
 
 
 def _missing(rule: Rule, source: Collection[str]) -> list[str]:

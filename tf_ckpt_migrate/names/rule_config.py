@@ -11,9 +11,10 @@ A rename without a transform is the pair of TensorFlow's assignment map,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from tf_ckpt_migrate.errors import RuleError
+from tf_ckpt_migrate.names.joints import Goals
 from tf_ckpt_migrate.names.rules import (
     Bind,
     Combine,
@@ -66,13 +67,16 @@ def to_config(rule: Rule) -> dict[str, Any]:
     return {"rule": name} | {k: _plain(v) for k, v in fields.items() if v is not None}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Transform):
         return value.to_config()
-    if isinstance(value, tuple) and value and isinstance(value[0], tuple):
-        pairs: tuple[tuple[str, Transform | None], ...] = value
-        return {name: how and how.to_config() for name, how in pairs}
-    return list(value) if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    items = cast(tuple[object, ...], value)
+    if items and isinstance(items[0], tuple):
+        goals = cast(Goals, items)
+        return {name: how and how.to_config() for name, how in goals}
+    return list(items)
 
 
 def from_config(config: object) -> list[Any]:
@@ -87,24 +91,25 @@ def from_config(config: object) -> list[Any]:
       [('bert/', 'encoder/'), Drop('step')]
     """
     if isinstance(config, Mapping):
-        config = [config] if "rule" in config else [config.items()]
+        return _entries(cast(object, config))
     if not isinstance(config, list):
         raise RuleError(
             "an assignment map is written as a mapping 'source: target' or a list of "
             f"such lines and rules, not {config!r}"
         )
-    return [rule for entry in config for rule in _entries(entry)]
+    return [rule for entry in cast(list[object], config) for rule in _entries(entry)]
 
 
-def _entries(entry: Any) -> list[Any]:
-    if isinstance(entry, Mapping):
-        return [_rule(entry)] if "rule" in entry else list(entry.items())
-    return list(entry) if not isinstance(entry, list | str) else [entry]
+def _entries(entry: object) -> list[Any]:
+    if not isinstance(entry, Mapping):
+        return [entry]
+    given = cast(Mapping[str, object], entry)
+    return [_rule(given)] if "rule" in given else list(given.items())
 
 
-def _rule(entry: Mapping[str, Any]) -> Rule:
-    arguments = dict(entry)
-    name = arguments.pop("rule")
+def _rule(entry: Mapping[str, object]) -> Rule:
+    arguments: dict[str, Any] = dict(entry)
+    name = str(arguments.pop("rule"))
     if name not in _FIELDS:
         raise RuleError(f"no rule is called {name!r}; there are {', '.join(_FIELDS)}")
     kind, fields = _FIELDS[name]
@@ -114,7 +119,7 @@ def _rule(entry: Mapping[str, Any]) -> Rule:
     if isinstance(targets, Mapping):
         arguments["targets"] = {
             target: how and Transform.from_config(how)
-            for target, how in targets.items()
+            for target, how in cast(Mapping[str, object], targets).items()
         }
     if kind is Combine and "targets" in arguments:
         arguments["target"] = arguments.pop("targets")

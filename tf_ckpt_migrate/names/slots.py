@@ -58,14 +58,18 @@ _GLUED_SLOTS = {"_slot_vr": "vr", "_slot_vc": "vc", "_slot_v": "v", "_slot_m": "
 
 # tf.keras optimizers in a TF1 graph: Adam/net/w/m, told by Adam/iter beside it.
 _KERAS_SLOTS = frozenset(
-    "m v vhat momentum rms mg accumulator accum_grad accum_var linear".split()
+    [
+        *("m", "v", "vhat", "momentum", "rms", "mg"),
+        *("accumulator", "accum_grad", "accum_var", "linear"),
+    ]
 )
 
 _NUMBERED = re.compile(r"(.+?)(?:_(\d+))?", re.DOTALL)
 _PART = re.compile(r"(?:part|t)_\d+")
-_BETA_POWER = re.compile(r"(?:.*/)?beta[12]_power(?:_\d+)?", re.DOTALL)
 _GLOBAL_STEP = re.compile(r"(?:.*/)?global_step(?:_\d+)?", re.DOTALL)
-_LOSS_SCALE = re.compile(r"(?:.*/)?(?:current_loss_scale|good_steps)", re.DOTALL)
+_OF_OPTIMIZER = re.compile(
+    r"(?:.*/)?(?:beta[12]_power(?:_\d+)?|current_loss_scale|good_steps)", re.DOTALL
+)
 _STEPS = frozenset({"iter", "_iterations"})
 # What contrib's GGT keeps for all variables together.
 _GGT = frozenset({"flat_grad", "grad_buffer", "moment1"})
@@ -80,13 +84,13 @@ class Slot(NamedTuple):
       variable: The key of its variable; None where only the object graph knows.
       optimizer: The name or the object path of the optimizer.
       name: What it remembers, such as ``m``; the number where nobody knows.
-      index: Which optimizer of this name, counted from 0.
+      instance: Which optimizer of this name, counted from 0.
     """
 
     variable: str | None
     optimizer: str
     name: str
-    index: int = 0
+    instance: int = 0
 
 
 def slot_of(key: str, keys: Container[str]) -> Slot | None:
@@ -101,7 +105,7 @@ def slot_of(key: str, keys: Container[str]) -> Slot | None:
 
     Example:
       >>> slot_of("train_op/net/w/Adam_1", {"net/w"})
-      Slot(variable='net/w', optimizer='Adam', name='v', index=0)
+      Slot(variable='net/w', optimizer='Adam', name='v', instance=0)
       >>> slot_of("net/w", {"net/w"}) is None
       True
     """
@@ -138,39 +142,44 @@ def role_of(key: str, keys: Container[str]) -> str:
 def _name_role(key: str, keys: Container[str]) -> str:
     if _GLOBAL_STEP.fullmatch(key):
         return "step"
-    if _BETA_POWER.fullmatch(key) or _LOSS_SCALE.fullmatch(key):
+    if _OF_OPTIMIZER.fullmatch(key):
         return "optimizer"
     slot = _name_slot(key, keys)
     if slot:
-        return "average" if slot.name == "average" else "slot"
+        return _slot_role(slot.name)
     scope, slash, name = key.rpartition("/")
-    if name in _GGT and all(f"{scope}{slash}{other}" in keys for other in _GGT):
-        return "optimizer"
     if slash and f"{scope}/iter" in keys:  # a tf.keras optimizer in a TF1 graph
         return "step" if name == "iter" else "optimizer"
-    return "weight"
+    is_ggt = name in _GGT and all(f"{scope}{slash}{other}" in keys for other in _GGT)
+    return "optimizer" if is_ggt else "weight"
+
+
+def _slot_role(name: str) -> str:
+    return "average" if name == "average" else "slot"
 
 
 def _object_role(key: ObjectKey, keys: Container[str]) -> str:
-    if key.slot:
-        return "average" if key.slot.name == "average" else "slot"
     if (
         key.attribute in _BOOKKEEPING
         or key.path == ("save_counter",)
         or key.path[:2] == ("keras_api", "metrics")
     ):
         return "bookkeeping"
-    if not key.path or key.attribute != VARIABLE_VALUE:
-        return "weight"
-    if _object_slot(key, keys):
-        return "slot"
-    if len(key.path) > 1 and key.path[-1] in _STEPS:
+    if not key.slot and (len(key.path) < 2 or key.attribute != VARIABLE_VALUE):
+        return "step" if key.path == ("global_step",) else "weight"
+    slot = _object_slot(key, keys)
+    if slot:
+        return _slot_role(slot.name)
+    return _attribute_role(key, keys)
+
+
+def _attribute_role(key: ObjectKey, keys: Container[str]) -> str:
+    if key.path[-1] in _STEPS:
         return "step"
     if any(object_key(*key.path[:-1], step) in keys for step in _STEPS):
         return "optimizer"
     # A TF1 name kept as one component: tf.train.Checkpoint(vars={name: variable}).
-    inner = key.path[-1]
-    return _name_role(inner, _Siblings(key, keys)) if len(key.path) > 1 else "weight"
+    return _name_role(key.path[-1], _Siblings(key, keys))
 
 
 def _object_slot(key: ObjectKey, keys: Container[str]) -> Slot | None:
@@ -212,20 +221,22 @@ def _name_slot(key: str, keys: Container[str]) -> Slot | None:
         return Slot(_owner(variable, keys) or variable, AVERAGE, "average")
     if suffix in _KERAS_SLOTS:
         return _keras_graph_slot(variable, suffix, keys)
+    return _suffix_slot(variable, suffix, keys)
+
+
+def _suffix_slot(variable: str, suffix: str, keys: Container[str]) -> Slot | None:
     optimizer, number = _numbered(suffix)
     if suffix not in _NAMED_SLOTS and optimizer not in _TF1_SLOTS:
         # An optimizer of the user's own name: a variable has nothing else below it.
-        if variable in keys:
-            return Slot(variable, optimizer, str(number))
-        return None
+        return Slot(variable, optimizer, str(number)) if variable in keys else None
     owner = _owner(variable, keys)
     if owner is None:
         return None
     if suffix in _NAMED_SLOTS:
         return Slot(owner, "AdamWeightDecay", _NAMED_SLOTS[suffix])
     names = _slot_names(optimizer, variable, keys)
-    index, which = divmod(number, len(names))
-    return Slot(owner, optimizer, names[which], index)
+    instance, which = divmod(number, len(names))
+    return Slot(owner, optimizer, names[which], instance)
 
 
 def _keras_graph_slot(path: str, name: str, keys: Container[str]) -> Slot | None:

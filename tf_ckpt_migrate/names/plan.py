@@ -1,0 +1,207 @@
+"""The plan: what a migration will do, as a value to print, review, edit and reverse."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+
+__all__ = ["MigrationPlan"]
+
+
+@dataclass(frozen=True)
+class MigrationPlan:
+    """What becomes of every tensor of a checkpoint, decided before a byte moves.
+
+    Every key of ``source_specs`` is in a move or dropped, and no target is written
+    twice: a plan that is not so cannot be made.
+
+    Attributes:
+      source: The checkpoint that it was made for, as text.
+      target: What it was made to fit, as text; empty if nothing in particular.
+      source_specs: Every tensor of the source.
+      moves: The targets that are written.
+      dropped: The source keys that are left behind, and why.
+      kept_targets: The targets that keep the values they have, and why.
+      notes: What a reader should know; no part of equality.
+
+    Raises:
+      PlanError: If a key is unaccounted for or unknown, or a target is written twice.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> spec = TensorSpec(DType.float32, (2,))
+      >>> moves = (Move(("a",), "b", None, spec),)
+      >>> plan = MigrationPlan("model.ckpt", "", {"a": spec}, moves)
+      >>> plan.summary
+      '1 key: 1 renamed, 0 kept, 0 dropped, 0 unmatched, 0 collisions'
+      >>> plan.reversed().moves[0].target
+      'a'
+    """
+
+    source: str
+    target: str
+    source_specs: Mapping[str, TensorSpec]
+    moves: tuple[Move, ...]
+    dropped: tuple[Dropped, ...] = ()
+    kept_targets: tuple[KeptTarget, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        """Check that the world is closed."""
+        problems = [*_sources_unaccounted(self), *_targets_twice(self)]
+        if problems:
+            raise PlanError(
+                "this is no plan: every source key is moved or dropped, and every "
+                "target written once, but\n  " + "\n  ".join(capped(problems)),
+                problems,
+            )
+
+    @property
+    def summary(self) -> str:
+        """One line that counts what becomes of the keys."""
+        moved = {key for move in self.moves for key in move.sources}
+        kept = sum(move.is_kept for move in self.moves)
+        computed = {k for move in self.moves if not move.is_plain for k in move.sources}
+        renamed = {
+            move.sources[0] for move in self.moves if move.is_plain and not move.is_kept
+        } - computed
+        counts = [f"{len(renamed):,} renamed"]
+        counts += [f"{len(computed):,} computed"] if computed else []
+        counts += [f"{kept:,} kept", f"{len(self.dropped):,} dropped"]
+        total = len(moved) + len(self.dropped)
+        keys = "key" if total == 1 else "keys"
+        return f"{total:,} {keys}: {', '.join(counts)}, 0 unmatched, 0 collisions"
+
+    @property
+    def moves_bytes(self) -> bool:
+        """Whether any value changes, so that tensor bytes must be read."""
+        return any(not move.is_plain for move in self.moves)
+
+    def __str__(self) -> str:
+        from tf_ckpt_migrate.names.plan_text import plan_text
+
+        return plan_text(self)
+
+    def check(self, source_specs: Mapping[str, TensorSpec]) -> None:
+        """Check that the checkpoint at hand is the one that the plan was made for.
+
+        Args:
+          source_specs: What the checkpoint holds now.
+
+        Raises:
+          PlanError: If a tensor is gone, new, or of another dtype or shape.
+        """
+        planned = self.source_specs
+        problems = [
+            f"{key!r} is planned as {spec}, but the checkpoint "
+            + (
+                f"has {source_specs[key]}"
+                if key in source_specs
+                else "does not have it"
+            )
+            for key, spec in planned.items()
+            if source_specs.get(key) != spec
+        ]
+        problems += [
+            f"{key!r} {spec} is in the checkpoint, but not in the plan"
+            for key, spec in source_specs.items()
+            if key not in planned
+        ]
+        if problems:
+            raise PlanError(
+                f"the plan was made for another checkpoint than this one (it names "
+                f"{self.source!r}):\n  " + "\n  ".join(capped(problems)) + "\n"
+                "Make it anew with plan_migration(), or edit its YAML to say what "
+                "becomes of these tensors.",
+                problems,
+            )
+
+    def reversed(self) -> MigrationPlan:
+        """Return the plan back, from what this one makes to its source.
+
+        What was dropped cannot come back: it becomes a kept target of the reverse, and
+        a kept target of this plan is dropped by it; its notes say so.
+
+        Raises:
+          PlanError: If a move has no way back (a rounding cast, a function).
+        """
+        from tf_ckpt_migrate.names.reversal import reversed_plan
+
+        return reversed_plan(self)
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the plan as plain data, as YAML and JSON hold it.
+
+        Raises:
+          TransformError: If a transform holds code.
+        """
+        from tf_ckpt_migrate.names.plan_file import to_config
+
+        return to_config(self)
+
+    def to_json(self) -> str:
+        """Return the plan as JSON.
+
+        Raises:
+          TransformError: If a transform holds code.
+        """
+        return json.dumps(self.to_config(), ensure_ascii=False, indent=2)
+
+    def to_yaml(self) -> str:
+        """Return the plan as YAML, for people to read and edit.
+
+        Raises:
+          TransformError: If a transform holds code.
+        """
+        from tf_ckpt_migrate.names.plan_file import to_yaml
+
+        return to_yaml(self)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> MigrationPlan:
+        """Return the plan that YAML (or JSON) says; nothing in it is executed.
+
+        Raises:
+          PlanError: If it is not well formed, naming the line, or not closed.
+        """
+        from tf_ckpt_migrate.names.plan_file import from_yaml
+
+        return from_yaml(text)
+
+
+def _sources_unaccounted(plan: MigrationPlan) -> list[str]:
+    moved = {key for move in plan.moves for key in move.sources}
+    dropped = Counter(entry.key for entry in plan.dropped)
+    known = plan.source_specs
+    return [
+        *(f"{key!r} is not in the source" for key in moved if key not in known),
+        *(
+            f"dropped {key!r} is not in the source"
+            for key in dropped
+            if key not in known
+        ),
+        *(f"{key!r} is dropped and moved" for key in dropped if key in moved),
+        *(f"{key!r} is dropped twice" for key, count in dropped.items() if count > 1),
+        *(
+            f"{key!r} is neither moved nor dropped"
+            for key in known
+            if key not in moved and key not in dropped
+        ),
+    ]
+
+
+def _targets_twice(plan: MigrationPlan) -> list[str]:
+    written = Counter(move.target for move in plan.moves)
+    kept = Counter(entry.name for entry in plan.kept_targets)
+    both = {*written} & {*kept}
+    twice = [name for name, count in written.items() if count > 1]
+    return [f"{name!r} is written {written[name]} times" for name in twice] + [
+        f"{name!r} is written and keeps its value" for name in sorted(both)
+    ]

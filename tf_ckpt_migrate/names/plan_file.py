@@ -1,0 +1,212 @@
+"""Plans as YAML: written for people to edit, read as from a stranger.
+
+The file holds the plan whole, so that it can be checked against the checkpoint::
+
+    version: 1
+    source: old/model.ckpt-1000
+    target: ''
+    moves:
+    - bert/w: encoder/w                   # source: target
+    - sources: [emb_0, emb_1]             # what a pair cannot say
+      target: emb
+      transform: {op: concat, axis: 0}
+    dropped:
+    - global_step: not trained further
+    kept_targets: []
+    source_specs:
+      bert/w: float32[3, 2]
+
+Every name is read as text, whatever YAML takes it for (``on``, ``1e3``). Tags and
+aliases are refused: nothing is constructed but text, lists and mappings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.errors import TransformError
+from tf_ckpt_migrate.names.hints import Hints
+from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.yaml_lines import Node, parse_yaml
+from tf_ckpt_migrate.transforms import Transform
+
+__all__ = ["from_yaml", "to_config", "to_yaml"]
+
+VERSION = "1"
+_REQUIRED = ("version", "moves", "source_specs")
+_FIELDS = (*_REQUIRED, "source", "target", "dropped", "kept_targets", "notes")
+
+
+def to_config(plan: MigrationPlan) -> dict[str, Any]:
+    """Return ``plan`` as plain data.
+
+    Raises:
+      TransformError: If a transform holds code.
+    """
+    return {
+        "version": int(VERSION),
+        "source": plan.source,
+        "target": plan.target,
+        "moves": [_move_config(move) for move in plan.moves],
+        "dropped": [{key: reason} for key, reason in plan.dropped],
+        "kept_targets": [
+            {"target": name, "spec": str(spec), "reason": reason}
+            for name, spec, reason in plan.kept_targets
+        ],
+        "notes": list(plan.notes),
+        "source_specs": {key: str(spec) for key, spec in plan.source_specs.items()},
+    }
+
+
+def _move_config(move: Move) -> dict[str, Any]:
+    if move.transform is None:
+        return {move.sources[0]: move.target}
+    return {
+        "sources": list(move.sources),
+        "target": move.target,
+        "transform": move.transform.to_config(),
+    }
+
+
+def to_yaml(plan: MigrationPlan) -> str:
+    """Return ``plan`` as YAML.
+
+    Raises:
+      TransformError: If a transform holds code.
+    """
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    body = yaml.dump(
+        to_config(plan),
+        Dumper=dumper,
+        sort_keys=False,  # moves before the long list of specs
+        allow_unicode=True,
+        default_flow_style=False,
+        width=2**31 - 1,  # one line for one name, however long
+    )
+    return f"# A plan of tf-ckpt-migrate. {plan.summary}\n{body}"
+
+
+def from_yaml(text: str) -> MigrationPlan:
+    """Return the plan that ``text`` says.
+
+    Raises:
+      PlanError: If it is not well formed, naming the line, or not closed.
+
+    Example:
+      >>> plan = from_yaml('''
+      ... version: 1
+      ... moves:
+      ... - a: b        # a comment
+      ... source_specs:
+      ...   a: float32[2, 3]
+      ... ''')
+      >>> print(plan.moves[0])
+      'a' -> 'b' float32[2, 3]
+    """
+    root = parse_yaml(text)
+    fields = {name: node for name, (_, node) in root.pairs("a plan").items()}
+    for name, (node, _) in root.pairs("a plan").items():
+        if name not in _FIELDS:
+            raise node.error(f"a plan has no {name!r}; it has {', '.join(_FIELDS)}")
+    for name in _REQUIRED:
+        if name not in fields:
+            raise root.error(f"{name!r} is missing; plan.to_yaml() writes whole plans")
+    if fields["version"].text("version") != VERSION:
+        raise fields["version"].error(
+            f"this release reads version {VERSION} of plans, not "
+            f"{fields['version'].text('version')}"
+        )
+    specs = {
+        key: _spec(node)
+        for key, (_, node) in fields["source_specs"].pairs("it").items()
+    }
+    return MigrationPlan(
+        source=fields["source"].text("source") if "source" in fields else "",
+        target=fields["target"].text("target") if "target" in fields else "",
+        source_specs=specs,
+        moves=_each(fields, "moves", lambda node: _move(node, specs)),
+        dropped=_each(fields, "dropped", _dropped),
+        kept_targets=_each(fields, "kept_targets", _kept),
+        notes=_each(fields, "notes", lambda node: node.text("a note")),
+    )
+
+
+_T = TypeVar("_T")
+
+
+def _each(
+    fields: Mapping[str, Node], name: str, read: Callable[[Node], _T]
+) -> tuple[_T, ...]:
+    return tuple(map(read, fields[name].items(name))) if name in fields else ()
+
+
+def _spec(node: Node) -> TensorSpec:
+    text = node.text("a spec")
+    name, bracket, rest = text.partition("[")
+    lengths = [part.strip() for part in rest.removesuffix("]").split(",")]
+    lengths = [] if lengths == [""] else lengths
+    if (
+        name not in DType.__members__
+        or not bracket
+        or not rest.endswith("]")
+        or not all(length.isdecimal() for length in lengths)
+    ):
+        raise node.error(f"{text!r} is no spec such as float32[2, 3]")
+    return TensorSpec(DType[name], tuple(map(int, lengths)))
+
+
+def _move(node: Node, specs: Mapping[str, TensorSpec]) -> Move:
+    pairs = node.pairs("a move")
+    if len(pairs) == 1:
+        ((source, (name, target)),) = pairs.items()
+        spec = _known(name, source, specs)
+        return Move((source,), target.text("the target"), None, spec)
+    _check_names(node, pairs, ("sources", "target", "transform"))
+    entries = pairs["sources"][1].items("sources")
+    sources = tuple(entry.text("a source") for entry in entries)
+    given = [_known(e, s, specs) for e, s in zip(entries, sources, strict=True)]
+    try:
+        transform = Transform.from_config(pairs["transform"][1].plain())
+        spec = transform.output_spec(*given)
+    except TransformError as error:
+        raise pairs["transform"][0].error(str(error)) from None
+    return Move(sources, pairs["target"][1].text("the target"), transform, spec)
+
+
+def _known(node: Node, key: str, specs: Mapping[str, TensorSpec]) -> TensorSpec:
+    if key not in specs:
+        near = Hints(specs).nearest(key)
+        hint = f"; the nearest are {', '.join(map(repr, near))}" if near else ""
+        raise node.error(f"{key!r} is not in source_specs{hint}")
+    return specs[key]
+
+
+def _dropped(node: Node) -> Dropped:
+    if isinstance(node.value, str):  # a bare name, as a person may write
+        return Dropped(node.text("a key"), "")
+    pairs = node.pairs("a dropped key")
+    if len(pairs) != 1:
+        raise node.error("a dropped key is written '- key: reason'")
+    ((key, (_, reason)),) = pairs.items()
+    return Dropped(key, str(reason.value) if isinstance(reason.value, str) else "")
+
+
+def _kept(node: Node) -> KeptTarget:
+    pairs = node.pairs("a kept target")
+    _check_names(node, pairs, ("target", "spec", "reason"))
+    (_, name), (_, spec), (_, reason) = (
+        pairs[field] for field in ("target", "spec", "reason")
+    )
+    return KeptTarget(name.text("target"), _spec(spec), str(reason.value))
+
+
+def _check_names(node: Node, pairs: Iterable[str], names: tuple[str, ...]) -> None:
+    if {*pairs} != {*names}:
+        raise node.error(
+            f"{sorted(pairs)} is neither one 'source: target' nor {', '.join(names)}"
+        )

@@ -1,0 +1,136 @@
+"""A plan as text: every line of a small one, the pattern of a large one."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.names.keys import ATTRIBUTES, OPTIMIZER_SLOT, parse_object_key
+from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
+
+__all__ = ["plan_text", "rename_pattern"]
+
+_LISTED = 20  # moves that are listed one by one
+_EXAMPLES = 3
+_DIGITS = re.compile(r"\d+")
+
+
+def plan_text(plan: MigrationPlan) -> str:
+    """Return ``plan`` for people: the counts, then what becomes of what."""
+    renamed = [move for move in plan.moves if move.is_plain and not move.is_kept]
+    lines = [plan.summary, *_ends(plan)]
+    lines += _section("renamed", _renames(renamed))
+    lines += _section("computed", [str(m) for m in plan.moves if not m.is_plain])
+    kept = [repr(move.target) for move in plan.moves if move.is_kept]
+    lines += _section("kept under their names", capped(kept, _LISTED))
+    lines += _section("dropped", _by_reason(plan.dropped))
+    targets = [(entry.name, entry.reason) for entry in plan.kept_targets]
+    lines += _section("targets that keep their values", _by_reason(targets))
+    lines += _section("notes", plan.notes)
+    return "\n".join(lines)
+
+
+def _ends(plan: MigrationPlan) -> Iterable[str]:
+    if plan.source:
+        yield f"from {plan.source}"
+    if plan.target:
+        yield f"for {plan.target}"
+
+
+def _section(title: str, rows: Sequence[str]) -> list[str]:
+    if not rows:
+        return []
+    return ["", f"{title}:", *(f"  {row}" for row in capped(rows, _LISTED))]
+
+
+def _renames(moves: Sequence[Move]) -> list[str]:
+    if len(moves) <= _LISTED:
+        return _columns([(m.sources[0], f"-> {m.target}", str(m.spec)) for m in moves])
+    groups: dict[tuple[str, str], list[Move]] = defaultdict(list)
+    for move in moves:
+        groups[rename_pattern(move.sources[0], move.target)].append(move)
+    ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
+    rows = [_group_row(pattern, found) for pattern, found in ordered[:_LISTED]]
+    rest = sum(len(found) for _, found in ordered[_LISTED:])
+    more = [f"… and {rest:,} more keys in other ways"] if rest else []
+    return [*_columns(rows), *more]
+
+
+def _group_row(pattern: tuple[str, str], moves: Sequence[Move]) -> tuple[str, ...]:
+    first = moves[0]
+    if len(moves) == 1:
+        return first.sources[0], f"-> {first.target}", "1 key"
+    example = f"{len(moves):,} keys, such as {first.sources[0]}"
+    return pattern[0], f"-> {pattern[1]}", example
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return ``rows`` with their columns aligned, unless that makes them too wide."""
+    widths = [min(max(map(len, column)), 60) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def rename_pattern(source: str, target: str) -> tuple[str, str]:
+    """Return both names with ``*`` for what they share and ``#`` for numbers.
+
+    Example:
+      >>> rename_pattern("bert/layer_3/w", "encoder/layer_3/w")
+      ('bert/*', 'encoder/*')
+      >>> rename_pattern("layer_3/w", "layers/3/kernel")
+      ('layer_#/w', 'layers/#/kernel')
+    """
+    old, old_end = _parts(source)
+    new, new_end = _parts(target)
+    start, other, length = _longest_run(old, new)
+    if length:
+        old[start : start + length] = ["*"]
+        new[other : other + length] = ["*"]
+    return (
+        _DIGITS.sub("#", "/".join(old)) + old_end,
+        _DIGITS.sub("#", "/".join(new)) + new_end,
+    )
+
+
+def _parts(name: str) -> tuple[list[str], str]:
+    """Return the path components, unescaped and split, and what follows them."""
+    key = parse_object_key(name)
+    if key is None:
+        return name.split("/"), ""
+    parts = "/".join(key.path).split("/")
+    if key.slot:
+        parts += [OPTIMIZER_SLOT, *key.slot.optimizer, key.slot.name]
+    return parts, f"/{ATTRIBUTES}/{key.attribute}"
+
+
+def _longest_run(old: Sequence[str], new: Sequence[str]) -> tuple[int, int, int]:
+    """Return where in both the longest run of equal parts begins, and its length."""
+    best = (0, 0, 0)
+    for i in range(len(old)):
+        for j in range(len(new)):
+            length = 0
+            limit = min(len(old) - i, len(new) - j)
+            while length < limit and old[i + length] == new[j + length]:
+                length += 1
+            if length > best[2]:
+                best = (i, j, length)
+    return best
+
+
+def _by_reason(entries: Iterable[tuple[str, str]]) -> list[str]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name, reason in entries:
+        groups[reason].append(name)
+    rows: list[str] = []
+    for reason, names in groups.items():
+        count = f"{len(names):,} keys: " if len(names) > 1 else ""
+        why = f" ({reason})" if reason else ""
+        rows.append(f"{count}{', '.join(capped(map(repr, names), _EXAMPLES))}{why}")
+    return rows

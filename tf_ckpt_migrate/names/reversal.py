@@ -1,0 +1,119 @@
+"""The way back: a plan from what another one makes to what it was made of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.transforms import Concat, Slice
+
+__all__ = ["reversed_plan"]
+
+
+def reversed_plan(plan: MigrationPlan) -> MigrationPlan:
+    """Return the plan that undoes ``plan``.
+
+    A source with several targets comes back from the first that still tells its value,
+    or from the slices that it was cut into; what is not needed for that is dropped.
+
+    Raises:
+      PlanError: If a source cannot be made of its targets.
+    """
+    users: dict[str, list[Move]] = defaultdict(list)
+    for move in plan.moves:
+        for key in move.sources:
+            users[key].append(move)
+    moves: list[Move] = []
+    lost: list[str] = []
+    for key, found in users.items():
+        way = _way_back(key, found, plan)
+        if way is None:
+            lost.append(f"{key!r}, of which it makes {'; '.join(map(str, found))}")
+        else:
+            moves.append(way)
+    if lost:
+        raise PlanError(
+            "the plan cannot be reversed; these sources cannot be made of what they "
+            "become:\n  " + "\n  ".join(capped(lost)),
+            lost,
+        )
+    return _closed(plan, moves)
+
+
+def _closed(plan: MigrationPlan, moves: Sequence[Move]) -> MigrationPlan:
+    """Return the reverse of ``plan`` with ``moves``, all else accounted for."""
+    used = {key for move in moves for key in move.sources}
+    made = {move.target: move.spec for move in plan.moves}
+    dropped = [Dropped(key, "the others suffice") for key in made if key not in used]
+    dropped += [Dropped(kept.name, kept.reason) for kept in plan.kept_targets]
+    specs = plan.source_specs
+    return MigrationPlan(
+        source=plan.target,
+        target=plan.source,
+        source_specs=made | {kept.name: kept.spec for kept in plan.kept_targets},
+        moves=tuple(moves),
+        dropped=tuple(dropped),
+        kept_targets=tuple(
+            KeptTarget(key, specs[key], why) for key, why in plan.dropped
+        ),
+        notes=tuple(_notes(plan)),
+    )
+
+
+def _way_back(key: str, users: Sequence[Move], plan: MigrationPlan) -> Move | None:
+    """Return the move that makes ``key`` of what ``users`` made of it."""
+    spec = plan.source_specs[key]
+    for move in users:
+        if move.transform is None:
+            return Move((move.target,), key, None, spec)
+    for move in users:
+        specs = [plan.source_specs[source] for source in move.sources]
+        inverses = move.transform and move.transform.inverses(*specs)
+        if inverses:
+            inverse = inverses[move.sources.index(key)]
+            return Move((move.target,), key, inverse, spec)
+    return _joined_slices(key, users, spec)
+
+
+def _joined_slices(key: str, users: Sequence[Move], spec: TensorSpec) -> Move | None:
+    """Return the move that joins slices, if side by side they are the whole."""
+    boxes: list[tuple[tuple[int, ...], Move]] = []
+    for move in users:
+        if isinstance(move.transform, Slice):
+            boxes.append((move.transform.begin, move))
+    boxes.sort(key=lambda box: box[0])
+    for axis, length in enumerate(spec.shape):
+        reached = 0
+        for begin, move in boxes:
+            expected = tuple(reached if i == axis else 0 for i in range(len(begin)))
+            rest = (spec.shape[:axis], spec.shape[axis + 1 :])
+            if begin != expected or rest != (
+                move.spec.shape[:axis],
+                move.spec.shape[axis + 1 :],
+            ):
+                break
+            reached += move.spec.shape[axis]
+        else:
+            if reached == length and boxes:
+                targets = tuple(move.target for _, move in boxes)
+                return Move(targets, key, Concat(axis), spec)
+    return None
+
+
+def _notes(plan: MigrationPlan) -> Iterator[str]:
+    if plan.dropped:
+        keys = ", ".join(capped([repr(key) for key, _ in plan.dropped], 3))
+        yield (
+            f"{len(plan.dropped):,} key(s) dropped on the way there do not come back: "
+            f"{keys}"
+        )
+    if plan.kept_targets:
+        names = ", ".join(capped([repr(kept.name) for kept in plan.kept_targets], 3))
+        yield (
+            f"{len(plan.kept_targets):,} target(s) not written on the way there are "
+            f"dropped on the way back: {names}"
+        )

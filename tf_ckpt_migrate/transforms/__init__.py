@@ -1,0 +1,31 @@
+"""Changes of value: what a tensor becomes on its way to its new name.
+
+A transform is a value: it can be compared, written into a plan's YAML and undone. It
+first says what it would make of tensors it has not read (`output_spec`), so that a plan
+finds every misfit before a byte moves; only then is it called on arrays.
+
+New kinds register themselves by being defined::
+
+    @dataclass(frozen=True)
+    class Negate(Transform, op="negate"): ...
+"""
+
+from __future__ import annotations
+
+from tf_ckpt_migrate.transforms.base import Transform, spec_of
+from tf_ckpt_migrate.transforms.cast import Cast
+from tf_ckpt_migrate.transforms.compose import Chain, Function
+from tf_ckpt_migrate.transforms.parts import Concat, Slice
+from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
+
+__all__ = [
+    "Cast",
+    "Chain",
+    "Concat",
+    "Function",
+    "Reshape",
+    "Slice",
+    "Transform",
+    "Transpose",
+    "spec_of",
+]
