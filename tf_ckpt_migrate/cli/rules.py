@@ -1,0 +1,96 @@
+"""Flags that give rules: ``--map``, ``--rename`` and ``--drop``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tf_ckpt_migrate.errors import RuleError
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+
+__all__ = ["add_rules", "rules_of"]
+
+
+def add_rules(parser: argparse.ArgumentParser, direction: str) -> None:
+    """Add the flags.
+
+    Args:
+      parser: To add them to.
+      direction: What the rules rename, for the help.
+    """
+    parser.add_argument(
+        "--map",
+        metavar="FILE",
+        help=f"YAML file of rules {direction}: `scope/: other/` pairs and others",
+    )
+    parser.add_argument(
+        "--rename",
+        dest="rules",
+        action="append",
+        type=_rename,
+        metavar="A=B",
+        help="a rule: key A becomes B, or scope A/ becomes B/; may be repeated, the "
+        "first rule that fits a key wins, and those of --map come last",
+    )
+    parser.add_argument(
+        "--drop",
+        dest="rules",
+        action="append",
+        type=_drop,
+        metavar="PATTERN",
+        help="a rule: leave out keys that a regular expression fits as a whole, or "
+        "those below a scope/; may be repeated",
+    )
+
+
+def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
+    """Return the rules that the command line gives; None where it gives none.
+
+    Raises:
+      RuleError: If the file of ``--map`` is no YAML, or one of the rules is none.
+      OSError: If the file cannot be read.
+    """
+    if arguments.rules is None and arguments.map is None:
+        return None
+    from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+    from tf_ckpt_migrate.names.rules import Drop
+
+    rules: list[Any] = []
+    for kind, *operands in arguments.rules or []:
+        if kind == "rename":
+            rules.append(tuple(operands))
+        elif operands[0].endswith("/"):
+            rules.append(Drop(source=operands[0]))
+        else:
+            rules.append(Drop(pattern=operands[0]))
+    if arguments.map is not None:
+        rules += _map_of(arguments.map)
+    return AssignmentMap(rules)
+
+
+def _map_of(path: str) -> AssignmentMap:
+    import yaml
+
+    from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return AssignmentMap.from_config(config)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RuleError(f"{path!r} is no YAML: {error}") from None
+    except RuleError as error:
+        raise RuleError(f"{path!r}: {error}") from None
+
+
+def _rename(text: str) -> tuple[str, ...]:
+    source, equals, target = text.rpartition("=")
+    if not equals or not source or not target:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form A=B")
+    return ("rename", source, target)
+
+
+def _drop(text: str) -> tuple[str, ...]:
+    return ("drop", text)
