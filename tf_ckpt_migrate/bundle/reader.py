@@ -123,9 +123,7 @@ class BundleReader:
         order = ">" if self.index.big_endian else "<"
         where = f"{self.shards.path(entry.shard)}, {what}"
         crc = entry.crc32c if verify else None
-        elements = decode_strings(
-            bytes(data), entry.spec.size, crc, where, order=order
-        )
+        elements = decode_strings(bytes(data), entry.spec.size, crc, where, order=order)
         array = np.empty(entry.spec.size, object)
         array[:] = elements
         return array.reshape(entry.spec.shape)

@@ -5,9 +5,9 @@
     for each element: varint length, a serialized VariantTensorDataProto, uint32 masked
     CRC-32C of all before it, lengths taken as uint64
 
-The checksum in the entry covers the same and the last of those checksums. Integers are of
-the byte order of the file. The values mean something to TensorFlow alone; that they are
-undamaged can be told without it.
+The checksum in the entry covers the same and the last of those checksums. Integers are
+of the byte order of the file. The values mean something to TensorFlow alone; that they
+are undamaged can be told without it.
 
 Source: ``WriteVariantTensor`` and ``ReadVariantTensor`` in
 ``tensorflow/core/util/tensor_bundle/tensor_bundle.cc``.
@@ -76,11 +76,15 @@ def check_variants(
         end = start + length
         position = end + 4
         if position > len(data):
-            raise TruncatedFileError(f"{where}: element {number} ends beyond the tensor")
+            raise TruncatedFileError(
+                f"{where}: element {number} ends beyond the tensor"
+            )
         computed = _extended(computed, data[start:end], order)
         checksum = data[end:position]
         if checksum != struct.pack(f"{order}I", crc32c.mask(computed)):
-            raise ChecksumError(f"{where}: the checksum of element {number} does not fit")
+            raise ChecksumError(
+                f"{where}: the checksum of element {number} does not fit"
+            )
         computed = crc32c.extend(computed, checksum)
     if position != len(data):
         raise CorruptCheckpointError(

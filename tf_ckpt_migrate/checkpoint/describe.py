@@ -85,7 +85,7 @@ class CheckpointDescription(NamedTuple):
 
     Attributes:
       prefix: Of the checkpoint.
-      format: ``name-based``, ``object-based``, ``dual-keyed``, ``V1`` or ``SavedModel``.
+      format: ``name-based``, ``object-based``, ``dual-keyed``, ``V1``, ``SavedModel``.
       files: Its files, the index first.
       tensors: Its tensors, sorted by key.
       notes: What is worth knowing of how it was found and of what it lacks.

@@ -78,7 +78,7 @@ class CheckpointDiff(NamedTuple):
     values: tuple[ValueDifference, ...]
     equal_count: int
     left_out: tuple[str, ...] = ()
-    renamed: Mapping[str, str] = {}  # noqa: RUF012 nobody writes to a Mapping
+    renamed: Mapping[str, str] = {}
 
     @property
     def equal(self) -> bool:

@@ -28,7 +28,9 @@ def compared(diff: CheckpointDiff) -> Iterator[str | Table]:
     if diff.values:
         yield ""
         columns = (">elements", ">of", ">max abs", ">max rel", "")
-        yield Table(("different values", *columns), [_row(diff, v) for v in diff.values])
+        yield Table(
+            ("different values", *columns), [_row(diff, v) for v in diff.values]
+        )
 
 
 def _verdict(diff: CheckpointDiff) -> str:
@@ -48,7 +50,9 @@ def _verdict(diff: CheckpointDiff) -> str:
 def _listed(title: str, keys: Sequence[str]) -> Iterator[str | Table]:
     if keys:
         yield ""
-        yield Table((f"{title}: {counted(len(keys), 'key')}",), [(key,) for key in keys])
+        yield Table(
+            (f"{title}: {counted(len(keys), 'key')}",), [(key,) for key in keys]
+        )
 
 
 def _name(diff: CheckpointDiff, key: str) -> str:

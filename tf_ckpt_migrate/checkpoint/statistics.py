@@ -1,4 +1,4 @@
-"""Statistics of a tensor's values, read a piece at a time so that memory stays bounded."""
+"""Statistics of a tensor's values, read a piece at a time to bound the memory."""
 
 from __future__ import annotations
 

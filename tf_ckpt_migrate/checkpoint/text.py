@@ -1,7 +1,7 @@
 """What is shown of a checkpoint: lines and tables, and their plain form.
 
-The plain form is for pipes and ``str()``: nothing is cut, and the same content gives the
-same text on every machine. How it looks on a terminal is another module's business.
+The plain form is for pipes and ``str()``: nothing is cut, and the same content gives
+the same text on every machine. How it looks on a terminal is another module's business.
 """
 
 from __future__ import annotations

@@ -40,10 +40,10 @@ class Verification(NamedTuple):
 
     def __str__(self) -> str:
         verdict = "ok" if self.ok else counted(len(self.problems), "problem")
+        read = f"{self.checked_bytes:,} bytes fit their checksums"
         return "\n".join(
             [
-                f"{self.prefix}: {verdict}; {counted(self.tensors, 'tensor')}, "
-                f"{self.checked_bytes:,} bytes fit their checksums",
+                f"{self.prefix}: {verdict}; {counted(self.tensors, 'tensor')}, {read}",
                 *(f"problem: {problem}" for problem in self.problems),
                 *(f"note: {note}" for note in self.notes),
             ]
@@ -63,14 +63,14 @@ def verify_checkpoint(
     """Check a checkpoint whole, and gather all that is wrong with it.
 
     The index and every tensor are checked against their checksums, bytes that two keys
-    share once. Data files must be there and long enough, tensors must not overlap, slices
-    must make up their variable, and object graph and keys must name each other.
+    share once. Data files must be there and long enough, tensors must not overlap,
+    slices must make up their variable, and object graph and keys must name each other.
 
     Args:
       ckpt_dir_or_file: A checkpoint prefix; one of the files of a checkpoint; a model
         directory; a SavedModel.
-      progress: Called with the bytes checked so far and the bytes there are to check, at
-        least every 16 MB.
+      progress: Called with the bytes checked so far and the bytes there are to check,
+        at least every 16 MB.
 
     Returns:
       What was found; its ``ok`` says whether all is well.

@@ -42,8 +42,8 @@ def _compared(graph: ObjectGraph, reader: CheckpointReader) -> Iterator[str]:
     for name in sorted(begun - set(found.values())):
         hint = "".join(f"; nearest: {key!r}" for key in nearest(name, reader, 1))
         yield (
-            f"{reader.prefix}: the object graph names key {name!r}, which the checkpoint "
-            f"does not have{hint}"
+            f"{reader.prefix}: the object graph names key {name!r}, which the "
+            f"checkpoint does not have{hint}"
         )
     if unnamed := [key for key in orphans if key not in found]:
         yield (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.errors import RuleError
 
@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 
 __all__ = ["add_rules", "rules_of"]
+
+
+class _Given(NamedTuple):
+    """A rule as the command line gives it: without a target it drops."""
+
+    source: str
+    target: str | None = None
 
 
 def add_rules(parser: argparse.ArgumentParser, direction: str) -> None:
@@ -39,7 +46,7 @@ def add_rules(parser: argparse.ArgumentParser, direction: str) -> None:
         "--drop",
         dest="rules",
         action="append",
-        type=_drop,
+        type=_Given,
         metavar="PATTERN",
         help="a rule: leave out keys that a regular expression fits as a whole, or "
         "those below a scope/; may be repeated",
@@ -58,14 +65,15 @@ def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
     from tf_ckpt_migrate.names.rules import Drop
 
+    given: list[_Given] = arguments.rules or []
     rules: list[Any] = []
-    for kind, *operands in arguments.rules or []:
-        if kind == "rename":
-            rules.append(tuple(operands))
-        elif operands[0].endswith("/"):
-            rules.append(Drop(source=operands[0]))
+    for source, target in given:
+        if target is not None:
+            rules.append((source, target))
+        elif source.endswith("/"):
+            rules.append(Drop(source=source))
         else:
-            rules.append(Drop(pattern=operands[0]))
+            rules.append(Drop(pattern=source))
     if arguments.map is not None:
         rules += _map_of(arguments.map)
     return AssignmentMap(rules)
@@ -85,12 +93,8 @@ def _map_of(path: str) -> AssignmentMap:
         raise RuleError(f"{path!r}: {error}") from None
 
 
-def _rename(text: str) -> tuple[str, ...]:
+def _rename(text: str) -> _Given:
     source, equals, target = text.rpartition("=")
     if not equals or not source or not target:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form A=B")
-    return ("rename", source, target)
-
-
-def _drop(text: str) -> tuple[str, ...]:
-    return ("drop", text)
+    return _Given(source, target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -14,7 +14,7 @@ __all__ = ["byte_progress"]
 @contextmanager
 def byte_progress(
     title: str, stream: TextIO
-) -> Iterator[Callable[[int, int], None] | None]:
+) -> Generator[Callable[[int, int], None] | None]:
     """Show a bar of bytes done while the context lasts.
 
     Args:
