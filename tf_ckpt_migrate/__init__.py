@@ -16,17 +16,93 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate._version import __version__
 
 if TYPE_CHECKING:
-    from tf_ckpt_migrate import errors
+    from tf_ckpt_migrate import errors, transforms
+    from tf_ckpt_migrate.checkpoint.reader import (
+        CheckpointReader,
+        list_variables,
+        load_checkpoint,
+    )
+    from tf_ckpt_migrate.conversion.compact import compact
+    from tf_ckpt_migrate.conversion.convert import convert
+    from tf_ckpt_migrate.conversion.dual_keys import add_name_keys, remove_name_keys
+    from tf_ckpt_migrate.conversion.merge import merge
+    from tf_ckpt_migrate.conversion.planning import plan_migration
+    from tf_ckpt_migrate.conversion.prune import prune
+    from tf_ckpt_migrate.conversion.result import ConversionResult
+    from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
+    from tf_ckpt_migrate.conversion.tf2_to_tf1 import convert_tf2_to_tf1
+    from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+    from tf_ckpt_migrate.names.plan import MigrationPlan
+    from tf_ckpt_migrate.names.rules import (
+        Combine,
+        Drop,
+        Keep,
+        Rename,
+        RenameRegex,
+        RenameScope,
+        Split,
+    )
 
 __all__ = [
+    "AssignmentMap",
+    "CheckpointReader",
+    "Combine",
+    "ConversionResult",
+    "Drop",
+    "Keep",
+    "MigrationPlan",
+    "Rename",
+    "RenameRegex",
+    "RenameScope",
+    "Split",
     "__version__",
+    "add_name_keys",
+    "compact",
+    "convert",
+    "convert_tf1_to_tf2",
+    "convert_tf2_to_tf1",
     "errors",
+    "list_variables",
+    "load_checkpoint",
+    "merge",
+    "plan_migration",
+    "prune",
+    "remove_name_keys",
+    "transforms",
 ]
 
 # Where each public name lives; a submodule lives in the package itself. A new name
 # goes here, into `__all__` and under TYPE_CHECKING: a test holds the three together.
 _HOMES: dict[str, tuple[str, ...]] = {
-    "": ("errors",),
+    "": ("errors", "transforms"),
+    "checkpoint.reader": (
+        "CheckpointReader",
+        "list_variables",
+        "load_checkpoint",
+    ),
+    "conversion.compact": ("compact",),
+    "conversion.convert": ("convert",),
+    "conversion.dual_keys": (
+        "add_name_keys",
+        "remove_name_keys",
+    ),
+    "conversion.merge": ("merge",),
+    "conversion.planning": ("plan_migration",),
+    "conversion.prune": ("prune",),
+    "conversion.result": ("ConversionResult",),
+    "conversion.tf1_to_tf2": ("convert_tf1_to_tf2",),
+    "conversion.tf2_to_tf1": ("convert_tf2_to_tf1",),
+    "names.assignment_map": ("AssignmentMap",),
+    "names.plan": ("MigrationPlan",),
+    "names.rules": (
+        "Combine",
+        "Drop",
+        "Keep",
+        "Rename",
+        "RenameRegex",
+        "RenameScope",
+        "Split",
+    ),
 }
 
 

@@ -68,6 +68,8 @@ _DIRECTORIES = (
     "saved_model",
 )
 
+_GRAPH_OBJECTS = ("graph_checkpoint", "graph_iterator")
+
 # TensorFlow 2.16 took the Estimator.
 _ESTIMATORS = (
     "estimator_custom",
@@ -88,6 +90,7 @@ _CELLS = (
 
 # With what only TensorFlow 1 has, or large enough that once will do.
 _TF1_ONLY = (
+    "graph_keras_weights",
     "many_keys",
     "optimizer_adamax",
     "optimizer_adamw",
@@ -105,10 +108,54 @@ _TF1_ONLY = (
     "layers_contrib",
 )
 
-_EVERYWHERE = (*_FILES, *_MODELS, *_DIRECTORIES)
+# Of eager mode.
+_OBJECTS = (
+    "checkpoint_nested",
+    "checkpoint_root",
+    "checkpoint_vars",
+    "checkpoint_names",
+    "checkpoint_empty",
+    "checkpoint_manager",
+    "checkpoint_variables",
+    "checkpoint_slots",
+    "checkpoint_iterator",
+    "checkpoint_python_state",
+    "checkpoint_tables",
+    "checkpoint_sharded_variable",
+    "checkpoint_mirrored",
+    "checkpoint_devices",
+    "dual_keyed",
+    "dtypes_new",
+    "variants",
+    "saved_model_module",
+)
+
+_OPTIMIZERS = (
+    *("adadelta", "adagrad", "adam", "adam_amsgrad", "adam_ema", "adamax", "adamw"),
+    *("ftrl", "nadam", "rmsprop", "rmsprop_centered", "sgd", "sgd_momentum"),
+)
+_NOT_LEGACY = ("adam_ema", "adamw")
+_KERAS_3 = (
+    *("layers", "root_model", "saved_model", "tracked_model"),
+    *(f"optimizer_{name}" for name in _OPTIMIZERS),
+)
+_KERAS_2 = (
+    *_KERAS_3,
+    *("mixed_precision", "weights"),
+    *(f"legacy_{name}" for name in _OPTIMIZERS if name not in _NOT_LEGACY),
+)
+
+_EVERYWHERE = (*_FILES, *_MODELS, *_DIRECTORIES, *_GRAPH_OBJECTS)
 
 GOLDENS = {
     "tf1_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_TF1_ONLY),
-    "tf2_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS),
-    "tf2_21": (*_EVERYWHERE,),
+    "tf2_15": (
+        *(*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_OBJECTS),
+        *(f"keras_{name}" for name in _KERAS_2),
+    ),
+    "tf2_21": (
+        *(*_EVERYWHERE, *_OBJECTS, "checkpoint_sharding_policy"),
+        *(f"keras_{name}" for name in _KERAS_3),
+        *(f"tf_keras_{name}" for name in _KERAS_2),
+    ),
 }

@@ -18,18 +18,20 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Mapping, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import names
-import numpy as np
+from digests import digest
 
-__all__ = ["Written", "digest", "golden", "main"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
-HERE = Path(__file__).resolve().parent
-SMALL = 1000  # Above this many keys one digest stands for all: the record stays small.
+__all__ = ["Written", "golden", "main"]
 
-Writer = Callable[[], "Written"]
-_REGISTRY: dict[str, Writer] = {}
+_HERE = Path(__file__).resolve().parent
+_SMALL = 1000  # Above this many keys one digest stands for all: the record stays small.
+
+_REGISTRY: dict[str, Callable[[], Written]] = {}
 
 
 class Written(NamedTuple):
@@ -49,25 +51,12 @@ class Written(NamedTuple):
     tf_prefix: str | None = None
 
 
-def golden(writer: Writer, name: str | None = None) -> Writer:
+def golden(
+    writer: Callable[[], Written], name: str | None = None
+) -> Callable[[], Written]:
     """Register ``writer`` under ``name``, by default its own."""
     _REGISTRY[name or writer.__name__] = writer
     return writer
-
-
-def digest(value: Any) -> str:
-    """Return the SHA-256 of a value.
-
-    Of the bytes in C order, little-endian; of strings: for each element its length in
-    8 bytes, little-endian, then its bytes.
-    """
-    array = np.asarray(value)
-    if array.dtype.kind in "OSU":
-        flat = [e.encode() if isinstance(e, str) else bytes(e) for e in array.flat]
-        data = b"".join(len(e).to_bytes(8, "little") + e for e in flat)
-    else:
-        data = array.tobytes()
-    return hashlib.sha256(data).hexdigest()
 
 
 def _entry(dtype: str, shape: Any, value: Any) -> dict[str, Any]:
@@ -90,7 +79,7 @@ def _value(reader: Any, key: str) -> Any:
     try:
         return reader.get_tensor(key)
     except Exception as error:  # noqa: BLE001 - 1.15 raises bare ones of several kinds
-        print(f"  {key}: {type(error).__name__}: {str(error)[:120]}")
+        print(f"  {key}: {type(error).__name__}: {error}")  # noqa: T201 - a program
         return None
 
 
@@ -125,7 +114,7 @@ def _record(tf: Any, written: Written) -> dict[str, Any]:
     }
     if written.tf_prefix:
         record["tf_prefix"] = written.tf_prefix
-    if len(tensors) > SMALL:
+    if len(tensors) > _SMALL:
         canonical = json.dumps(tensors, sort_keys=True).encode()
         record["tensors"] = None
         record["count"] = len(tensors)
@@ -134,7 +123,7 @@ def _record(tf: Any, written: Written) -> dict[str, Any]:
 
 
 def _write(tf: Any, name: str, directory: Path) -> None:
-    print(f"{directory.name}/{name}")
+    print(f"{directory.name}/{name}")  # noqa: T201 - a program
     start = Path.cwd()
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(scratch)
@@ -162,9 +151,9 @@ def main(tf: Any, writer: str) -> None:
     parser.add_argument("--only", nargs="*", help="names of goldens; all by default")
     mine = names.GOLDENS[writer]
     chosen = parser.parse_args().only or mine
-    declared = set().union(*names.GOLDENS.values())
-    unknown = declared.symmetric_difference(_REGISTRY) - (declared - set(mine))
-    if unknown:
-        raise SystemExit(f"names.py and the scripts differ in {sorted(unknown)}")
+    astray = set(mine) - set(_REGISTRY)
+    astray |= set(_REGISTRY) - set().union(*names.GOLDENS.values())
+    if astray:
+        raise SystemExit(f"names.py and the scripts differ in {sorted(astray)}")
     for name in chosen:
-        _write(tf, name, HERE / writer)
+        _write(tf, name, _HERE / writer)

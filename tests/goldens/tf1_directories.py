@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 from recording import Written
-from tf1_graph import graph_golden, ramp, save, tf1, values_of
+from tf1_graph import graph_golden, ramp, tf1, values_of
 
 train = tf1.train
 _KEPT = ("checkpoint", ".index", ".data-", "saved_model.pb")
@@ -120,7 +120,7 @@ def _config() -> Any:
     return tf1.estimator.RunConfig("run", tf_random_seed=1, save_checkpoints_steps=2)
 
 
-def _estimate(estimator: Any, format: str = "name-based") -> Written:  # noqa: A002
+def _estimate(estimator: Any, format: str = "name-based") -> Written:
     estimator.train(_input, steps=3)
     _strip("run")
     return Written(format, "run")
@@ -183,7 +183,9 @@ def estimator_object_based() -> Written:
         loss = tf.reduce_sum(tf.square(error))
         variables = model.trainable_variables
         updates = optimizer.get_updates(loss, variables)
-        saved = tf.compat.v2.train.Checkpoint(model=model, optimizer=optimizer, step=step)
+        saved = tf.compat.v2.train.Checkpoint(
+            model=model, optimizer=optimizer, step=step
+        )
         with tf.control_dependencies([updates[0]]):
             advance = tf1.assign_add(step, 1)
         return tf1.estimator.EstimatorSpec(
@@ -193,7 +195,9 @@ def estimator_object_based() -> Written:
             scaffold=train.Scaffold(saver=saved),
         )
 
-    return _estimate(tf1.estimator.Estimator(model_fn, config=_config()), "object-based")
+    return _estimate(
+        tf1.estimator.Estimator(model_fn, config=_config()), "object-based"
+    )
 
 
 def _object_optimizer() -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ def _partitioned(whole: np.ndarray, parts: int, axis: int = 0, **options: Any) -
     """Make a partitioned variable of the value ``whole``."""
 
     def part(shape: Any, dtype: Any = None, partition_info: Any = None) -> Any:
-        at = zip(partition_info.var_offset, shape)
+        at = zip(partition_info.var_offset, shape)  # noqa: B905 - not in 3.7
         return tf.constant(whole[tuple(slice(i, i + n) for i, n in at)], dtype)
 
     tf1.get_variable(
@@ -71,9 +70,9 @@ def saver_v1_and_v2() -> Written:
 
 def _on_three_devices() -> None:
     for i in range(3):
-        with tf1.device("/cpu:%d" % i):
-            tf1.get_variable("w%d" % i, initializer=ramp(2, 2, start=10.0 * i))
-            tf1.get_variable("b%d" % i, initializer=ramp(3, start=10.0 * i))
+        with tf1.device(f"/cpu:{i}"):
+            tf1.get_variable(f"w{i}", initializer=ramp(2, 2, start=10.0 * i))
+            tf1.get_variable(f"b{i}", initializer=ramp(3, start=10.0 * i))
 
 
 @graph_golden
@@ -136,7 +135,7 @@ def partitioned_vector() -> Written:
 
 def _slots_on_devices() -> Any:
     """Make a partitioned variable with Adam slots, one part per device."""
-    chooser = iter("/cpu:%d" % i for i in range(3))
+    chooser = iter(f"/cpu:{i}" for i in range(3))
     with tf1.variable_scope("deep"):
         variable_ops = ("VariableV2", "VarHandleOp")
         part_devices = tf1.device(
@@ -196,7 +195,7 @@ def _hard_names() -> Any:
         *["deep/" * 60 + "w", "a/.ATTRIBUTES/VARIABLE_VALUE", "\x01", "~", "{}", "%s"],
     ]
     return {
-        key: tf1.get_variable("v%d" % i, initializer=ramp(2, start=float(i)))
+        key: tf1.get_variable(f"v{i}", initializer=ramp(2, start=float(i)))
         for i, key in enumerate(keys)
     }
 
@@ -243,17 +242,17 @@ def many_keys() -> Written:
     variables = {}
     for i in range(6000):
         word = hashlib.sha256(str(i).encode()).hexdigest()[:40]
-        variables["layer_%d/%s/w" % (i % 40, word)] = tf.constant(i, tf.int16)
+        variables[f"layer_{i % 40}/{word}/w"] = tf.constant(i, tf.int16)
     with tf1.Session() as session:
         session.run(_save_v2("model.ckpt", variables))
     return Written(values={key: np.int16(i) for i, key in enumerate(variables)})
 
 
 _DTYPES = {
-    **{"int%d" % bits: [-(2 ** (bits - 1)), -1, 7] for bits in (8, 16, 32, 64)},
-    **{"uint%d" % bits: [0, 1, 2 ** bits - 1] for bits in (8, 16, 32, 64)},
-    **{"float%d" % bits: [-1.5, np.nan, np.inf, -0.0] for bits in (16, 32, 64)},
-    **{"complex%d" % bits: [1 - 2j, complex(np.inf, np.nan)] for bits in (64, 128)},
+    **{f"int{bits}": [-(2 ** (bits - 1)), -1, 7] for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": [0, 1, 2**bits - 1] for bits in (8, 16, 32, 64)},
+    **{f"float{bits}": [-1.5, np.nan, np.inf, -0.0] for bits in (16, 32, 64)},
+    **{f"complex{bits}": [1 - 2j, complex(np.inf, np.nan)] for bits in (64, 128)},
     "bool": [True, False, True],
 }
 _QUANTIZED = {"qint8": "int8", "quint8": "uint8", "qint16": "int16"}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Mapping
+import random
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
-from recording import Writer, Written, golden
+from recording import Written, golden
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["graph_golden", "ramp", "save", "tf1", "values_of"]
 
@@ -16,13 +20,16 @@ tf1 = tf.compat.v1
 _DEVICES = tf1.ConfigProto(device_count={"CPU": 3})
 
 
-def graph_golden(writer: Writer, name: str | None = None) -> Writer:
+def graph_golden(
+    writer: Callable[[], Written], name: str | None = None
+) -> Callable[[], Written]:
     """Register ``writer``, to be called in a seeded graph of its own."""
 
     @functools.wraps(writer)
     def in_graph() -> Written:
         with tf.Graph().as_default():
             tf1.set_random_seed(1)
+            random.seed(1)  # for Keras's initializers
             return writer()
 
     return golden(in_graph, name)
@@ -68,13 +75,13 @@ def values_of(session: Any, variables: Any = None) -> Mapping[str, np.ndarray]:
         return session.run(dict(variables))
     values = {}
     for variable in variables or tf1.global_variables():
-        value, info = session.run(variable), variable._get_save_slice_info()  # noqa: SLF001
+        value, info = session.run(variable), variable._get_save_slice_info()
         if info is None:
             values[variable.op.name] = value
             continue
         whole = values.setdefault(
             info.full_name, np.zeros(info.full_shape, value.dtype)
         )
-        slices = zip(info.var_offset, info.var_shape)
+        slices = zip(info.var_offset, info.var_shape)  # noqa: B905 - not in 3.7
         whole[tuple(slice(start, start + size) for start, size in slices)] = value
     return values

@@ -48,9 +48,7 @@ def bounding_box(
     if missing < 0 or parts.count(...) > 1:
         raise SliceError(f"index {index!r} does not fit shape {list(shape)}")
     parts[at : at + 1] = [slice(None)] * missing
-    boxed = [
-        _boxed(part, size, index) for part, size in zip(parts, shape, strict=True)
-    ]
+    boxed = [_boxed(part, size, index) for part, size in zip(parts, shape, strict=True)]
     return tuple(box for box, _ in boxed), (*(rest for _, rest in boxed), ...)
 
 
@@ -127,8 +125,12 @@ def _overlap(
     if any(low >= high for low, high in common):
         return None
     return (
-        tuple(slice(c[0] - r[0], c[1] - r[0]) for c, r in zip(common, ranges, strict=True)),
-        tuple(slice(c[0] - b[0], c[1] - b[0]) for c, b in zip(common, box, strict=True)),
+        tuple(
+            slice(c[0] - r[0], c[1] - r[0]) for c, r in zip(common, ranges, strict=True)
+        ),
+        tuple(
+            slice(c[0] - b[0], c[1] - b[0]) for c, b in zip(common, box, strict=True)
+        ),
     )
 
 

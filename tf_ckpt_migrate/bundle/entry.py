@@ -57,9 +57,7 @@ def parse_entry(raw: bytes, shards: int, where: str) -> Entry:
         raise CorruptCheckpointError(f"{where}: impossible shape {list(shape)[:10]}")
     spec = TensorSpec(dtype, shape)
     slices = tuple([TensorSlice.from_proto(piece) for piece in proto.slices])
-    entry = Entry(
-        spec, proto.shard_id, proto.offset, proto.size, proto.crc32c, slices
-    )
+    entry = Entry(spec, proto.shard_id, proto.offset, proto.size, proto.crc32c, slices)
     _check_place(entry, shards, where)
     return entry
 

@@ -28,7 +28,10 @@ _SIGNATURES = (
     (b"BZh", "bzip2-compressed: unpack it first"),
     (b"\xfd7zXZ\0", "xz-compressed: unpack it first"),
     (b"\x93NUMPY", "a NumPy array: it is no checkpoint"),
-    (b"\x80\x02", "a Python pickle (perhaps of PyTorch): it is no TensorFlow checkpoint"),
+    (
+        b"\x80\x02",
+        "a Python pickle (perhaps of PyTorch): it is no TensorFlow checkpoint",
+    ),
 )
 _MARKUP = (b"<!doctype html", b"<html", b"<?xml", b"<head")
 

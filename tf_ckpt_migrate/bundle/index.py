@@ -43,6 +43,7 @@ class BundleIndex(Mapping[str, Entry]):
     Attributes:
       path: The index file.
       prefix: As given.
+      header: The serialized header.
       shards: Number of data shards.
       big_endian: Whether numbers in the data shards are big-endian.
       raw: The serialized entry of every key, in the order of the file.
@@ -67,6 +68,11 @@ class BundleIndex(Mapping[str, Entry]):
                 self._slices[key] = bytes(value)
             else:
                 self.raw[self._decoded(key)] = bytes(value)
+        if header is None:
+            raise CorruptCheckpointError(
+                f"{self.path}: a table without a header: not the index of a checkpoint"
+            )
+        self.header = header
         self.shards, self.big_endian = self._checked_header(header)
         if self._slices:
             self._check_slices()
@@ -79,11 +85,7 @@ class BundleIndex(Mapping[str, Entry]):
                 f"{self.path}: key {key!r} is not UTF-8"
             ) from None
 
-    def _checked_header(self, raw: bytes | None) -> tuple[int, bool]:
-        if raw is None:
-            raise CorruptCheckpointError(
-                f"{self.path}: a table without a header: not the index of a checkpoint"
-            )
+    def _checked_header(self, raw: bytes) -> tuple[int, bool]:
         header = parsed(BundleHeaderProto, raw, f"{self.path}, header")
         if header.version.min_consumer > _VERSION or (
             _VERSION in header.version.bad_consumers
@@ -101,6 +103,11 @@ class BundleIndex(Mapping[str, Entry]):
                 f"endianness {header.endianness}"
             )
         return header.num_shards, header.endianness == _BIG_ENDIAN
+
+    @property
+    def has_slices(self) -> bool:
+        """Whether any variable is partitioned."""
+        return bool(self._slices)
 
     def slices(self) -> list[tuple[str, TensorSlice]]:
         """Return every slice of every partitioned variable, in the order of the file."""

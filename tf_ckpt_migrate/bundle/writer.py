@@ -129,7 +129,9 @@ class BundleWriter:
         file.write(data)
         return serialized_entry(Entry(spec, number, offset, len(data), crc))
 
-    def _encoded(self, array: Array, spec: TensorSpec) -> tuple[bytes | memoryview, int]:
+    def _encoded(
+        self, array: Array, spec: TensorSpec
+    ) -> tuple[bytes | memoryview, int]:
         if spec.dtype is DType.string:
             return encode_strings(list(array.reshape(-1)), order=self._order)
         import numpy as np

@@ -56,7 +56,9 @@ def read_state(path: str) -> CheckpointState:
                 f"{line[:80]!r}"
             )
         if match is not None:
-            found.setdefault(match[1], []).append(_unescaped(match[2] or match[3] or ""))
+            found.setdefault(match[1], []).append(
+                _unescaped(match[2] or match[3] or "")
+            )
     latest = found.get("model_checkpoint_path", [])
     if not latest:
         raise CorruptCheckpointError(f"{path!r} names no model_checkpoint_path")

@@ -1,0 +1,1 @@
+"""Checkpoint to checkpoint: plans carried out on files, without TensorFlow."""

@@ -1,0 +1,203 @@
+"""Carries a plan out on files."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.state import record_latest
+from tf_ckpt_migrate.conversion.graph_build import built_graph
+from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
+from tf_ckpt_migrate.conversion.layout import is_object_key
+from tf_ckpt_migrate.conversion.output import (
+    Reference,
+    Value,
+    string_value,
+    taken_from,
+    write_output,
+)
+from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
+from tf_ckpt_migrate.conversion.result import ConversionResult
+from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.names.keys import (
+    OBJECT_GRAPH_KEY,
+    SAVE_COUNTER_KEY,
+    parse_object_key,
+)
+from tf_ckpt_migrate.names.moves import Dropped, Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["convert"]
+
+
+def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
+    plan: MigrationPlan,
+    output_prefix: str | os.PathLike[str],
+    *,
+    source: CheckpointLike | None = None,
+    overwrite: bool = False,
+    data: DataMode = "auto",
+    update_state_file: bool = False,
+    shards: int | None = None,
+) -> ConversionResult:
+    """Write the checkpoint that a plan describes.
+
+    Tensors that keep their values are taken over by reference: their shards are linked
+    or copied whole, and only an index is written. Nothing is visible before all is
+    done, and the source is never touched.
+
+    Args:
+      plan: What becomes of every tensor.
+      output_prefix: Prefix of the checkpoint to write. Missing folders are made.
+      source: The checkpoint to take from; None for the one that the plan names.
+      overwrite: Whether a checkpoint of that prefix may be replaced.
+      data: ``"link"`` hard-links data shards, ``"copy"`` copies them, ``"auto"`` links
+        where the file system can.
+      update_state_file: Whether the ``checkpoint`` file of the folder is to name the
+        output as the latest.
+      shards: None takes over whole shards; a number copies the bytes that are referred
+        to, and no others, into so many new ones.
+
+    Returns:
+      What was written, and how; as a path it is ``output_prefix``.
+
+    Raises:
+      PlanError: If the source is not the one that the plan was made for.
+      OutputExistsError: If the output exists, or is a source.
+      CheckpointError: If a checkpoint cannot be read.
+      OSError: If a write fails; the output is then as it was.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> from tf_ckpt_migrate.conversion.planning import plan_migration
+      >>> with example_checkpoint({"bert/w": [1.0, 2.0]}) as prefix:
+      ...     plan = plan_migration(prefix, None, {"bert/": "encoder/"})
+      ...     print(*opened(convert(plan, prefix + "-new")))
+      encoder/w
+    """
+    prefix = os.fspath(output_prefix)
+    reader = opened(plan.source if source is None else source)
+    _check(plan, reader)
+    like = _like(plan, reader)
+    big_endian = reader.bundle is not None and reader.bundle.index.big_endian
+    contents = {
+        move.target: _content(move, reader, big_endian=big_endian)
+        for move in plan.moves
+    }
+    for kept in plan.kept_targets:
+        if like is not None:
+            contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
+    added = _graph_contents(plan, reader, like)
+    made = write_output(
+        prefix,
+        {**contents, **added},
+        overwrite=overwrite,
+        data=data,
+        big_endian=big_endian,
+        shards=shards,
+    )
+    dropped = plan.dropped
+    if OBJECT_GRAPH_KEY in reader and OBJECT_GRAPH_KEY not in added:
+        why = "the object graph, which only object-based keys need"
+        dropped = (*dropped, Dropped(OBJECT_GRAPH_KEY, why))
+    return ConversionResult(
+        prefix,
+        len(contents) + len(added),
+        made,
+        tuple(key for key, item in contents.items() if isinstance(item, Value)),
+        dropped,
+        tuple(added),
+        (*reader.notes, *plan.notes),
+        record_latest(prefix) if update_state_file else "",
+    )
+
+
+def _check(plan: MigrationPlan, reader: CheckpointReader) -> None:
+    """Check that the source is the planned one; what we add ourselves may be there."""
+    derived = {OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY} - {*plan.source_specs}
+    specs = reader.specs
+    plan.check({key: specs[key] for key in specs if key not in derived})
+
+
+def _needs_graph(plan: MigrationPlan, reader: CheckpointReader) -> bool:
+    """Return whether the output has object-based keys.
+
+    A variable of a name-based checkpoint may be called like one; it is none.
+    """
+    named = reader.object_graph is None
+    return any(
+        is_object_key(move.target) and not (named and move.is_kept)
+        for move in plan.moves
+    )
+
+
+def _like(plan: MigrationPlan, reader: CheckpointReader) -> CheckpointReader | None:
+    """Return the checkpoint that the result is to be like, where anything needs it."""
+    if not plan.target and plan.kept_targets:
+        raise PlanError(
+            f"{plan.kept_targets[0].name!r} keeps the value it has in the target, but "
+            "the plan names no target checkpoint; name one in its field 'target'"
+        )
+    needed = bool(plan.kept_targets) or _needs_graph(plan, reader)
+    return opened(plan.target) if plan.target and needed else None
+
+
+def _content(
+    move: Move, reader: CheckpointReader, *, big_endian: bool
+) -> Reference | Value:
+    transform = move.transform
+    if transform is None:
+        return taken_from(reader, move.sources[0], big_endian=big_endian)
+    return Value(move.spec, lambda: transform(*(reader[key] for key in move.sources)))
+
+
+def _graph_contents(
+    plan: MigrationPlan,
+    reader: CheckpointReader,
+    like: CheckpointReader | None,
+) -> dict[str, Value]:
+    """Return the object graph that fits the output's keys, if they need one."""
+    if not _needs_graph(plan, reader):
+        return {}
+    if like is not None and like.object_graph is not None:
+        return {OBJECT_GRAPH_KEY: string_value(like.get_tensor(OBJECT_GRAPH_KEY))}
+    if reader.object_graph is not None:
+        renames: dict[str, list[str]] = {}
+        for move in plan.moves:
+            for key in move.sources:
+                renames.setdefault(key, []).append(move.target)
+        graph = rewritten_graph(reader.object_graph, renames)
+        return {OBJECT_GRAPH_KEY: string_value(graph)}
+    names = {move.target: _full_name(move) for move in plan.moves}
+    added: dict[str, Value] = {}
+    if SAVE_COUNTER_KEY not in names:
+        names[SAVE_COUNTER_KEY] = "save_counter"
+        added[SAVE_COUNTER_KEY] = _zero_counter()
+    return {**added, OBJECT_GRAPH_KEY: string_value(built_graph(names))}
+
+
+def _full_name(move: Move) -> str:
+    """Return the variable name that the object graph gives for a move's target."""
+    parsed = parse_object_key(move.target)
+    if parsed is not None and parsed.path[:1] == ("vars",) and parsed.slot is None:
+        return "/".join(parsed.path[1:])
+    return move.sources[0]
+
+
+def _zero_counter() -> Value:
+    """Return the counter of saves that tf.train.Checkpoint.restore asks for."""
+
+    def compute() -> Array:
+        import numpy as np
+
+        return np.zeros((), np.int64)
+
+    return Value(TensorSpec(DType.int64, ()), compute)

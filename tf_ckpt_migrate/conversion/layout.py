@@ -1,0 +1,127 @@
+"""What a checkpoint offers to a plan: its tensors, their other names, its bookkeeping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.names.keys import (
+    ATTRIBUTES,
+    OBJECT_GRAPH_KEY,
+    SAVE_COUNTER_KEY,
+    VARIABLE_VALUE,
+    ObjectKey,
+    parse_object_key,
+)
+from tf_ckpt_migrate.names.slots import role_of
+
+__all__ = ["Layout", "guide_key", "is_object_key", "layout_of", "name_of_key"]
+
+_OBJECT_MARK = f"/{ATTRIBUTES}/"
+_VALUE_END = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
+_GUIDE_ROOT = "vars"
+
+
+class Layout(NamedTuple):
+    """The tensors of a checkpoint, seen as places that plans fill or take from.
+
+    Attributes:
+      specs: Dtype and shape of every tensor but bookkeeping.
+      aliases: Other names of them: variable names, object paths without their end. A
+        name that fits several is no alias.
+      bookkeeping: Dtype and shape of what only serves TensorFlow itself: the counter of
+        saves, serialized configurations, iterators. The object graph is in neither.
+    """
+
+    specs: Mapping[str, TensorSpec]
+    aliases: Mapping[str, str]
+    bookkeeping: Mapping[str, TensorSpec]
+
+
+def is_object_key(key: str) -> bool:
+    """Return whether a key is of an object-based checkpoint; quick, for many keys.
+
+    Example:
+      >>> is_object_key("w/.ATTRIBUTES/VARIABLE_VALUE"), is_object_key("w")
+      (True, False)
+    """
+    return _OBJECT_MARK in key
+
+
+def guide_key(name: str) -> str:
+    """Return the key of a variable in the layout of TensorFlow's migration guide.
+
+    That is ``tf.train.Checkpoint(vars={name: variable, ...})``.
+
+    Example:
+      >>> guide_key("net/w")
+      'vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE'
+    """
+    return str(ObjectKey((_GUIDE_ROOT, name)))
+
+
+def name_of_key(key: str) -> str:
+    """Return a variable name for an object-based key: its path, unescaped.
+
+    A slot variable's is the path of its variable, the optimizer's, and the slot's name.
+
+    Example:
+      >>> name_of_key("model/dense/kernel/.ATTRIBUTES/VARIABLE_VALUE")
+      'model/dense/kernel'
+      >>> name_of_key("w/.OPTIMIZER_SLOT/opt/m/.ATTRIBUTES/VARIABLE_VALUE")
+      'w/opt/m'
+    """
+    parsed = parse_object_key(key)
+    if parsed is None:
+        return key
+    slot = (*parsed.slot.optimizer, parsed.slot.name) if parsed.slot else ()
+    end = () if parsed.attribute == VARIABLE_VALUE else (parsed.attribute,)
+    return "/".join((*parsed.path, *slot, *end))
+
+
+def layout_of(reader: CheckpointReader) -> Layout:
+    """Return the layout of a checkpoint."""
+    specs = dict(reader.specs)
+    specs.pop(OBJECT_GRAPH_KEY, None)
+    bookkeeping = {
+        key: spec for key, spec in specs.items() if _is_bookkeeping(key, reader)
+    }
+    for key in bookkeeping:
+        del specs[key]
+    return Layout(specs, _aliases(specs, reader), bookkeeping)
+
+
+def _is_bookkeeping(key: str, reader: CheckpointReader) -> bool:
+    if not is_object_key(key) or reader.object_graph is None:
+        return False
+    if key.endswith(_VALUE_END):  # nearly all; their role would cost time
+        return key == SAVE_COUNTER_KEY
+    return role_of(key, reader) == "bookkeeping"
+
+
+def _aliases(
+    specs: Mapping[str, TensorSpec], reader: CheckpointReader
+) -> dict[str, str]:
+    if reader.object_graph is None:
+        return {}
+    full_names = reader.object_graph.full_names()
+    found: dict[str, str] = {}
+    doubtful: set[str] = set()
+    for key in specs:
+        if not is_object_key(key):
+            continue
+        names = {full_names.get(key, ""), key.removesuffix(_VALUE_END)}
+        names |= {name_of_key(key), _guide_name(key)}
+        for name in names - {"", key}:
+            if found.setdefault(name, key) != key:
+                doubtful.add(name)
+    return {name: key for name, key in found.items() if name not in doubtful}
+
+
+def _guide_name(key: str) -> str:
+    parsed = parse_object_key(key)
+    if parsed is None or parsed.path[:1] != (_GUIDE_ROOT,) or parsed.slot:
+        return ""
+    return "/".join(parsed.path[1:])

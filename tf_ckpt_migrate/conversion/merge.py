@@ -1,0 +1,157 @@
+"""Joins several checkpoints into one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.state import record_latest
+from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
+from tf_ckpt_migrate.conversion.graph_union import joined_graphs
+from tf_ckpt_migrate.conversion.layout import layout_of
+from tf_ckpt_migrate.conversion.output import (
+    Reference,
+    Value,
+    string_value,
+    taken_from,
+    write_output,
+)
+from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
+from tf_ckpt_migrate.conversion.result import ConversionResult
+from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.names.moves import Dropped
+
+__all__ = ["Precedence", "merge"]
+
+Precedence = Literal["error", "first", "last"]
+
+
+def merge(  # noqa: PLR0913 the options of every conversion, by keyword
+    checkpoint_paths: Sequence[CheckpointLike],
+    output_prefix: str | os.PathLike[str],
+    *,
+    precedence: Precedence = "error",
+    overwrite: bool = False,
+    data: DataMode = "auto",
+    update_state_file: bool = False,
+) -> ConversionResult:
+    """Write one checkpoint with the tensors of several.
+
+    Object-based checkpoints are joined with their object graphs: objects at the same
+    path become one. Bookkeeping that several have comes from the first of them.
+
+    Args:
+      checkpoint_paths: The checkpoints.
+      output_prefix: Prefix of the checkpoint to write.
+      precedence: What to do about a key that several have: ``"error"``, or take it
+        from the ``"first"`` or the ``"last"`` of them.
+      overwrite: Whether a checkpoint of that prefix may be replaced.
+      data: How shards are taken over; see ``convert``.
+      update_state_file: Whether the ``checkpoint`` file of the folder is to name the
+        output as the latest.
+
+    Returns:
+      What was written; ``dropped`` lists what gave way.
+
+    Raises:
+      PlanError: If several have the same key and ``precedence`` is ``"error"``.
+      LayoutError: If their object graphs do not fit together.
+      OutputExistsError: If the output exists, or is a source.
+      CheckpointError: If a checkpoint cannot be read.
+      OSError: If a write fails; the output is then as it was.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with (
+      ...     example_checkpoint({"a": [1.0]}) as first,
+      ...     example_checkpoint({"b": [2.0]}) as second,
+      ... ):
+      ...     merge([first, second], first + "-joined").keys
+      2
+    """
+    if precedence not in ("error", "first", "last"):
+        raise ValueError(
+            f'precedence={precedence!r}; expected "error", "first", "last"'
+        )
+    if not checkpoint_paths:
+        raise ValueError("no checkpoints to merge")
+    readers = [opened(path) for path in checkpoint_paths]
+    owners, dropped = _owners(readers, precedence)
+    first = readers[0].bundle
+    big_endian = first is not None and first.index.big_endian
+    contents: dict[str, Reference | Value] = {
+        key: taken_from(readers[owner], key, big_endian=big_endian)
+        for key, owner in owners.items()
+    }
+    graph = _graph(readers, owners)
+    added = {} if graph is None else {OBJECT_GRAPH_KEY: string_value(graph)}
+    prefix = os.fspath(output_prefix)
+    shards = write_output(
+        prefix,
+        {**contents, **added},
+        overwrite=overwrite,
+        data=data,
+        big_endian=big_endian,
+    )
+    return ConversionResult(
+        prefix,
+        len(contents) + len(added),
+        shards,
+        tuple(key for key, item in contents.items() if isinstance(item, Value)),
+        tuple(dropped),
+        tuple(added),
+        tuple(note for reader in readers for note in reader.notes),
+        record_latest(prefix) if update_state_file else "",
+    )
+
+
+def _owners(
+    readers: Sequence[CheckpointReader], precedence: Precedence
+) -> tuple[dict[str, int], list[Dropped]]:
+    """Return which checkpoint each key comes from, and what gives way."""
+    owners: dict[str, int] = {}
+    dropped: list[Dropped] = []
+    shared: list[str] = []
+    for number, reader in enumerate(readers):
+        layout = layout_of(reader)
+        for key in (*layout.specs, *layout.bookkeeping):
+            before = owners.setdefault(key, number)
+            if before == number:
+                continue
+            bookkeeping = key in layout.bookkeeping
+            if precedence == "error" and not bookkeeping:
+                shared.append(
+                    f"{key!r} is in {readers[before].prefix!r} and {reader.prefix!r}"
+                )
+            loser = number
+            if precedence == "last" and not bookkeeping:
+                owners[key], loser = number, before
+            dropped.append(_gives_way(key, readers[loser], readers[owners[key]]))
+    if shared:
+        raise PlanError(
+            f"{len(shared):,} keys are in several checkpoints:\n  "
+            + "\n  ".join(capped(shared))
+            + '\nSay which to take with precedence="first" or "last" (--precedence), or '
+            "rename or prune one checkpoint before",
+            shared,
+        )
+    return owners, dropped
+
+
+def _gives_way(key: str, loser: CheckpointReader, winner: CheckpointReader) -> Dropped:
+    return Dropped(key, f"that of {loser.prefix!r} gives way to {winner.prefix!r}")
+
+
+def _graph(readers: Sequence[CheckpointReader], owners: dict[str, int]) -> bytes | None:
+    graphs: list[ObjectGraph] = []
+    for number, reader in enumerate(readers):
+        if reader.object_graph is not None:
+            kept = {key: [key] for key in reader if owners.get(key) == number}
+            rest = rewritten_graph(reader.object_graph, kept)
+            graphs.append(ObjectGraph(rest, reader.prefix))
+    return joined_graphs(graphs) if graphs else None

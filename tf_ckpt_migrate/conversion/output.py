@@ -1,0 +1,208 @@
+"""Writes the checkpoint that a conversion decided on: references and new values.
+
+A reference passes on the index entry of a tensor of another checkpoint, whose whole
+shard is then linked; no tensor byte is read. New values go to one more shard.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.bundle.naming import index_path
+from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.bundle.writer import BundleWriter, Shard
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.packing import packed
+from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
+from tf_ckpt_migrate.errors import OutputExistsError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = [
+    "Contents",
+    "Reference",
+    "Value",
+    "refuse_source_as_output",
+    "string_value",
+    "taken_from",
+    "write_output",
+]
+
+
+class Reference(NamedTuple):
+    """A tensor whose bytes stay where they are.
+
+    Attributes:
+      bundle: The checkpoint that has it.
+      key: Its key there.
+    """
+
+    bundle: BundleReader
+    key: str
+
+
+class Value(NamedTuple):
+    """A tensor whose bytes are written.
+
+    Attributes:
+      spec: Its dtype and shape.
+      compute: Returns the value, when it is its turn to be written.
+    """
+
+    spec: TensorSpec
+    compute: Callable[[], Array]
+
+
+Contents = Mapping[str, Reference | Value]
+
+
+def taken_from(
+    reader: CheckpointReader, key: str, *, big_endian: bool = False
+) -> Reference | Value:
+    """Return how a tensor of a checkpoint comes unchanged into an output.
+
+    Args:
+      reader: The checkpoint that has it.
+      key: Its key there.
+      big_endian: The output's byte order; values of the other one must be rewritten.
+    """
+    bundle = reader.bundle
+    if bundle is not None and bundle.index.big_endian == big_endian:
+        return Reference(bundle, key)
+    return Value(reader.specs[key], lambda: reader[key])
+
+
+def string_value(text: bytes) -> Value:
+    """Return a scalar string tensor."""
+
+    def compute() -> Array:
+        import numpy as np
+
+        array = np.empty((), object)
+        array[()] = text
+        return array
+
+    return Value(TensorSpec(DType.string, ()), compute)
+
+
+def refuse_source_as_output(prefix: str, *sources: str) -> None:
+    """Refuse to write a checkpoint over one that it is made of.
+
+    Raises:
+      OutputExistsError: If ``prefix`` is that of a source, by whatever path.
+    """
+    output = os.path.realpath(index_path(prefix))
+    for source in sources:
+        if os.path.realpath(index_path(source)) == output:
+            raise OutputExistsError(
+                f"{prefix!r} is the source itself, which a conversion never touches; "
+                "choose another output prefix"
+            )
+
+
+def write_output(
+    prefix: str,
+    contents: Contents,
+    *,
+    overwrite: bool = False,
+    data: DataMode = "auto",
+    big_endian: bool = False,
+    shards: int | None = None,
+) -> tuple[Shard, ...]:
+    """Write a checkpoint.
+
+    Args:
+      prefix: Of the checkpoint to write.
+      contents: Every key with what it holds.
+      overwrite: Whether a checkpoint of this prefix may be replaced.
+      data: How shards are taken over: ``"auto"``, ``"link"`` or ``"copy"``.
+      big_endian: The byte order of what is referred to.
+      shards: None links whole shards; a number writes so many new ones, with only the
+        bytes that are referred to.
+
+    Returns:
+      The shards of the checkpoint.
+
+    Raises:
+      OutputExistsError: If the prefix is taken, or is that of a source.
+      MissingShardError: If a shard that is referred to is not there.
+      OSError: If a write fails; the output is then as it was.
+    """
+    bundles = {
+        id(item.bundle): item.bundle
+        for item in contents.values()
+        if isinstance(item, Reference)
+    }
+    refuse_source_as_output(prefix, *(b.index.prefix for b in bundles.values()))
+    with BundleWriter(
+        prefix, overwrite=overwrite, data=data, big_endian=big_endian
+    ) as writer:
+        if shards is None:
+            numbers = {
+                name: _linked(writer, bundle, contents)
+                for name, bundle in bundles.items()
+            }
+            entries = _referred(contents, numbers)
+        else:
+            entries = packed(writer, _references(contents), shards)
+        values = {k: item for k, item in contents.items() if isinstance(item, Value)}
+        if values:
+            number = writer.new_shard() if shards is None else shards - 1
+            for key, item in values.items():
+                entries[key.encode()] = writer.append(number, item.compute(), item.spec)
+        return writer.commit(entries)
+
+
+def _references(contents: Contents) -> Iterator[tuple[str, BundleReader, str]]:
+    for key, item in contents.items():
+        if isinstance(item, Reference):
+            yield key, item.bundle, item.key
+
+
+def _linked(
+    writer: BundleWriter, bundle: BundleReader, contents: Contents
+) -> dict[int, int]:
+    """Link the shards of a bundle that are referred to; return old to new numbers."""
+    index = bundle.index
+    if index.shards == 1:
+        used = {0}
+    else:
+        used = {
+            shard
+            for item in contents.values()
+            if isinstance(item, Reference) and item.bundle is bundle
+            for _, entry, _ in stored_entries(index, item.key, item.key)
+            for shard in [entry.shard]
+            if not entry.slices
+        }
+    return {old: writer.link(bundle.shards.present(old)) for old in sorted(used)}
+
+
+def _referred(
+    contents: Contents, numbers: Mapping[int, Mapping[int, int]]
+) -> dict[bytes, bytes]:
+    entries: dict[bytes, bytes] = {}
+    unchanged = {
+        name: all(old == new for old, new in moved.items())
+        for name, moved in numbers.items()
+    }
+    for key, item in contents.items():
+        if isinstance(item, Value):
+            continue
+        name = id(item.bundle)
+        entries.update(
+            raw_entries(
+                item.bundle.index,
+                item.key,
+                key,
+                None if unchanged[name] else numbers[name],
+            )
+        )
+    return entries

@@ -1,0 +1,117 @@
+"""Copies only the bytes that are referred to, into a chosen number of shards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tf_ckpt_migrate.bundle.entry import Entry, moved_to_shard
+from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.bundle.writer import BundleWriter
+from tf_ckpt_migrate.conversion.rekey import stored_entries
+from tf_ckpt_migrate.errors import TruncatedFileError
+
+__all__ = ["packed"]
+
+
+class _Range(NamedTuple):
+    """Bytes of a file, by which they sort."""
+
+    path: str
+    offset: int
+    size: int
+
+
+class _Place(NamedTuple):
+    shard: int
+    offset: int
+
+
+def packed(
+    writer: BundleWriter,
+    references: Iterable[tuple[str, BundleReader, str]],
+    shards: int,
+) -> dict[bytes, bytes]:
+    """Copy the bytes of tensors into new shards of a writer.
+
+    Bytes that several keys refer to are copied once. The order within the source files
+    is kept, so that neighbours are copied together.
+
+    Args:
+      writer: Of the output; the shards are made in it.
+      references: New key, checkpoint and key there of each tensor.
+      shards: How many shards to spread the bytes over, at least 1.
+
+    Returns:
+      The serialized entries of the tensors.
+
+    Raises:
+      ValueError: If ``shards`` is no possible number.
+      MissingShardError: If a source shard is not there.
+      TruncatedFileError: If one ends too soon.
+    """
+    if shards < 1:
+        raise ValueError(f"shards={shards}; expected at least 1")
+    stored = [
+        (name, raw, None if entry.slices else _range_of(bundle, entry), f"key {key!r}")
+        for new_key, bundle, key in references
+        for name, entry, raw in stored_entries(bundle.index, key, new_key)
+    ]
+    numbers = [writer.new_shard() for _ in range(shards)]
+    ranges = sorted({place for _, _, place, _ in stored if place is not None})
+    places = _copied(writer, ranges, numbers)
+    return {
+        name: raw if where is None else moved_to_shard(raw, *places[where], what)
+        for name, raw, where, what in stored
+    }
+
+
+def _range_of(bundle: BundleReader, entry: Entry) -> _Range:
+    path = bundle.shards.present(entry.shard)
+    return _Range(path, entry.offset, entry.size)
+
+
+def _copied(
+    writer: BundleWriter, ranges: list[_Range], numbers: list[int]
+) -> dict[_Range, _Place]:
+    """Copy sorted ranges, neighbours in one go; return where each is now."""
+    places: dict[_Range, _Place] = {}
+    for number, run in _runs(ranges, numbers):
+        first, last = run[0], run[-1]
+        size = last.offset + last.size - first.offset
+        with Path(first.path).open("rb") as file:
+            length = os.fstat(file.fileno()).st_size
+            if first.offset + size > length:
+                raise TruncatedFileError(
+                    f"{first.path!r} ends at byte {length:,}, but the index refers to "
+                    f"bytes up to {first.offset + size:,}; copy the file again"
+                )
+            at = writer.append_range(number, file.fileno(), first.offset, size)
+        for each in run:
+            places[each] = _Place(number, at + each.offset - first.offset)
+    return places
+
+
+def _runs(
+    ranges: list[_Range], numbers: list[int]
+) -> Iterator[tuple[int, list[_Range]]]:
+    """Yield neighbouring ranges together, with the number of the shard they go to."""
+    share = sum(each.size for each in ranges) / len(numbers)
+    run: list[_Range] = []
+    taken = at = 0
+    for each in ranges:
+        number = min(int(taken / share), len(numbers) - 1) if share else 0
+        if run and (number != at or not _follows(run[-1], each)):
+            yield numbers[at], run
+            run = []
+        at = number
+        run.append(each)
+        taken += each.size
+    if run:
+        yield numbers[at], run
+
+
+def _follows(before: _Range, after: _Range) -> bool:
+    return after.path == before.path and after.offset == before.offset + before.size

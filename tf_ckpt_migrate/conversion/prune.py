@@ -1,0 +1,108 @@
+"""Leaves out what inference does not need: optimizer state, averages, chosen keys."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.conversion.convert import convert
+from tf_ckpt_migrate.conversion.layout import layout_of
+from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
+from tf_ckpt_migrate.conversion.result import ConversionResult
+from tf_ckpt_migrate.errors import PlanError, nearest
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.resolution import resolve
+from tf_ckpt_migrate.names.rules import Drop
+
+__all__ = ["plan_prune", "prune"]
+
+
+def plan_prune(
+    checkpoint_path: CheckpointLike,
+    *,
+    roles: Sequence[str] = ("slot", "optimizer"),
+    patterns: Sequence[str] = (),
+) -> MigrationPlan:
+    """Decide what ``prune`` will drop; the arguments are the same.
+
+    Raises:
+      PlanError: If nothing would be dropped, or a pattern fits no key.
+    """
+    reader = opened(checkpoint_path)
+    layout = layout_of(reader)
+    specs = {**layout.specs, **layout.bookkeeping}
+    rules = [
+        *(Drop(pattern=pattern, reason=f"fits {pattern}") for pattern in patterns),
+        *(Drop(role=role, reason=role) for role in roles),
+    ]
+    found = resolve(rules, specs, unmatched="keep")
+    reasons = {dropped.reason for dropped in found.dropped}
+    for pattern in patterns:
+        if f"fits {pattern}" not in reasons:
+            near = ", ".join(map(repr, nearest(pattern, specs)))
+            raise PlanError(
+                f"pattern {pattern!r} fits no key of {reader.prefix!r} as a whole"
+                + (f"; nearest: {near}" if near else "")
+            )
+    if not found.dropped:
+        raise PlanError(
+            f"{reader.prefix!r} has nothing to drop: no key is "
+            f"{' or '.join(roles) or 'named'}"
+        )
+    return MigrationPlan(
+        reader.prefix, "", specs, found.moves, found.dropped, notes=found.notes
+    )
+
+
+def prune(  # noqa: PLR0913 the options of every conversion, by keyword
+    checkpoint_path: CheckpointLike,
+    output_prefix: str | os.PathLike[str],
+    *,
+    roles: Sequence[str] = ("slot", "optimizer"),
+    patterns: Sequence[str] = (),
+    compact: bool = False,
+    overwrite: bool = False,
+    data: DataMode = "auto",
+    update_state_file: bool = False,
+) -> ConversionResult:
+    """Write a checkpoint without the tensors that are not wanted.
+
+    Args:
+      checkpoint_path: The checkpoint to take from.
+      output_prefix: Prefix of the checkpoint to write.
+      roles: Which kinds of tensors to drop: ``"slot"``, ``"optimizer"`` (beta powers,
+        hyperparameters), ``"average"``, ``"step"``.
+      patterns: Regular expressions; a key that one fits as a whole is dropped.
+      compact: Whether to copy only the bytes that are left. Otherwise whole shards are
+        linked, which takes no time, but frees no disk space.
+      overwrite: Whether a checkpoint of that prefix may be replaced.
+      data: How shards are taken over; see ``convert``.
+      update_state_file: Whether the ``checkpoint`` file of the folder is to name the
+        output as the latest.
+
+    Returns:
+      What was written; ``dropped`` lists what was not, and why.
+
+    Raises:
+      PlanError: If nothing would be dropped, or a pattern fits no key.
+      OutputExistsError: If the output exists, or is the source.
+      CheckpointError: If the checkpoint cannot be read.
+      OSError: If a write fails; the output is then as it was.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [1.0], "w/Momentum": [0.0]}) as prefix:
+      ...     prune(prefix, prefix + "-inference").dropped
+      (Dropped(key='w/Momentum', reason='slot'),)
+    """
+    reader = opened(checkpoint_path)
+    return convert(
+        plan_prune(reader, roles=roles, patterns=patterns),
+        output_prefix,
+        source=reader,
+        overwrite=overwrite,
+        data=data,
+        update_state_file=update_state_file,
+        shards=1 if compact else None,
+    )

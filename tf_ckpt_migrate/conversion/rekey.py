@@ -1,0 +1,63 @@
+"""Serialized index entries under new keys: what a renaming comes down to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tf_ckpt_migrate.bundle.entry import Entry, moved_to_shard
+from tf_ckpt_migrate.bundle.index import BundleIndex
+from tf_ckpt_migrate.bundle.slices import slice_key
+
+__all__ = ["raw_entries", "stored_entries"]
+
+
+def stored_entries(
+    index: BundleIndex, key: str, new_key: str
+) -> list[tuple[bytes, Entry, bytes]]:
+    """Return the entries of a tensor under a new key: its own, and its slices'.
+
+    Args:
+      index: Of the checkpoint that has it.
+      key: Its key there.
+      new_key: The key to write.
+
+    Returns:
+      The bytes to write as key, the entry, and the entry serialized. The entry of a
+      partitioned variable has slices, but no bytes of its own.
+
+    Raises:
+      CorruptCheckpointError: If an entry is impossible, or a slice is missing.
+    """
+    entry = index[key]
+    found = [(new_key.encode(), entry, index.raw[key])]
+    for piece in entry.slices:
+        raw = index.raw_slice(key, piece)
+        found.append((slice_key(new_key, piece), index.slice_entry(key, piece), raw))
+    return found
+
+
+def raw_entries(
+    index: BundleIndex, key: str, new_key: str, shards: Mapping[int, int] | None = None
+) -> list[tuple[bytes, bytes]]:
+    """Return the serialized entries of a tensor under a new key, its slices' too.
+
+    Args:
+      index: Of the checkpoint that has it.
+      key: Its key there.
+      new_key: The key to write.
+      shards: Old to new shard numbers; None if they stay.
+
+    Raises:
+      CorruptCheckpointError: If a slice is missing.
+    """
+    raw = index.raw[key]
+    if shards is None and not index.has_slices:
+        return [(new_key.encode(), raw)]
+    found = stored_entries(index, key, new_key)
+    if shards is None:
+        return [(name, kept) for name, _, kept in found]
+    where = f"{index.path}, key {key!r}"
+    return [
+        (name, kept if e.slices else moved_to_shard(kept, shards[e.shard], None, where))
+        for name, e, kept in found
+    ]

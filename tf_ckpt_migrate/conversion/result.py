@@ -1,0 +1,130 @@
+"""What a conversion did, as a value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tf_ckpt_migrate.bundle.links import Transfer
+from tf_ckpt_migrate.bundle.writer import Shard
+from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.names.moves import Dropped
+
+__all__ = ["ConversionResult", "readable_size"]
+
+_KIBI = 1024
+
+
+@dataclass(frozen=True)
+class ConversionResult:
+    """What was written, and how.
+
+    As a path (``os.fspath``) it is the prefix written, so it can be given to whatever
+    takes a checkpoint.
+
+    Attributes:
+      prefix: Of the checkpoint that was written.
+      keys: Number of keys in it.
+      shards: Its data shards, each with how its bytes came there.
+      computed: Keys whose values were computed or decoded, not taken over by reference.
+      dropped: Keys of the source that were left behind, and why.
+      added: Keys that the conversion itself added, such as the object graph.
+      notes: What a reader should know.
+      state_file: The ``checkpoint`` state file that was written; "" for none.
+
+    Example:
+      >>> import os
+      >>> os.fspath(ConversionResult("out/model.ckpt", keys=2))
+      'out/model.ckpt'
+    """
+
+    prefix: str
+    keys: int
+    shards: tuple[Shard, ...] = ()
+    computed: tuple[str, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    added: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    state_file: str = ""
+
+    def __fspath__(self) -> str:
+        return self.prefix
+
+    def bytes_by(self, transfer: Transfer) -> int:
+        """Return how many bytes of shards came to the output in one way."""
+        return sum(shard.size for shard in self.shards if shard.transfer is transfer)
+
+    def __str__(self) -> str:
+        lines = [f"{self.prefix}: {_counted(self.keys, 'key')}", *self._shard_lines()]
+        lines += _listed("computed", self.computed)
+        lines += _listed("dropped", [f"{key} ({why})" for key, why in self.dropped])
+        lines += _listed("added", self.added)
+        lines += [f"  note: {note}" for note in self.notes]
+        if self.state_file:
+            lines.append(f"  {self.state_file} names it as the latest")
+        return "\n".join(lines)
+
+    def _shard_lines(self) -> list[str]:
+        lines: list[str] = []
+        for transfer in Transfer:
+            shards = [shard for shard in self.shards if shard.transfer is transfer]
+            if shards:
+                size = readable_size(self.bytes_by(transfer))
+                lines.append(
+                    f"  {_counted(len(shards), 'shard')} {transfer.value} ({size})"
+                )
+        return lines
+
+    def to_json(self) -> str:
+        """Return everything as JSON."""
+        shards = [
+            {
+                "path": shard.path,
+                "transfer": shard.transfer.value,
+                "size": shard.size,
+                "source": shard.source,
+            }
+            for shard in self.shards
+        ]
+        return json.dumps(
+            {
+                "prefix": self.prefix,
+                "keys": self.keys,
+                "shards": shards,
+                "computed": self.computed,
+                "dropped": [
+                    {"key": key, "reason": reason} for key, reason in self.dropped
+                ],
+                "added": self.added,
+                "notes": self.notes,
+                "state_file": self.state_file,
+            },
+            indent=2,
+            ensure_ascii=False,
+        )
+
+
+def readable_size(size: int) -> str:
+    """Return a number of bytes for people.
+
+    Example:
+      >>> readable_size(1_500_000)
+      '1.4 MiB'
+    """
+    amount, units = float(size), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= _KIBI and len(units) > 1:
+        amount, units = amount / _KIBI, units[1:]
+    if units[0] == "bytes":
+        return f"{size} bytes"
+    return f"{amount:.1f} {units[0]}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _listed(word: str, items: Sequence[str]) -> list[str]:
+    if not items:
+        return []
+    return [f"  {len(items):,} {word}: {', '.join(capped(items, 5))}"]

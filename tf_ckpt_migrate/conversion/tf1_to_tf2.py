@@ -1,0 +1,153 @@
+"""From name-based checkpoints to object-based ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.convert import convert
+from tf_ckpt_migrate.conversion.layout import guide_key, is_object_key
+from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
+from tf_ckpt_migrate.conversion.result import ConversionResult
+from tf_ckpt_migrate.errors import LayoutError
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.resolution import Unmatched, Unmet, resolve
+from tf_ckpt_migrate.names.rules import Drop
+
+__all__ = ["convert_tf1_to_tf2", "plan_tf1_to_tf2"]
+
+
+def plan_tf1_to_tf2(
+    checkpoint_path: CheckpointLike,
+    assignment_map: AssignmentMapLike | None = None,
+    *,
+    like: CheckpointLike | None = None,
+    unmatched: Unmatched = "error",
+    unmet: Unmet = "error",
+) -> MigrationPlan:
+    """Decide what ``convert_tf1_to_tf2`` will do; the arguments are the same.
+
+    Raises:
+      LayoutError: If the checkpoint is object-based already.
+      PlanError: If anything is not accounted for.
+    """
+    reader = opened(checkpoint_path)
+    _check_name_based(reader)
+    rules = AssignmentMap(assignment_map)
+    # Of a dual-keyed checkpoint the names are the source; the same bytes have both.
+    objects = [
+        Drop(source=key, reason="the object-based key of a named tensor")
+        for key in reader
+        if is_object_key(key) and reader.object_graph is not None
+    ]
+    if like is not None:
+        return plan_migration(
+            reader, like, [*rules, *objects], unmatched=unmatched, unmet=unmet
+        )
+    specs = {key: spec for key, spec in reader.specs.items() if key != OBJECT_GRAPH_KEY}
+    resolution = resolve(
+        [*rules, *objects],
+        specs,
+        unmatched="keep" if assignment_map is None else unmatched,
+    )
+    return MigrationPlan(
+        reader.prefix,
+        "",
+        specs,
+        tuple(map(_in_guide_layout, resolution.moves)),
+        resolution.dropped,
+        notes=resolution.notes,
+    )
+
+
+def _check_name_based(reader: CheckpointReader) -> None:
+    if all(map(is_object_key, _variables(reader))) and reader.object_graph is not None:
+        raise LayoutError(
+            f"{reader.prefix!r} is object-based already (TF2). To rename its keys use "
+            "convert(plan_migration(source, target, assignment_map), output_prefix); "
+            "for a name-based (TF1) checkpoint use convert_tf2_to_tf1"
+        )
+
+
+def _variables(reader: CheckpointReader) -> Mapping[str, TensorSpec]:
+    return {key: s for key, s in reader.specs.items() if key != OBJECT_GRAPH_KEY}
+
+
+def _in_guide_layout(move: Move) -> Move:
+    if is_object_key(move.target) and not move.is_kept:
+        return move
+    return move._replace(target=guide_key(move.target))
+
+
+def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by keyword
+    checkpoint_path: CheckpointLike,
+    output_prefix: str | os.PathLike[str],
+    *,
+    assignment_map: AssignmentMapLike | None = None,
+    like: CheckpointLike | None = None,
+    unmatched: Unmatched = "error",
+    unmet: Unmet = "error",
+    overwrite: bool = False,
+    data: DataMode = "auto",
+    update_state_file: bool = False,
+) -> ConversionResult:
+    """Convert a name-based checkpoint (TF1) to an object-based one (TF2).
+
+    The result has the layout of TensorFlow's migration guide, which
+    ``tf.train.Checkpoint(vars={name: variable, ...}).restore(output_prefix)`` restores;
+    or, with ``like``, the keys and the object graph of another checkpoint, and so the
+    object paths of the model that saved it.
+
+    Args:
+      checkpoint_path: The checkpoint to convert, of format V2 or V1; anything that
+        ``load_checkpoint`` takes.
+      output_prefix: Prefix of the checkpoint to write, exactly as given: no number is
+        added.
+      assignment_map: Rules from names in the checkpoint to names in the result: keys or
+        variable names of ``like``, or new variable names. None keeps the names.
+      like: An object-based checkpoint whose layout the result is to have.
+      unmatched: What becomes of a source tensor without a place: ``"error"``,
+        ``"keep"`` or ``"drop"``.
+      unmet: What becomes of a tensor of ``like`` without a source: ``"error"``, or
+        ``"keep"`` its value there.
+      overwrite: Whether a checkpoint of that prefix may be replaced.
+      data: ``"link"`` hard-links data shards, ``"copy"`` copies them, ``"auto"`` links
+        where the file system can.
+      update_state_file: Whether the ``checkpoint`` file of the folder is to name the
+        output as the latest.
+
+    Returns:
+      What was written, and how; as a path it is ``output_prefix``.
+
+    Raises:
+      LayoutError: If the checkpoint is object-based already.
+      PlanError: If anything is not accounted for; its ``problems`` list every finding.
+      OutputExistsError: If the output exists, or is the source.
+      CheckpointError: If a checkpoint cannot be read.
+      OSError: If a write fails; the output is then as it was.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"net/w": [1.0, 2.0]}) as prefix:
+      ...     print(*sorted(opened(convert_tf1_to_tf2(prefix, prefix + "-tf2"))))
+      _CHECKPOINTABLE_OBJECT_GRAPH save_counter/.ATTRIBUTES/VARIABLE_VALUE \
+vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE
+    """
+    reader = opened(checkpoint_path)
+    plan = plan_tf1_to_tf2(
+        reader, assignment_map, like=like, unmatched=unmatched, unmet=unmet
+    )
+    return convert(
+        plan,
+        output_prefix,
+        source=reader,
+        overwrite=overwrite,
+        data=data,
+        update_state_file=update_state_file,
+    )
