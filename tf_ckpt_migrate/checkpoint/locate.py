@@ -100,6 +100,9 @@ def _at_prefix(prefix: str) -> Location | None:
 
 def _v1_files(prefix: str) -> tuple[str, ...]:
     if os.path.isfile(prefix):
+        shard = parse_v1_shard_path(prefix)
+        if shard and shard.count > 1:
+            return ()  # read alone, it would be a part that looks like a whole
         return (prefix,) if _is_table(prefix) and not _is_index(prefix) else ()
     folder, base = os.path.split(prefix)
     shards = {
@@ -227,8 +230,8 @@ def _names_in(folder: str) -> list[str]:
 
 
 def _not_found(path: str) -> CheckpointNotFoundError:
-    folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    if not os.path.isdir(folder or "."):
         return CheckpointNotFoundError(
             f"no checkpoint at {path!r}: there is no directory {folder!r}"
         )
@@ -247,5 +250,5 @@ def _not_found(path: str) -> CheckpointNotFoundError:
     likely = nearest(prefix, present) or capped(present, 3)
     hint = ", ".join(map(repr, likely)) or "no checkpoint at all"
     return CheckpointNotFoundError(
-        f"no checkpoint at {path!r}; in {folder!r} there is: {hint}"
+        f"no checkpoint at {path!r}; in {folder or '.'!r} there is: {hint}"
     )

@@ -77,9 +77,8 @@ def human_bytes(size: int) -> str:
     """
     if size < 1000:
         return counted(size, "byte")
-    scaled = float(size)
-    for unit in _UNITS:
-        scaled /= 1000
-        if scaled < 999.5 or unit == _UNITS[-1]:
-            break
+    scaled, units = size / 1000, iter(_UNITS)
+    unit = next(units)
+    while scaled >= 999.5 and (larger := next(units, None)):
+        scaled, unit = scaled / 1000, larger
     return f"{scaled:.3g} {unit}"

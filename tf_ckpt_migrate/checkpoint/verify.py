@@ -84,7 +84,7 @@ def verify_checkpoint(
         reader = load_checkpoint(ckpt_dir_or_file)
     except CorruptCheckpointError as error:
         return Verification(os.fspath(ckpt_dir_or_file), 0, 0, (str(error),))
-    report = progress or (lambda done, total: None)
+    report = progress or _unheard
     if reader.bundle is None:
         return _of_v1(reader, report)
     found = BundleVerifier(reader.bundle, report)
@@ -94,6 +94,10 @@ def verify_checkpoint(
     return Verification(
         reader.prefix, len(reader), found.checked_bytes, problems, notes
     )
+
+
+def _unheard(done: int, total: int) -> None:
+    del done, total
 
 
 def _of_v1(
