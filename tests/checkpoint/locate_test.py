@@ -237,7 +237,9 @@ def test_other_files_are_named_with_what_to_do(tmp_path, name, content, kind, ad
 def test_a_keras_file(tmp_path):
     path = tmp_path / "model.keras"
     _zip(path)
-    assert re.search(r"is a zip archive .*load_model", message(NotACheckpointError, path))
+    assert re.search(
+        r"is a zip archive .*load_model", message(NotACheckpointError, path)
+    )
 
 
 def test_a_directory_of_which_only_the_index_came(checkpoint):

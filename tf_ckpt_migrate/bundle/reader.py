@@ -55,7 +55,7 @@ class BundleReader:
         self.index = BundleIndex(prefix)
         self.shards = Shards(prefix, self.index.shards)
         self.verify = verify
-        self._verified: set[tuple[int, int, int]] = set()
+        self._verified: set[tuple[int, int, int, int]] = set()
 
     def read(self, key: str, index: Index | None = None) -> Array:
         """Return a tensor, or the part of it at ``index``.
@@ -177,7 +177,7 @@ class BundleReader:
         what: str,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        place = (entry.shard, entry.offset, entry.size)
+        place = (entry.shard, entry.offset, entry.size, entry.crc32c)
         if place in self._verified:
             return
         computed = 0

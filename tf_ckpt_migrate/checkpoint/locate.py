@@ -117,7 +117,7 @@ def _v1_files(prefix: str) -> tuple[str, ...]:
     if len(counts) != 1 or len(paths) != max(counts):
         raise MissingShardError(
             f"V1 checkpoint {prefix!r} has {len(paths)} of {max(counts)} shards: "
-            f"{', '.join(map(repr, capped(paths)))}; copy the missing ones here too"
+            f"{', '.join(capped(map(repr, paths)))}; copy the missing ones here too"
         )
     return paths
 
@@ -176,7 +176,7 @@ def _in_directory(folder: str) -> Location | None:
     if len(prefixes) > 1:
         raise AmbiguousCheckpointError(
             f"{folder!r} holds {len(prefixes)} checkpoints and no {STATE_FILE!r} file "
-            f"that says which: {', '.join(map(repr, capped(prefixes)))}; give the "
+            f"that says which: {', '.join(capped(map(repr, prefixes)))}; give the "
             f"prefix of one, such as {prefixes[-1]!r}"
         )
     if not prefixes:
@@ -200,7 +200,7 @@ def _by_state(folder: str) -> Location | None:
         raise CheckpointNotFoundError(
             f"{path!r} names {latest!r} as the latest checkpoint, but it is not there; "
             f"in {folder!r} there are: "
-            f"{', '.join(map(repr, capped(_prefixes_in(folder)))) or 'none'}"
+            f"{', '.join(capped(map(repr, _prefixes_in(folder)))) or 'none'}"
         )
     note = f"{path!r} names {latest!r}, which is gone; {here!r} is read instead"
     return found._replace(notes=(*found.notes, note))

@@ -49,5 +49,5 @@ def _compared(graph: ObjectGraph, reader: CheckpointReader) -> Iterator[str]:
         yield (
             f"{reader.prefix}: the object graph does not name {len(unnamed):,} of the "
             f"object keys, so that no restore will find them: "
-            f"{', '.join(map(repr, capped(sorted(unnamed), 3)))}"
+            f"{', '.join(capped(map(repr, sorted(unnamed)), 3))}"
         )
