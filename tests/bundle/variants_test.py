@@ -48,7 +48,7 @@ def test_the_state_of_an_iterator_of_tensorflow(tf, tmp_path):
     reader = load_checkpoint(prefix)
     (key,) = (key for key, spec in reader.specs.items() if spec.dtype.name == "variant")
     reader.check(key)
-    with pytest.raises(UnsupportedDTypeError, match="no NumPy form"):
+    with pytest.raises(UnsupportedDTypeError, match="have no NumPy form"):
         reader.get_tensor(key)
     (place,) = reader.places(key)
     with open(place.file, "r+b") as file:

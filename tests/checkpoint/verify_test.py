@@ -190,7 +190,7 @@ def test_a_slice_that_is_missing(copied):
 
 def test_an_object_graph_that_fits(tmp_path):
     keys = [f"a{END}", f"b{END}"]
-    arrays = {OBJECT_GRAPH_KEY: graph_of(*keys), **dict.fromkeys(keys, [1.0])}
+    arrays = {OBJECT_GRAPH_KEY: graph_of(*keys), **{key: [1.0] for key in keys}}
     # A dual-keyed checkpoint has names, which no graph names.
     found = verify_checkpoint(write(tmp_path / "m", {**arrays, "net/w": [1.0]}))
     assert found.problems == ()

@@ -247,8 +247,8 @@ def _not_found(path: str) -> CheckpointNotFoundError:
                 "from where the shards came from"
             )
     present = _prefixes_in(folder)
-    likely = nearest(prefix, present) or capped(present, 3)
-    hint = ", ".join(map(repr, likely)) or "no checkpoint at all"
+    likely = nearest(prefix, present) or present
+    hint = ", ".join(capped(map(repr, likely), 3)) or "no checkpoint at all"
     return CheckpointNotFoundError(
         f"no checkpoint at {path!r}; in {folder or '.'!r} there is: {hint}"
     )
