@@ -208,9 +208,20 @@ def test_values_are_verified(checkpoint):
         inspect_checkpoint(checkpoint, values=True)
 
 
+def scopes_of(keys):
+    return [*grouped_by_scope({key: key for key in keys})]
+
+
+def test_slots_are_in_the_scope_of_their_variable(goldens):
+    found = inspect_checkpoint(goldens / "tf1_15/optimizer_scoped")
+    names = [tensor.key for tensor in found.tensors]
+    assert "train_op/net/w/Adam" in names
+    assert [group.name for group in found.scopes] == ["", "net/", "train_op/"]
+
+
 def test_scopes_divide_what_holds_more_than_half():
     keys = [f"bert/encoder/layer_{n}/w" for n in range(12)] + ["bert/emb/w", "cls/w"]
-    assert [*grouped_by_scope(keys)] == [
+    assert scopes_of(keys) == [
         *(f"bert/encoder/layer_{n}/" for n in range(12)),
         "bert/emb/",
         "cls/",
@@ -219,11 +230,11 @@ def test_scopes_divide_what_holds_more_than_half():
 
 def test_scopes_stay_few():
     keys = [f"net/layer_{n}/w" for n in range(5000)]
-    assert [*grouped_by_scope(keys)] == ["net/"]
-    assert [*grouped_by_scope(map(str, range(5000)))] == [""]
+    assert scopes_of(keys) == ["net/"]
+    assert scopes_of(map(str, range(5000))) == [""]
 
 
 def test_scopes_of_object_keys_are_those_of_the_names_in_them():
     end = ".ATTRIBUTES/VARIABLE_VALUE"
     keys = [f"vars/net.Sa.Sw/{end}", f"vars/net.Sb.Sw/{end}", f"save_counter/{end}"]
-    assert [*grouped_by_scope(keys)] == ["vars/net/a/", "vars/net/b/", ""]
+    assert scopes_of(keys) == ["vars/net/a/", "vars/net/b/", ""]

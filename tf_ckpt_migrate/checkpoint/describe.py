@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.checkpoint.ordering import by_numbers
@@ -16,7 +16,7 @@ from tf_ckpt_migrate.checkpoint.statistics import (
     statistics_of,
 )
 from tf_ckpt_migrate.checkpoint.text import plain_text
-from tf_ckpt_migrate.names.slots import ROLES, role_of
+from tf_ckpt_migrate.names.slots import ROLES, role_of, slot_of
 
 __all__ = [
     "CheckpointDescription",
@@ -127,7 +127,10 @@ class CheckpointDescription(NamedTuple):
     @property
     def scopes(self) -> tuple[Group, ...]:
         """The tensors by scope, ``layer_2`` before ``layer_10``; "" is no scope."""
-        grouped = grouped_by_scope(tensor.key for tensor in self.tensors)
+        keys = {tensor.key for tensor in self.tensors}
+        grouped = grouped_by_scope(
+            {tensor.key: _home(tensor, keys) for tensor in self.tensors}
+        )
         scope_of = {key: scope for scope, keys in grouped.items() for key in keys}
         groups = self._grouped(lambda tensor: scope_of[tensor.key])
         return tuple(sorted(groups, key=lambda group: by_numbers(group.name)))
@@ -170,6 +173,12 @@ class CheckpointDescription(NamedTuple):
             "tensors": [_plain(tensor) for tensor in self.tensors],
         }
         return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def _home(tensor: TensorDescription, keys: Container[str]) -> str:
+    """Return the key in whose scope a tensor is: a slot is where its variable is."""
+    slot = slot_of(tensor.key, keys) if tensor.role in ("slot", "average") else None
+    return tensor.key if slot is None or slot.variable is None else slot.variable
 
 
 def _plain(tensor: TensorDescription) -> dict[str, Any]:

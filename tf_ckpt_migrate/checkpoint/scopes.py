@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from tf_ckpt_migrate.names.keys import parse_object_key
@@ -14,21 +14,22 @@ _MOST_GROUPS = 40
 _Path: TypeAlias = "tuple[str, ...]"
 
 
-def grouped_by_scope(keys: Iterable[str]) -> dict[str, list[str]]:
+def grouped_by_scope(homes: Mapping[str, str]) -> dict[str, list[str]]:
     """Return the keys below each scope; a scope of more than half of them is divided.
 
     Args:
-      keys: Keys of either world. Of an object-based one its path counts, and a variable
+      homes: For each key the one in whose scope it is: itself, or for a slot variable
+        that of its variable. Of an object-based key its path counts, and a variable
         name kept in it as one component counts as the scopes that it names.
 
     Returns:
-      Scopes with their keys, both in the order of ``keys``; "" is no scope.
+      Scopes with their keys, both in the order of ``homes``; "" is no scope.
 
     Example:
-      >>> grouped_by_scope(["net/a/w", "net/a/b", "net/c/w", "step"])
-      {'net/a/': ['net/a/w', 'net/a/b'], 'net/c/': ['net/c/w'], '': ['step']}
+      >>> grouped_by_scope({"n/a/w": "n/a/w", "n/a/w/Adam": "n/a/w", "step": "step"})
+      {'n/a/': ['n/a/w', 'n/a/w/Adam'], '': ['step']}
     """
-    paths = {key: _path(key) for key in keys}
+    paths = {key: _path(home) for key, home in homes.items()}
     groups = _divided((), paths)
     while groups:
         largest = max(groups, key=lambda scope: len(groups[scope]))

@@ -171,7 +171,9 @@ def _tell(error: Exception, *, verbose: bool) -> None:
 
         traceback.print_exception(error)
     else:
-        sys.stderr.write(f"tf-ckpt-migrate: {error}\n")
+        from tf_ckpt_migrate.cli.advice import in_shell
+
+        sys.stderr.write(f"tf-ckpt-migrate: {in_shell(str(error))}\n")
 
 
 def _forget_output() -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 
 from tf_ckpt_migrate.cli.outputs import add_output, add_writing, writing_options
+from tf_ckpt_migrate.cli.rules import ROLES
 
 EXAMPLE = "tf-ckpt-migrate prune train/model.ckpt-1000 serve/model.ckpt --compact"
-
-_ROLES = ("slot", "optimizer", "average", "step")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -16,10 +15,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="the checkpoint to take from")
     add_output(parser)
     parser.add_argument(
-        "--role",
+        "--drop_role",
         dest="roles",
         action="append",
-        choices=_ROLES,
+        choices=ROLES,
         help="kind of tensors to drop; may be repeated (default: slot and optimizer, "
         "unless there is a --drop)",
     )

@@ -1,4 +1,4 @@
-"""Flags that give rules: ``--map``, ``--rename`` and ``--drop``."""
+"""Flags that give rules: ``--map``, ``--rename``, ``--drop`` and ``--drop_role``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from tf_ckpt_migrate.errors import RuleError
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 
-__all__ = ["add_rules", "rules_of"]
+__all__ = ["ROLES", "add_rules", "rules_of"]
+
+ROLES = ("slot", "optimizer", "average", "step")
 
 
 class _Given(NamedTuple):
     """A rule as the command line gives it: without a target it drops."""
 
-    source: str
+    source: str = ""
     target: str | None = None
+    role: str | None = None
 
 
 def add_rules(parser: argparse.ArgumentParser, direction: str) -> None:
@@ -51,6 +54,15 @@ def add_rules(parser: argparse.ArgumentParser, direction: str) -> None:
         help="a rule: leave out keys that a regular expression fits as a whole, or "
         "those below a scope/; may be repeated",
     )
+    parser.add_argument(
+        "--drop_role",
+        dest="rules",
+        action="append",
+        type=_role,
+        metavar="ROLE",
+        help="a rule: leave out keys by what they are to training: slot, optimizer "
+        "(beta powers, hyperparameters), average or step; may be repeated",
+    )
 
 
 def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
@@ -67,8 +79,10 @@ def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
 
     given: list[_Given] = arguments.rules or []
     rules: list[Any] = []
-    for source, target in given:
-        if target is not None:
+    for source, target, role in given:
+        if role is not None:
+            rules.append(Drop(role=role))
+        elif target is not None:
             rules.append((source, target))
         elif source.endswith("/"):
             rules.append(Drop(source=source))
@@ -98,3 +112,9 @@ def _rename(text: str) -> _Given:
     if not equals or not source or not target:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form A=B")
     return _Given(source, target)
+
+
+def _role(text: str) -> _Given:
+    if text not in ROLES:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(ROLES)}")
+    return _Given(role=text)
