@@ -216,7 +216,7 @@ def test_slots_are_in_the_scope_of_their_variable(goldens):
     found = inspect_checkpoint(goldens / "tf1_15/optimizer_scoped")
     names = [tensor.key for tensor in found.tensors]
     assert "train_op/net/w/Adam" in names
-    assert [group.name for group in found.scopes] == ["", "net/", "train_op/"]
+    assert [group.name for group in found.scopes] == ["net/", "train_op/"]
 
 
 def test_scopes_divide_what_holds_more_than_half():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-GOLDENS = Path(__file__).parent.parent / "goldens"
+GOLDENS = Path(__file__).parent / "goldens"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,92 @@
+"""Results are whole and plain in a pipe, and laid out on a terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes, plain_text
+from tf_ckpt_migrate.report.output import write
+from tf_ckpt_migrate.report.progress import byte_progress
+
+LONG = "scope/" * 60 + "kernel"
+BLOCKS = [
+    "different: 1 tensor",
+    "",
+    Table(("key", "shape", ">bytes"), [("w", "[2, 3]", "24"), (LONG, "[]", "1,024")]),
+]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_pipe_gets_all_of_it_uncut():
+    stream = io.StringIO()
+    write(BLOCKS, stream)
+    lines = stream.getvalue().split("\n")
+    assert lines[:2] == ["different: 1 tensor", ""]
+    assert lines[3].split() == ["w", "[2,", "3]", "24"]
+    assert lines[4] == f"{LONG}  []      1,024"
+    assert lines[5:] == [""]
+
+
+@pytest.mark.parametrize("width", [40, 80, 400])
+def test_a_terminal_gets_all_of_it_folded(width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stream = Terminal()
+    write(BLOCKS, stream)
+    text = re.sub(r"\x1b\[[\d;]*m", "", stream.getvalue())
+    assert max(map(len, text.splitlines())) <= width
+    assert "[2, 3]" in text  # no markup
+    folded = "".join(line.split("  ")[0].strip() for line in text.splitlines())
+    assert LONG in folded
+    assert "1,024" in text
+
+
+def test_differences_are_red_on_a_terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = Terminal()
+    write(BLOCKS, stream)
+    assert stream.getvalue().startswith("\x1b[1;31mdifferent: 1 tensor")
+
+
+def test_progress_is_for_terminals():
+    pipe, terminal = io.StringIO(), Terminal()
+    with byte_progress("verifying", pipe) as progress:
+        assert progress is None
+    assert pipe.getvalue() == ""
+    with byte_progress("verifying [1]", terminal) as progress:
+        progress(5, 10)
+    assert "verifying [1]" in terminal.getvalue()
+
+
+def test_plain_text_of_nothing():
+    assert plain_text([]) == ""
+    assert plain_text([Table(("key", ">bytes"), [])]) == "key  bytes"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1000, "1 KB"),
+        (999_499, "999 KB"),
+        (999_999, "1 MB"),
+        (4_300_000_000, "4.3 GB"),
+        (2**70, "1.18e+06 PB"),
+    ],
+)
+def test_human_bytes(size, text):
+    assert human_bytes(size) == text
+
+
+def test_counted():
+    assert [counted(n, "key") for n in (0, 1, 1000)] == ["0 keys", "1 key", "1,000 keys"]
