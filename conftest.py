@@ -7,6 +7,11 @@ import os
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing: the machine is shared.
+settings.register_profile("untimed", deadline=None, print_blob=True)
+settings.load_profile("untimed")
 
 # Their doctests, and the import that collects them, need TensorFlow.
 _NEED_TENSORFLOW = ["live", "keras.py", "estimator.py", "testing.py", "distributed.py"]
@@ -25,8 +30,6 @@ collect_ignore = (
 @pytest.fixture(scope="session")
 def tf() -> ModuleType:
     """TensorFlow; a test that asks for it gets the mark ``tf``."""
-    if not _HAS_TENSORFLOW:
-        pytest.skip("TensorFlow is not installed here")
     return importlib.import_module("tensorflow")
 
 
@@ -47,3 +50,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("tf")
         if "tf1_python" in asked:
             item.add_marker("tf1")
+        if item.get_closest_marker("tf") and not _HAS_TENSORFLOW:
+            item.add_marker(pytest.mark.skip(reason="TensorFlow is not installed here"))

@@ -14,7 +14,6 @@ last lines say what passed, one line for each environment; one that cannot be ha
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import platform
 import shutil
@@ -22,60 +21,28 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tools.environments import (
+    ROOT,
+    VENVS,
+    CannotRunError,
+    Environment,
+    activated,
+    tensorflow_1,
+    virtual_environment,
+)
 
-ROOT = Path(__file__).resolve().parent
-VENVS = ROOT / ".venvs"
-UV = VENVS / "uv" / "bin" / "uv"
 WORKERS = str(min(4, os.cpu_count() or 1))  # each may hold a TensorFlow
 
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 # Without CUDA, where there is such a build.
 CPU = "-cpu" if (sys.platform, platform.machine()) == ("linux", "x86_64") else ""
-
-
-class Environment(NamedTuple):
-    """One line of the matrix.
-
-    Attributes:
-      name: What to call it on the command line.
-      pythons: Versions that serve, the preferred one first.
-      requirements: What to install, as arguments of ``uv pip install``.
-      without_deps: What to install after that without its dependencies.
-      venv: The directory under ``.venvs/``, which two environments may share.
-      marks: Which tests to run, as pytest's ``-m``; empty for the linters.
-      variables: Environment variables of the tests.
-    """
-
-    name: str
-    pythons: tuple[str, ...]
-    requirements: tuple[str, ...]
-    without_deps: tuple[str, ...] = ()
-    venv: str = ""
-    marks: str = "not tf1"
-    variables: tuple[tuple[str, str], ...] = ()
-
-
-class Outcome(NamedTuple):
-    """What became of an environment; ``note`` says why it has no counts."""
-
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-    note: str = ""
-
-
-class CannotRunError(Exception):
-    """An environment cannot be had on this machine."""
-
-
 ANY = tuple(sorted(("3.10", "3.11", "3.12", "3.13"), key=lambda v: v != HERE))
 WITHOUT_TF = "not tf and not tf1"
 PACKAGE = ("-e", ".[test]")
+LINT = ("-e", ".[lint]")
 # tf-keras depends on `tensorflow`, which would come beside `tensorflow-cpu`.
 TF_215 = Environment(
     "tf-2.15",
@@ -89,9 +56,9 @@ TF_221 = Environment(
     (*PACKAGE, f"tensorflow{CPU}==2.21.0"),
     without_deps=("tf-keras==2.21.0",),
 )
-TF_115 = ("tensorflow==1.15.5", "protobuf<3.21", "numpy<1.19", "h5py<3")
 MATRIX = (
-    Environment("lint", ANY, ("-e", ".[lint]"), marks=""),
+    # NumPy's stubs for type checking are written for 3.11 and later.
+    Environment("lint", tuple(v for v in ANY if v != "3.10"), LINT, marks=""),
     Environment("no-tf", ANY, PACKAGE, marks=WITHOUT_TF),
     Environment("no-tf-3.13", ("3.13",), PACKAGE, marks=WITHOUT_TF),
     Environment(
@@ -118,8 +85,19 @@ LINTERS = (
 )
 
 
+class Outcome(NamedTuple):
+    """What became of an environment; ``note`` says why it has no counts."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    note: str = ""
+
+
 def main() -> int:
     """Run what the command line asks for; return the exit status."""
+    if sys.version_info < (3, 10):  # noqa: UP036 - whoever runs it may have less
+        sys.exit("run_tests.py needs Python 3.10 or later")
     known = {environment.name: environment for environment in MATRIX}
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
@@ -171,87 +149,6 @@ def attempt(environment: Environment) -> Outcome:
     return run_pytest(environment, python, variables)
 
 
-def virtual_environment(environment: Environment) -> Path:
-    """Return the interpreter of the environment, installing it where it is stale."""
-    folder = VENVS / (environment.venv or environment.name)
-    python = folder / "bin" / "python"
-
-    def make() -> None:
-        if not UV.exists():
-            pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-            call(*pip, "--target", str(UV.parent.parent), "uv")
-        base = interpreter(environment.pythons) or downloaded(environment.pythons)
-        call(str(UV), "venv", "--quiet", "--clear", "--python", str(base), str(folder))
-        install = [str(UV), "pip", "install", "--quiet", "--python", str(python)]
-        call(*install, *environment.requirements)
-        if environment.without_deps:
-            call(*install, "--no-deps", *environment.without_deps)
-
-    recipe = [environment.requirements, environment.without_deps, environment.pythons]
-    unless_fresh(folder, repr(recipe) + (ROOT / "setup.py").read_text(), make)
-    return python
-
-
-def tensorflow_1() -> Path:
-    """Return an interpreter that has TensorFlow 1.15."""
-    folder = VENVS / "tf-1.15"
-    python = folder / "bin" / "python"
-    base = interpreter(("3.7",))
-    if base is None:
-        raise CannotRunError("no Python 3.7 on PATH or in pyenv, which TF 1.15 needs")
-
-    def make() -> None:
-        call(str(base), "-m", "venv", "--clear", str(folder))
-        # uv has given up Python 3.7.
-        call(str(python), "-m", "pip", "install", "--quiet", *TF_115)
-
-    unless_fresh(folder, repr(TF_115), make)
-    return python
-
-
-def unless_fresh(folder: Path, recipe: str, make: Callable[[], None]) -> None:
-    """Call ``make`` unless it made ``folder`` by the same recipe before."""
-    stamp = folder / "recipe"
-    digest = hashlib.sha256(recipe.encode()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != digest:
-        make()
-        stamp.write_text(digest)
-
-
-def interpreter(versions: tuple[str, ...]) -> str | None:
-    """Return an interpreter of the first of ``versions`` that this machine has."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for version in versions:
-        candidates = [
-            sys.executable,
-            shutil.which(f"python{version}"),
-            *map(str, sorted(pyenv.glob(f"{version}.*/bin/python"))),
-        ]
-        for candidate in candidates:
-            if candidate and version_of(candidate) == version:
-                return candidate
-    return None
-
-
-def version_of(python: str) -> str:
-    """Return the version of an interpreter; empty where it does not start."""
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    done = subprocess.run(
-        [python, "-c", code], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip()
-
-
-def downloaded(versions: tuple[str, ...]) -> Path:
-    """Return an interpreter that uv downloads."""
-    folder = VENVS / "pythons"
-    command = [str(UV), "python", "install", "--install-dir", str(folder), versions[0]]
-    if subprocess.run(command, check=False).returncode:
-        wanted = " or ".join(versions)
-        raise CannotRunError(f"no Python {wanted} on PATH, in pyenv or by uv")
-    return next(folder.glob(f"*{versions[0]}*/bin/python3"))
-
-
 def lint(python: Path) -> Outcome:
     """Run every linter; each counts as one test."""
     statuses: list[int] = []
@@ -282,12 +179,6 @@ def run_pytest(
     return outcome
 
 
-def activated(python: Path) -> dict[str, str]:
-    """Return the variables of a shell in which an interpreter's programs come first."""
-    path = os.pathsep.join([str(python.parent), os.environ.get("PATH", "")])
-    return {**os.environ, "PATH": path}
-
-
 def counted(report: ET.Element) -> Outcome:
     """Return the counts of a JUnit report."""
     suites = list(report.iter("testsuite"))
@@ -297,12 +188,6 @@ def counted(report: ET.Element) -> Outcome:
 
     failed, skipped = total("failures", "errors"), total("skipped")
     return Outcome(total("tests") - failed - skipped, failed, skipped)
-
-
-def call(*command: str) -> None:
-    """Run a command in the repository; raise where it fails."""
-    print("$", *command, flush=True)
-    subprocess.run(command, cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

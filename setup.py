@@ -25,6 +25,8 @@ setup(
     license_files=["LICENSE"],
     packages=find_packages(include=["tf_ckpt_migrate", "tf_ckpt_migrate.*"]),
     package_data={"tf_ckpt_migrate": ["py.typed"]},
+    # `build`, the default, is the file BUILD where file names ignore case.
+    options={"build": {"build_base": ".build"}},
     python_requires=">=3.10,<3.14",
     # CONTRIBUTING.md says why each one. The lower bounds are installed and tested as
     # they stand (environment `lowest` of run_tests.py).

@@ -106,7 +106,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - it stands for every public name
+def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
             value = globals()[name] = _loaded(home, name)

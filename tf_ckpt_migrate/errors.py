@@ -9,7 +9,6 @@ and what was found, the probable cause, and the corrected call.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 __all__ = [
     "AmbiguousCheckpointError",
@@ -78,7 +77,7 @@ class SliceError(CheckpointError, ValueError):
 
 
 class TransformError(CheckpointError, ValueError):
-    """A transform is not well formed, or does not fit the tensors it is asked to take."""
+    """A transform is not well formed, or does not fit the tensors it is to take."""
 
 
 class UnsupportedDTypeError(CheckpointError, TypeError):
@@ -122,6 +121,8 @@ def nearest(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:
       >>> nearest("dense/kernal", ["dense/kernel", "dense/bias", "conv/w"])
       ['dense/kernel', 'dense/bias']
     """
+    from difflib import get_close_matches  # only a mistake pays for it
+
     by_length = sorted(candidates, key=lambda other: abs(len(other) - len(name)))
     return get_close_matches(name, by_length[:5000], n=count, cutoff=0.5)
 

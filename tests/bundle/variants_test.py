@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
-from tf_ckpt_migrate.bundle.variants import check_variants, encode_variants
+from tf_ckpt_migrate.bundle.variants import check_variants
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.errors import (
     ChecksumError,
@@ -12,8 +14,21 @@ from tf_ckpt_migrate.errors import (
     TruncatedFileError,
     UnsupportedDTypeError,
 )
+from tf_ckpt_migrate.table import crc32c
+from tf_ckpt_migrate.table.coding import put_varint
 
 ELEMENTS = [b"one", b"", b"x" * 300]
+
+
+def encode_variants(elements, *, order="<"):
+    """What WriteVariantTensor writes, with the masked checksum of the entry."""
+    parts, crc = [], 0
+    for element in elements:
+        crc = crc32c.extend(crc, struct.pack(f"{order}Q", len(element)) + element)
+        checksum = struct.pack(f"{order}I", crc32c.mask(crc))
+        crc = crc32c.extend(crc, checksum)
+        parts += [put_varint(len(element)), element, checksum]
+    return b"".join(parts), crc32c.mask(crc)
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -35,9 +50,9 @@ def test_another_checksum_of_the_whole():
 
 def test_a_truncated_one_and_one_that_is_too_long():
     data, crc = encode_variants(ELEMENTS)
-    with pytest.raises(TruncatedFileError, match="element 2 ends beyond the tensor"):
+    with pytest.raises(TruncatedFileError, match="element 2 exceeds the tensor"):
         check_variants(data[:-1], 3, crc, "here")
-    with pytest.raises(CorruptCheckpointError, match="3 elements take"):
+    with pytest.raises(CorruptCheckpointError, match="3 variants take"):
         check_variants(data + b"\0", 3, crc, "here")
 
 

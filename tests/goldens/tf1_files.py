@@ -27,7 +27,7 @@ def _partitioned(whole: np.ndarray, parts: int, axis: int = 0, **options: Any) -
     """Make a partitioned variable of the value ``whole``."""
 
     def part(shape: Any, dtype: Any = None, partition_info: Any = None) -> Any:
-        at = zip(partition_info.var_offset, shape)  # noqa: B905 - not in 3.7
+        at = zip(partition_info.var_offset, shape)
         return tf.constant(whole[tuple(slice(i, i + n) for i, n in at)], dtype)
 
     tf1.get_variable(

@@ -82,6 +82,6 @@ def values_of(session: Any, variables: Any = None) -> Mapping[str, np.ndarray]:
         whole = values.setdefault(
             info.full_name, np.zeros(info.full_shape, value.dtype)
         )
-        slices = zip(info.var_offset, info.var_shape)  # noqa: B905 - not in 3.7
+        slices = zip(info.var_offset, info.var_shape)
         whole[tuple(slice(start, start + size) for start, size in slices)] = value
     return values

@@ -1,4 +1,4 @@
-"""Puts a tensor, or a part of it, together from the slices of a partitioned variable."""
+"""Puts a tensor, or a part of it, together from a partitioned variable's slices."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["assembled", "bounding_box"]
 
-Ranges = tuple[tuple[int, int], ...]
+_Ranges = tuple[tuple[int, int], ...]
 
 
 def bounding_box(
     index: int | slice | EllipsisType | tuple[Any, ...] | None, shape: tuple[int, ...]
-) -> tuple[Ranges, tuple[Any, ...]]:
+) -> tuple[_Ranges, tuple[Any, ...]]:
     """Split a NumPy basic index into a box and the index within that box.
 
     Args:
@@ -69,7 +69,7 @@ def assembled(
     spec: TensorSpec,
     slices: Sequence[TensorSlice],
     piece_of: Callable[[int], Array],
-    box: Ranges,
+    box: _Ranges,
     where: str,
 ) -> Array:
     """Return the part of a tensor within a box.
@@ -116,7 +116,7 @@ def assembled(
 
 
 def _overlap(
-    ranges: Ranges, box: Ranges
+    ranges: _Ranges, box: _Ranges
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]] | None:
     """Return what to take of a slice and where to put it in the box; None: nothing."""
     common = [

@@ -95,7 +95,7 @@ _ITEMSIZE = {
     DType.complex128: 16,
 }
 
-# Quantized values come as TensorFlow gives them: one-field structures.
+# Quantized values come as TensorFlow's reader gives them: plain integers.
 _QUANTIZED = {
     DType.qint8: "i1",
     DType.quint8: "u1",
@@ -145,7 +145,7 @@ def _numpy_dtype(dtype: DType) -> np.dtype[Any]:
     if dtype is DType.string:
         return np.dtype(object)
     if dtype in _QUANTIZED:
-        return np.dtype([(dtype.name, _QUANTIZED[dtype])])
+        return np.dtype(_QUANTIZED[dtype])
     try:
         return np.dtype(dtype.name)
     except TypeError:

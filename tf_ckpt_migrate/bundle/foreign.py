@@ -16,13 +16,17 @@ _SIGNATURES = (
     ),
     (
         b"\x89HDF\r\n\x1a\n",
-        "an HDF5 file (Keras .h5 weights): load it with Keras, then save it with "
-        "tf.train.Checkpoint",
+        (
+            "an HDF5 file (Keras .h5 weights): load it with Keras, then save it with "
+            "tf.train.Checkpoint"
+        ),
     ),
     (
         b"PK\x03\x04",
-        "a zip archive (a .keras file, or a packed checkpoint): load a .keras file with "
-        "keras.models.load_model, unpack any other",
+        (
+            "a zip archive (a .keras file, or a packed checkpoint): load a .keras file "
+            "with keras.models.load_model, unpack any other"
+        ),
     ),
     (b"\x1f\x8b", "gzip-compressed: unpack it first (`tar xzf` or `gunzip`)"),
     (b"BZh", "bzip2-compressed: unpack it first"),

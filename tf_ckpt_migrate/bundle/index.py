@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tf_ckpt_migrate.bundle.entry import Entry, parse_entry
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.bundle.entry import Entry, parse_entry, plain_entry
 from tf_ckpt_migrate.bundle.foreign import what_is
 from tf_ckpt_migrate.bundle.messages import BundleHeaderProto, parsed
 from tf_ckpt_migrate.bundle.naming import index_path
@@ -105,6 +107,47 @@ class BundleIndex(Mapping[str, Entry]):
         return header.num_shards, header.endianness == _BIG_ENDIAN
 
     @property
+    def specs(self) -> Mapping[str, TensorSpec]:
+        """Dtype and shape of every tensor.
+
+        Raises:
+          CorruptCheckpointError: If an entry is impossible.
+        """
+        return self._scanned[0]
+
+    def end_of_shard(self, number: int) -> int:
+        """Return how many bytes a shard must have for all entries that name it.
+
+        Raises:
+          CorruptCheckpointError: If an entry is impossible.
+        """
+        return self._scanned[1].get(number, 0)
+
+    @cached_property
+    def _scanned(self) -> tuple[dict[str, TensorSpec], dict[int, int]]:
+        """Return specs by key and needed lengths by shard, from one pass."""
+        specs: dict[str, TensorSpec] = {}
+        ends: dict[int, int] = {}
+        for key, raw in self.raw.items():
+            plain = plain_entry(raw, self.shards)
+            if plain is None:  # unusual, or wrong: the long way tells
+                specs[key] = self[key].spec
+                places = self._places(key)
+            else:
+                specs[key], *place = plain
+                places = (place,)
+            for shard, end in places:
+                if end > ends.get(shard, 0):
+                    ends[shard] = end
+        return specs, ends
+
+    def _places(self, key: str) -> list[tuple[int, int]]:
+        """Return shard and end of the bytes of a tensor, or of each of its slices."""
+        entry = self[key]
+        pieces = [self.slice_entry(key, piece) for piece in entry.slices] or [entry]
+        return [(piece.shard, piece.offset + piece.size) for piece in pieces]
+
+    @property
     def has_slices(self) -> bool:
         """Whether any variable is partitioned."""
         return bool(self._slices)
@@ -131,9 +174,10 @@ class BundleIndex(Mapping[str, Entry]):
           TensorNotFoundError: If there is none.
           CorruptCheckpointError: If it is impossible.
         """
-        if key not in self.raw:
+        raw = self.raw.get(key)
+        if raw is None:
             raise TensorNotFoundError(not_found(key, self.path, self.raw))
-        return parse_entry(self.raw[key], self.shards, f"{self.path}, key {key!r}")
+        return parse_entry(raw, self.shards, lambda: f"{self.path}, key {key!r}")
 
     def __contains__(self, key: object) -> bool:
         return key in self.raw
@@ -163,8 +207,10 @@ class BundleIndex(Mapping[str, Entry]):
         Raises:
           CorruptCheckpointError: If it is missing or impossible.
         """
-        where = f"{self.path}, key {key!r}, slice {piece}"
-        return parse_entry(self.raw_slice(key, piece), self.shards, where)
+        raw = self.raw_slice(key, piece)
+        return parse_entry(
+            raw, self.shards, lambda: f"{self.path}, key {key!r}, slice {piece}"
+        )
 
 
 def _table(path: str) -> TableReader:

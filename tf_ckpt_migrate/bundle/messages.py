@@ -3,7 +3,7 @@
 TensorFlow's generated modules need TensorFlow, and a second registration of its message
 names would clash with it in one process. So the few messages are declared here, in a
 descriptor pool of their own and under a package of their own; wire format depends on
-field numbers and types alone. Enums are declared as int32, which is the same on the wire.
+field numbers and types alone. Enums are declared as int32: the same on the wire.
 Fields that are not declared here survive a parse and a serialization.
 
 Sources: ``tensor_bundle.proto``, ``tensor_slice.proto``, ``tensor_shape.proto``,
@@ -13,6 +13,7 @@ Sources: ``tensor_bundle.proto``, ``tensor_slice.proto``, ``tensor_shape.proto``
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -113,13 +114,14 @@ SavedTensorSlices: Any = _CLASSES["SavedTensorSlices"]
 TrackableObjectGraph: Any = _CLASSES["TrackableObjectGraph"]
 
 
-def parsed(message_class: Any, data: bytes, where: str) -> Any:
+def parsed(message_class: Any, data: bytes, where: str | Callable[[], str]) -> Any:
     """Parse ``data``.
 
     Args:
       message_class: One of the classes of this module.
       data: A serialized message.
-      where: What to name in the error: the file and the key.
+      where: What to name in the error: the file and the key; or what makes that text,
+        where it would cost time for nothing.
 
     Returns:
       The message.
@@ -135,4 +137,5 @@ def parsed(message_class: Any, data: bytes, where: str) -> Any:
         return message_class.FromString(data)
     except DecodeError as error:
         name = message_class.DESCRIPTOR.name
-        raise CorruptCheckpointError(f"{where}: not a {name}: {error}") from None
+        text = where if isinstance(where, str) else where()
+        raise CorruptCheckpointError(f"{text}: not a {name}: {error}") from None

@@ -34,7 +34,7 @@ class ShardName(NamedTuple):
 
     prefix: str
     number: int
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride] - hides tuple.count
 
 
 def index_path(prefix: str) -> str:

@@ -1,7 +1,7 @@
 """The object graph that an object-based checkpoint holds beside its tensors.
 
-It is a serialized ``TrackableObjectGraph`` in a scalar string tensor. Node 0 is the root;
-edges have names; a node's attributes name the keys of its tensors.
+It is a serialized ``TrackableObjectGraph`` in a scalar string tensor. Node 0 is the
+root; edges have names; a node's attributes name the keys of its tensors.
 
 Source: ``tensorflow/core/protobuf/trackable_object_graph.proto``.
 """

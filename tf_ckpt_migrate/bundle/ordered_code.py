@@ -1,8 +1,8 @@
 """Writes values as bytes that sort as the values do (TensorFlow's ``OrderedCode``).
 
 The index holds the slices of a partitioned variable under keys so written. Reading one
-back is never needed: the entry of the whole variable lists its slices, and from each the
-key is written again and looked up.
+back is never needed: the entry of the whole variable lists its slices, and from each
+the key is written again and looked up.
 
 Source: ``tensorflow/core/lib/strings/ordered_code.cc``.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 __all__ = ["number", "signed_number", "string"]
 
-# A signed number of n bytes holds 7n - 1 bits; the n high bits of the first bytes, xored
-# over the sign, tell n (kLengthToHeaderBits).
+# A signed number of n bytes holds 7n - 1 bits; the n high bits of the first bytes,
+# xored over the sign, tell n (kLengthToHeaderBits).
 _BITS_PER_BYTE = 7
 
 

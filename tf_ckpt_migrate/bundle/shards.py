@@ -62,6 +62,20 @@ class Shards:
             raise self._missing(path)
         return path
 
+    def complete(self, number: int, end: int) -> str:
+        """Return the path of a shard that is there and has ``end`` bytes or more.
+
+        Raises:
+          MissingShardError: If it is not there.
+          NotACheckpointError: If another kind of file is in its place.
+          TruncatedFileError: If it ends too soon.
+        """
+        path = self.present(number)
+        length = Path(path).stat().st_size
+        if length < end:
+            raise self._too_short(number, end, length, "its last tensor")
+        return path
+
     def read(self, number: int, offset: int, size: int, what: str) -> memoryview:
         """Return a range of a shard as read-only memory.
 

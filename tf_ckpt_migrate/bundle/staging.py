@@ -2,7 +2,8 @@
 
 A reader finds a checkpoint by its index. So the index is renamed into place when every
 shard already is, and where shards of an older checkpoint must give way to shards of the
-same names, the old index goes first: a reader sees the old checkpoint, none, or the new.
+same names, the old index goes first: a reader sees the old checkpoint, none, or the
+new one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +31,7 @@ _STAGING_MARK = ".tcm-staging-"
 
 
 def existing_files(prefix: str) -> list[str]:
-    """Return the files that a checkpoint of this prefix has, index and shards of any count.
+    """Return the files of a checkpoint of this prefix: index, shards of any count.
 
     A V1 file of the very prefix counts too.
 
@@ -63,7 +64,7 @@ def check_absent(prefix: str) -> None:
 
 
 @contextmanager
-def staging_folder(prefix: str) -> Iterator[str]:
+def staging_folder(prefix: str) -> Generator[str]:
     """Make a folder beside the files of ``prefix``, and remove it in the end.
 
     Yields:

@@ -1,10 +1,10 @@
 """Reads checkpoints of the first format (V1): values within the tables themselves.
 
 Each shard is a table of ``SavedTensorSlices`` messages. Key "" holds the meta record:
-name, shape, dtype and slices of every tensor; each slice's values lie under the key that
-``slices.slice_key`` writes. Files of TensorFlow before 0.9 have no version record.
+name, shape, dtype and slices of every tensor; each slice's values lie under the key
+that ``slices.slice_key`` writes. Files of TensorFlow before 0.9 have no version record.
 
-Source: ``tensorflow/core/util/tensor_slice_reader.cc`` and ``saved_tensor_slice.proto``.
+Source: ``tensorflow/core/util/tensor_slice_reader.cc``, ``saved_tensor_slice.proto``.
 """
 
 from __future__ import annotations
@@ -210,6 +210,4 @@ def _numbers(stored: Sequence[Any], dtype: DType) -> Array:
         return np.array(stored, part).view(target)
     if dtype in (DType.float16, DType.bfloat16):
         return np.array(stored, np.uint16).view(target)
-    if target.names:  # quantized: a structure of one integer
-        return np.array(stored, target[0]).view(target)
     return np.array(stored, target)

@@ -100,7 +100,7 @@ class BundleWriter:
     def new_shard(self) -> int:
         """Begin a shard of new bytes; return its number."""
         number = len(self._shards)
-        file = self._open.enter_context(Path(self._staged(number)).open("xb"))
+        file = self._open.enter_context(Path(self._staged(number)).open("xb"))  # noqa: SIM115 - the stack closes it
         self._files[number] = file
         self._shards.append(Shard("", Transfer.WRITTEN, 0, ""))
         return number

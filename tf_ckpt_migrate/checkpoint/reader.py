@@ -12,7 +12,6 @@ from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.index import not_found
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
 from tf_ckpt_migrate.bundle.reader import BundleReader
-from tf_ckpt_migrate.bundle.slices import slice_key
 from tf_ckpt_migrate.checkpoint.locate import Location, locate
 from tf_ckpt_migrate.errors import TensorNotFoundError
 
@@ -83,10 +82,14 @@ class CheckpointReader(Mapping[str, Any]):
       notes: What is worth knowing of how it was found.
 
     Raises:
-      CheckpointNotFoundError: If there is no checkpoint.
-      AmbiguousCheckpointError: If there are several.
-      NotACheckpointError: If the file is of another kind.
-      CorruptCheckpointError: If the index is damaged.
+      CheckpointError: As ``load_checkpoint``.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [[1, 2, 3]]}) as prefix:
+      ...     reader = CheckpointReader(prefix)
+      ...     reader.format.value, reader.specs["w"].shape, reader["w"].tolist()
+      ('name-based', (1, 3), [[1, 2, 3]])
     """
 
     def __init__(
@@ -151,7 +154,7 @@ class CheckpointReader(Mapping[str, Any]):
         """Dtype and shape of every tensor."""
         if not isinstance(self._reader, BundleReader):
             return {key: tensor.spec for key, tensor in self._reader.tensors.items()}
-        return {key: entry.spec for key, entry in self._reader.index.items()}
+        return self._reader.index.specs
 
     def places(self, key: str) -> tuple[Place, ...]:
         """Return where the bytes of a tensor are: one place, or one for each slice.
@@ -215,35 +218,10 @@ class CheckpointReader(Mapping[str, Any]):
         return {key: spec.dtype for key, spec in self.specs.items()}
 
     def debug_string(self) -> bytes:
-        """Return a listing, a line for each tensor, as TensorFlow's reader does.
+        """Return a listing, a line for each tensor, as TensorFlow's reader does."""
+        from tf_ckpt_migrate.checkpoint.debug_string import debug_string
 
-        Of a partitioned variable it lists the slices, by their binary keys. The lines
-        of a V1 checkpoint come sorted; TensorFlow's order is that of a hash.
-        """
-        return b"".join(
-            b"%b (%b) [%b]%b\n"
-            % (
-                key,
-                _proto_name(spec.dtype).encode(),
-                b",".join(b"%d" % length for length in spec.shape),
-                more,
-            )
-            for key, spec, more in self._debug_lines()
-        )
-
-    def _debug_lines(self) -> Iterator[tuple[bytes, TensorSpec, bytes]]:
-        if not isinstance(self._reader, BundleReader):
-            for key, tensor in self._reader.tensors.items():
-                count = len(tensor.slices)
-                more = b", %d slices" % count if count > 1 else b""
-                yield key.encode(), tensor.spec, more
-            return
-        index = self._reader.index
-        for key, piece in index.slices():
-            yield slice_key(key, piece), index.slice_entry(key, piece).spec, b""
-        for key, entry in index.items():
-            if not entry.slices:
-                yield key.encode(), entry.spec, b""
+        return debug_string(self._reader)
 
     def __getitem__(self, key: str) -> np.ndarray[Any, Any]:
         return self._reader.read(key)
@@ -268,18 +246,6 @@ class CheckpointReader(Mapping[str, Any]):
             raise TensorNotFoundError(not_found(key, self.prefix, self._keys))
 
 
-# The protocol buffer's names where they are not DT_ and the name in capitals.
-_PROTO_NAMES = {
-    DType.float32: "DT_FLOAT",
-    DType.float64: "DT_DOUBLE",
-    DType.float16: "DT_HALF",
-}
-
-
-def _proto_name(dtype: DType) -> str:
-    return _PROTO_NAMES.get(dtype, f"DT_{dtype.name.upper()}")
-
-
 def load_checkpoint(
     ckpt_dir_or_file: str | os.PathLike[str], *, verify: bool = True
 ) -> CheckpointReader:
@@ -298,6 +264,12 @@ def load_checkpoint(
       AmbiguousCheckpointError: If there are several.
       NotACheckpointError: If the file is of another kind.
       CorruptCheckpointError: If the index is damaged.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [[1, 2, 3]]}) as prefix:
+      ...     load_checkpoint(prefix).get_tensor("w").tolist()
+      [[1, 2, 3]]
     """
     return CheckpointReader(ckpt_dir_or_file, verify=verify)
 
@@ -315,6 +287,12 @@ def list_variables(
 
     Raises:
       CheckpointError: As ``load_checkpoint``.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [[1, 2, 3]]}) as prefix:
+      ...     list_variables(prefix)
+      [('w', [1, 3])]
     """
     shapes = load_checkpoint(ckpt_dir_or_file).get_variable_to_shape_map()
     return sorted(shapes.items())

@@ -11,7 +11,12 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import record_latest
 from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
-from tf_ckpt_migrate.conversion.layout import is_object_key
+from tf_ckpt_migrate.conversion.layout import (
+    GUIDE_ROOT,
+    guide_key,
+    guide_name,
+    is_object_key,
+)
 from tf_ckpt_migrate.conversion.output import (
     Reference,
     Value,
@@ -25,6 +30,7 @@ from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.keys import (
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
+    ObjectKey,
     parse_object_key,
 )
 from tf_ckpt_migrate.names.moves import Dropped, Move
@@ -32,6 +38,8 @@ from tf_ckpt_migrate.names.plan import MigrationPlan
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from tf_ckpt_migrate.transforms import Transform
 
     Array = np.ndarray[Any, Any]
 
@@ -88,10 +96,13 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     _check(plan, reader)
     like = _like(plan, reader)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
-    contents = {
-        move.target: _content(move, reader, big_endian=big_endian)
-        for move in plan.moves
-    }
+    contents: dict[str, Reference | Value] = {}
+    for move in plan.moves:
+        contents[move.target] = (
+            taken_from(reader, move.sources[0], big_endian=big_endian)
+            if move.transform is None
+            else _computed(move, move.transform, reader)
+        )
     for kept in plan.kept_targets:
         if like is not None:
             contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
@@ -150,12 +161,7 @@ def _like(plan: MigrationPlan, reader: CheckpointReader) -> CheckpointReader | N
     return opened(plan.target) if plan.target and needed else None
 
 
-def _content(
-    move: Move, reader: CheckpointReader, *, big_endian: bool
-) -> Reference | Value:
-    transform = move.transform
-    if transform is None:
-        return taken_from(reader, move.sources[0], big_endian=big_endian)
+def _computed(move: Move, transform: Transform, reader: CheckpointReader) -> Value:
     return Value(move.spec, lambda: transform(*(reader[key] for key in move.sources)))
 
 
@@ -176,20 +182,23 @@ def _graph_contents(
                 renames.setdefault(key, []).append(move.target)
         graph = rewritten_graph(reader.object_graph, renames)
         return {OBJECT_GRAPH_KEY: string_value(graph)}
-    names = {move.target: _full_name(move) for move in plan.moves}
+    keys = [_named_key(move) for move in plan.moves]
     added: dict[str, Value] = {}
-    if SAVE_COUNTER_KEY not in names:
-        names[SAVE_COUNTER_KEY] = "save_counter"
+    if SAVE_COUNTER_KEY not in {move.target for move in plan.moves}:
+        keys.append((SAVE_COUNTER_KEY, ObjectKey(("save_counter",)), "save_counter"))
         added[SAVE_COUNTER_KEY] = _zero_counter()
-    return {**added, OBJECT_GRAPH_KEY: string_value(built_graph(names))}
+    graph = built_graph((k, parsed, name) for k, parsed, name in keys if parsed)
+    return {**added, OBJECT_GRAPH_KEY: string_value(graph)}
 
 
-def _full_name(move: Move) -> str:
-    """Return the variable name that the object graph gives for a move's target."""
+def _named_key(move: Move) -> tuple[str, ObjectKey | None, str]:
+    """Return the target of a move for the object graph, with its variable's name."""
+    source = move.sources[0]
+    if move.target == guide_key(source):  # as for every key of a plain conversion
+        return move.target, ObjectKey((GUIDE_ROOT, source)), source
     parsed = parse_object_key(move.target)
-    if parsed is not None and parsed.path[:1] == ("vars",) and parsed.slot is None:
-        return "/".join(parsed.path[1:])
-    return move.sources[0]
+    name = guide_name(parsed) if parsed else None
+    return move.target, parsed, source if name is None else name
 
 
 def _zero_counter() -> Value:

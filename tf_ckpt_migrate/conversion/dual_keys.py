@@ -60,8 +60,8 @@ def add_name_keys(
     bundle = _object_based(reader)
     if named := _names(reader):
         raise LayoutError(
-            f"{reader.prefix!r} is dual-keyed already: it has {named[0]!r}; to name the "
-            "variables otherwise call remove_name_keys first"
+            f"{reader.prefix!r} is dual-keyed already: it has {named[0]!r}; to name "
+            "the variables otherwise call remove_name_keys first"
         )
     moves, dropped, notes = named_moves(
         reader, layout_of(reader).specs, names, unmatched
@@ -140,9 +140,9 @@ def _check_doubled(
     alone = [name for name in names if reader.places(name) not in places]
     if alone:
         raise LayoutError(
-            f"{reader.prefix!r}: {len(alone)} named tensors have no object-based key, so "
-            f"they would be lost: {', '.join(map(repr, capped(alone)))}. To drop them on "
-            "purpose use prune"
+            f"{reader.prefix!r}: {len(alone)} named tensors have no object-based key, "
+            f"so they would be lost: {', '.join(map(repr, capped(alone)))}. To drop "
+            "them on purpose use prune"
         )
 
 

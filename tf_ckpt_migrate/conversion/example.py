@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ __all__ = ["example_checkpoint"]
 
 
 @contextmanager
-def example_checkpoint(tensors: Mapping[str, Any]) -> Iterator[str]:
+def example_checkpoint(tensors: Mapping[str, Any]) -> Generator[str]:
     """Write a name-based checkpoint into a folder that lasts as long as the context.
 
     Args:

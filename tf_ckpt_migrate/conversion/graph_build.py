@@ -2,25 +2,32 @@
 
 A key tells the path of its object; the paths together are a tree, whose nodes and edges
 ``tf.train.Checkpoint`` matches with the program's objects when it restores.
+
+The message is written field by field: through a library's objects it would take most of
+the time of a conversion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from functools import lru_cache
 
-from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
-from tf_ckpt_migrate.names.keys import ObjectKey, parse_object_key
+from tf_ckpt_migrate.names.keys import ObjectKey
+from tf_ckpt_migrate.table.coding import put_varint
 
-__all__ = ["ObjectTree", "built_graph"]
+__all__ = ["built_graph"]
+
+# Tags of length-delimited fields 1, 2, 3 and of numbers in fields 1 and 3.
+_FIELD_1, _FIELD_2, _FIELD_3 = b"\x0a", b"\x12", b"\x1a"
+_NUMBER_1, _NUMBER_3 = b"\x08", b"\x18"
+_LENGTHS = [put_varint(length) for length in range(1024)]
 
 
-def built_graph(full_names: Mapping[str, str]) -> bytes:
+def built_graph(keys: Iterable[tuple[str, ObjectKey, str]]) -> bytes:
     """Return the serialized object graph of object-based keys.
 
     Args:
-      full_names: The keys, each with the name of its variable ("" for none). What is
-        no object-based key is left out.
+      keys: Each key, the key taken apart, and the name of its variable ("" for none).
 
     Returns:
       A ``TrackableObjectGraph``: node 0 is the root, the others follow in the order in
@@ -28,78 +35,87 @@ def built_graph(full_names: Mapping[str, str]) -> bytes:
 
     Example:
       >>> from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+      >>> from tf_ckpt_migrate.names.keys import parse_object_key
       >>> key = "net/w/.ATTRIBUTES/VARIABLE_VALUE"
-      >>> graph = ObjectGraph(built_graph({key: "net/w"}), "example")
-      >>> graph.paths()
+      >>> graph = built_graph([(key, parse_object_key(key), "net/w")])
+      >>> ObjectGraph(graph, "example").paths()
       {0: (), 1: ('net',), 2: ('net', 'w')}
     """
-    tree = ObjectTree(TrackableObjectGraph())
+    tree = _Tree()
     slots: list[tuple[str, ObjectKey, str]] = []
-    for key, full_name in full_names.items():
-        parsed = parse_object_key(key)
-        if parsed is None:
-            continue
-        if parsed.slot is None:
-            node = tree.node(parsed.path)
-            tree.add_attribute(node, parsed.attribute, full_name, key)
+    for key, parsed, full_name in keys:
+        path, attribute, slot = parsed
+        if slot is None:
+            node = tree.node(path)
+            tree.fields[node].append(_attribute(attribute, full_name, key))
         else:
             slots.append((key, parsed, full_name))
     for key, parsed, full_name in slots:
-        tree.add_slot(parsed, full_name, key)
-    return tree.message.SerializeToString(deterministic=True)
+        tree.add_slot(key, parsed, full_name)
+    return b"".join(_delimited(_FIELD_1, b"".join(node)) for node in tree.fields)
 
 
-class ObjectTree:
-    """An object graph seen as a tree that grows by paths.
+class _Tree:
+    """Nodes by path, each a list of its serialized fields."""
 
-    Args:
-      message: A ``TrackableObjectGraph``, which is changed.
-      paths: The nodes that it has already, by path.
-    """
-
-    def __init__(
-        self, message: Any, paths: Iterable[tuple[tuple[str, ...], int]] = ()
-    ) -> None:
-        """Make the root if there is none."""
-        self.message = message
-        self._nodes = message.nodes
-        self.by_path: dict[tuple[str, ...], int] = dict(paths)
-        if not len(self._nodes):
-            self._nodes.add()
-        self.by_path.setdefault((), 0)
-
-    def new_node(self) -> int:
-        """Add a node that nothing refers to yet; return its number."""
-        self._nodes.add()
-        return len(self._nodes) - 1
+    def __init__(self) -> None:
+        self.fields: list[list[bytes]] = [[]]
+        self._by_path: dict[tuple[str, ...], int] = {(): 0}
 
     def node(self, path: tuple[str, ...]) -> int:
         """Return the node at a path; it and its parents are made where missing."""
-        found = self.by_path.get(path)
+        found = self._by_path.get(path)
         if found is None:
             parent = self.node(path[:-1])
-            found = self.by_path[path] = self.new_node()
-            self.add_edge(parent, path[-1], found)
+            found = self._by_path[path] = self.new_node()
+            name = path[-1].encode()
+            child = b"\x08%b\x12%b%b" % (put_varint(found), _length(len(name)), name)
+            self.fields[parent].append(_delimited(_FIELD_1, child))
         return found
 
-    def add_edge(self, parent: int, name: str, child: int) -> None:
-        """Make ``child`` a child of ``parent`` by a name."""
-        self._nodes[parent].children.add(node_id=child, local_name=name)
+    def new_node(self) -> int:
+        """Add a node that nothing refers to yet; return its number."""
+        self.fields.append([])
+        return len(self.fields) - 1
 
-    def add_attribute(self, node: int, name: str, full_name: str, key: str) -> None:
-        """Say which key holds a tensor of a node."""
-        self._nodes[node].attributes.add(
-            name=name, full_name=full_name, checkpoint_key=key
-        )
-
-    def add_slot(self, parsed: ObjectKey, full_name: str, key: str) -> None:
+    def add_slot(self, key: str, parsed: ObjectKey, full_name: str) -> None:
         """Add a slot variable with its value's key."""
         if parsed.slot is None:
             return
         node = self.new_node()
-        self.add_attribute(node, parsed.attribute, full_name, key)
-        self._nodes[self.node(parsed.slot.optimizer)].slot_variables.add(
-            original_variable_node_id=self.node(parsed.path),
-            slot_name=parsed.slot.name,
-            slot_variable_node_id=node,
+        self.fields[node].append(_attribute(parsed.attribute, full_name, key))
+        slot = (
+            _NUMBER_1
+            + put_varint(self.node(parsed.path))
+            + _delimited(_FIELD_2, parsed.slot.name.encode())
+            + _NUMBER_3
+            + put_varint(node)
         )
+        optimizer = self.node(parsed.slot.optimizer)
+        self.fields[optimizer].append(_delimited(_FIELD_3, slot))
+
+
+def _attribute(name: str, full_name: str, key: str) -> bytes:
+    """Return a ``SerializedTensor`` as a field of its node."""
+    full, whole = full_name.encode(), key.encode()
+    tensor = b"%b\x12%b%b\x1a%b%b" % (
+        _named(name),
+        _length(len(full)),
+        full,
+        _length(len(whole)),
+        whole,
+    )
+    return b"\x12" + _length(len(tensor)) + tensor
+
+
+@lru_cache(maxsize=64)  # nearly always VARIABLE_VALUE
+def _named(name: str) -> bytes:
+    return _delimited(_FIELD_1, name.encode())
+
+
+def _delimited(tag: bytes, contents: bytes) -> bytes:
+    return tag + _length(len(contents)) + contents
+
+
+def _length(length: int) -> bytes:
+    return _LENGTHS[length] if length < len(_LENGTHS) else put_varint(length)

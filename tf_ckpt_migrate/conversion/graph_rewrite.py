@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
-from tf_ckpt_migrate.conversion.graph_build import ObjectTree
 from tf_ckpt_migrate.errors import CorruptCheckpointError
-from tf_ckpt_migrate.names.keys import parse_object_key
+from tf_ckpt_migrate.names.keys import ObjectKey, parse_object_key
 
 __all__ = ["rewritten_graph"]
 
@@ -125,7 +124,7 @@ def _move_objects(
     edges = [(new, _edge(message, old)) for old, new in moves]
     for _, edge in edges:
         _cut(message, edge)
-    tree = ObjectTree(message, _tree_paths(message))
+    tree = _ObjectTree(message, _tree_paths(message))
     for new, edge in edges:
         _attach(tree, new, edge.child)
     for key, full_name in copies:
@@ -152,7 +151,8 @@ def _edge(message: Any, path: _Path) -> _Edge:
         found = [child.node_id for child in children if child.local_name == name]
         if not found:
             raise CorruptCheckpointError(
-                f"the object graph has no object {'/'.join(path)!r}, though a key says so"
+                f"the object graph has no object {'/'.join(path)!r}, though a key "
+                "says so"
             )
         edge = _Edge(parent, name, found[0])
     return edge
@@ -177,7 +177,7 @@ def _tree_paths(message: Any) -> list[tuple[_Path, int]]:
     return paths
 
 
-def _attach(tree: ObjectTree, path: _Path, node: int) -> None:
+def _attach(tree: _ObjectTree, path: _Path, node: int) -> None:
     """Hang a node, or its parts where another one is there already, at a path."""
     parent = tree.node(path[:-1])
     nodes = tree.message.nodes
@@ -189,3 +189,48 @@ def _attach(tree: ObjectTree, path: _Path, node: int) -> None:
     nodes[there[0]].attributes.extend(nodes[node].attributes)
     for child in list(nodes[node].children):
         _attach(tree, (*path, child.local_name), child.node_id)
+
+
+class _ObjectTree:
+    """An object graph seen as a tree that grows by paths."""
+
+    def __init__(self, message: Any, paths: Iterable[tuple[_Path, int]]) -> None:
+        self.message = message
+        self._nodes = message.nodes
+        self.by_path: dict[tuple[str, ...], int] = dict(paths)
+
+    def new_node(self) -> int:
+        """Add a node that nothing refers to yet; return its number."""
+        self._nodes.add()
+        return len(self._nodes) - 1
+
+    def node(self, path: tuple[str, ...]) -> int:
+        """Return the node at a path; it and its parents are made where missing."""
+        found = self.by_path.get(path)
+        if found is None:
+            parent = self.node(path[:-1])
+            found = self.by_path[path] = self.new_node()
+            self.add_edge(parent, path[-1], found)
+        return found
+
+    def add_edge(self, parent: int, name: str, child: int) -> None:
+        """Make ``child`` a child of ``parent`` by a name."""
+        self._nodes[parent].children.add(node_id=child, local_name=name)
+
+    def add_attribute(self, node: int, name: str, full_name: str, key: str) -> None:
+        """Say which key holds a tensor of a node."""
+        self._nodes[node].attributes.add(
+            name=name, full_name=full_name, checkpoint_key=key
+        )
+
+    def add_slot(self, parsed: ObjectKey, full_name: str, key: str) -> None:
+        """Add a slot variable with its value's key."""
+        if parsed.slot is None:
+            return
+        node = self.new_node()
+        self.add_attribute(node, parsed.attribute, full_name, key)
+        self._nodes[self.node(parsed.slot.optimizer)].slot_variables.add(
+            original_variable_node_id=self.node(parsed.path),
+            slot_name=parsed.slot.name,
+            slot_variable_node_id=node,
+        )

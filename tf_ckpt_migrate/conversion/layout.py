@@ -1,4 +1,4 @@
-"""What a checkpoint offers to a plan: its tensors, their other names, its bookkeeping."""
+"""What a checkpoint offers to a plan: tensors, their other names, bookkeeping."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ from tf_ckpt_migrate.names.keys import (
     SAVE_COUNTER_KEY,
     VARIABLE_VALUE,
     ObjectKey,
+    escape,
     parse_object_key,
 )
 from tf_ckpt_migrate.names.slots import role_of
 
-__all__ = ["Layout", "guide_key", "is_object_key", "layout_of", "name_of_key"]
+__all__ = [
+    "Layout",
+    "guide_key",
+    "guide_name",
+    "is_object_key",
+    "layout_of",
+    "name_of_key",
+]
 
 _OBJECT_MARK = f"/{ATTRIBUTES}/"
 _VALUE_END = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
-_GUIDE_ROOT = "vars"
+GUIDE_ROOT = "vars"
 
 
 class Layout(NamedTuple):
@@ -59,7 +67,19 @@ def guide_key(name: str) -> str:
       >>> guide_key("net/w")
       'vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE'
     """
-    return str(ObjectKey((_GUIDE_ROOT, name)))
+    return f"{GUIDE_ROOT}/{escape(name)}{_VALUE_END}"
+
+
+def guide_name(key: ObjectKey) -> str | None:
+    """Return the variable name that a key of the guide's layout holds; None for others.
+
+    Example:
+      >>> guide_name(ObjectKey(("vars", "net/w"))), guide_name(ObjectKey(("w",)))
+      ('net/w', None)
+    """
+    if len(key.path) < 2 or key.path[0] != GUIDE_ROOT or key.slot:
+        return None
+    return "/".join(key.path[1:])
 
 
 def name_of_key(key: str) -> str:
@@ -122,6 +142,4 @@ def _aliases(
 
 def _guide_name(key: str) -> str:
     parsed = parse_object_key(key)
-    if parsed is None or parsed.path[:1] != (_GUIDE_ROOT,) or parsed.slot:
-        return ""
-    return "/".join(parsed.path[1:])
+    return guide_name(parsed) or "" if parsed else ""

@@ -136,8 +136,8 @@ def _owners(
         raise PlanError(
             f"{len(shared):,} keys are in several checkpoints:\n  "
             + "\n  ".join(capped(shared))
-            + '\nSay which to take with precedence="first" or "last" (--precedence), or '
-            "rename or prune one checkpoint before",
+            + '\nSay which to take with precedence="first" or "last" (--precedence), '
+            "or rename or prune one checkpoint before",
             shared,
         )
     return owners, dropped

@@ -182,7 +182,10 @@ def _linked(
             for shard in [entry.shard]
             if not entry.slices
         }
-    return {old: writer.link(bundle.shards.present(old)) for old in sorted(used)}
+    return {
+        old: writer.link(bundle.shards.complete(old, index.end_of_shard(old)))
+        for old in sorted(used)
+    }
 
 
 def _referred(
@@ -193,16 +196,11 @@ def _referred(
         name: all(old == new for old, new in moved.items())
         for name, moved in numbers.items()
     }
-    for key, item in contents.items():
-        if isinstance(item, Value):
-            continue
-        name = id(item.bundle)
-        entries.update(
-            raw_entries(
-                item.bundle.index,
-                item.key,
-                key,
-                None if unchanged[name] else numbers[name],
-            )
-        )
+    for key, bundle, source in _references(contents):
+        index, same = bundle.index, unchanged[id(bundle)]
+        if same and not index.has_slices:
+            entries[key.encode()] = index.raw[source]
+        else:
+            shards = None if same else numbers[id(bundle)]
+            entries.update(raw_entries(index, source, key, shards))
     return entries

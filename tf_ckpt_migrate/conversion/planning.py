@@ -1,4 +1,4 @@
-"""Plans from checkpoint to checkpoint: every tensor accounted for before a byte moves."""
+"""Plans from checkpoint to checkpoint: all accounted for before a byte moves."""
 
 from __future__ import annotations
 

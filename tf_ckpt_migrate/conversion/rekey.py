@@ -50,9 +50,6 @@ def raw_entries(
     Raises:
       CorruptCheckpointError: If a slice is missing.
     """
-    raw = index.raw[key]
-    if shards is None and not index.has_slices:
-        return [(new_key.encode(), raw)]
     found = stored_entries(index, key, new_key)
     if shards is None:
         return [(name, kept) for name, _, kept in found]

@@ -51,18 +51,19 @@ def plan_tf1_to_tf2(
             reader, like, [*rules, *objects], unmatched=unmatched, unmet=unmet
         )
     specs = {key: spec for key, spec in reader.specs.items() if key != OBJECT_GRAPH_KEY}
-    resolution = resolve(
+    if not rules and not objects:
+        moves = (
+            Move((key,), guide_key(key), None, spec) for key, spec in specs.items()
+        )
+        return MigrationPlan(reader.prefix, "", specs, tuple(moves))
+    found = resolve(
         [*rules, *objects],
         specs,
         unmatched="keep" if assignment_map is None else unmatched,
     )
+    moves = map(_in_guide_layout, found.moves)
     return MigrationPlan(
-        reader.prefix,
-        "",
-        specs,
-        tuple(map(_in_guide_layout, resolution.moves)),
-        resolution.dropped,
-        notes=resolution.notes,
+        reader.prefix, "", specs, tuple(moves), found.dropped, notes=found.notes
     )
 
 
@@ -82,7 +83,7 @@ def _variables(reader: CheckpointReader) -> Mapping[str, TensorSpec]:
 def _in_guide_layout(move: Move) -> Move:
     if is_object_key(move.target) and not move.is_kept:
         return move
-    return move._replace(target=guide_key(move.target))
+    return Move(move.sources, guide_key(move.target), move.transform, move.spec)
 
 
 def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by keyword

@@ -48,10 +48,10 @@ class AssignmentMap:
 
     def __init__(self, rules: AssignmentMapLike | None = None) -> None:
         """Read ``rules`` into one sequence."""
-        # None, a mapping, or any iterable of entries, each looked at by _rule.
         entries: Any = rules or ()
-        entries = entries.items() if isinstance(entries, Mapping) else entries
-        self._rules: tuple[Rule, ...] = tuple(map(_rule, cast(Iterable[Any], entries)))
+        if isinstance(rules, Mapping):
+            entries = cast(Mapping[str, Any], rules).items()
+        self._rules: tuple[Rule, ...] = tuple(map(_rule, entries))
 
     def __len__(self) -> int:
         return len(self._rules)

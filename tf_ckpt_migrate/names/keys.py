@@ -116,17 +116,22 @@ def unescape(component: str) -> str:
       ('conv/v1.5', 'v1.Small')
     """
 
-    def meaning(match: re.Match[str]) -> str:
-        if match[0] not in _ESCAPED:
-            raise RuleError(
-                f"{match[0]!r} at {match.start()} of object path component "
-                f"{component!r} is no escape; '.' is written '..' and '/' is '.S'"
-            )
-        return _ESCAPED[match[0]]
-
     if "/" in component:
         raise RuleError(f"{component!r} is several components; unescape each")
-    return _ESCAPE.sub(meaning, component) if "." in component else component
+    # Nearly every component has no dot, or only those of ".S".
+    dots = component.count(".")
+    if dots == component.count(".S"):
+        return component.replace(".S", "/") if dots else component
+    return _ESCAPE.sub(_meaning, component)
+
+
+def _meaning(match: re.Match[str]) -> str:
+    if match[0] not in _ESCAPED:
+        raise RuleError(
+            f"{match[0]!r} at {match.start()} of object path component "
+            f"{match.string!r} is no escape; '.' is written '..' and '/' is '.S'"
+        )
+    return _ESCAPED[match[0]]
 
 
 def object_key(*path: str, attribute: str = VARIABLE_VALUE) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -152,6 +151,8 @@ class MigrationPlan:
         Raises:
           TransformError: If a transform holds code.
         """
+        import json
+
         return json.dumps(self.to_config(), ensure_ascii=False, indent=2)
 
     def to_yaml(self) -> str:
@@ -166,7 +167,7 @@ class MigrationPlan:
 
     @classmethod
     def from_yaml(cls, text: str) -> MigrationPlan:
-        """Return the plan that YAML (or JSON) says; nothing in it is executed.
+        """Return the plan that YAML says; nothing in it is executed.
 
         Raises:
           PlanError: If it is not well formed, naming the line, or not closed.

@@ -79,16 +79,32 @@ def to_yaml(plan: MigrationPlan) -> str:
     """
     import yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     body = yaml.dump(
         to_config(plan),
-        Dumper=dumper,
+        Dumper=_dumper(),
         sort_keys=False,  # moves before the long list of specs
         allow_unicode=True,
         default_flow_style=False,
         width=2**31 - 1,  # one line for one name, however long
     )
     return f"# A plan of tf-ckpt-migrate. {plan.summary}\n{body}"
+
+
+def _dumper() -> Any:  # noqa: ANN401 a class made of one that has no useful stubs
+    import yaml
+
+    untyped: Any = yaml
+    base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+    class Dumper(base):
+        """Quotes what is not printable: the emitter would fold Unicode's newlines."""
+
+    def text(dumper: Any, value: str) -> Any:  # noqa: ANN401
+        style = None if value.isprintable() else '"'
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    untyped.add_representer(str, text, Dumper=Dumper)
+    return Dumper
 
 
 def from_yaml(text: str) -> MigrationPlan:
@@ -187,13 +203,13 @@ def _known(node: Node, key: str, specs: Mapping[str, TensorSpec]) -> TensorSpec:
 
 
 def _dropped(node: Node) -> Dropped:
-    if isinstance(node.value, str):  # a bare name, as a person may write
+    if node.kind == "text":  # a bare name, as a person may write
         return Dropped(node.text("a key"), "")
     pairs = node.pairs("a dropped key")
     if len(pairs) != 1:
         raise node.error("a dropped key is written '- key: reason'")
     ((key, (_, reason)),) = pairs.items()
-    return Dropped(key, str(reason.value) if isinstance(reason.value, str) else "")
+    return Dropped(key, reason.value)
 
 
 def _kept(node: Node) -> KeptTarget:
@@ -202,7 +218,7 @@ def _kept(node: Node) -> KeptTarget:
     (_, name), (_, spec), (_, reason) = (
         pairs[field] for field in ("target", "spec", "reason")
     )
-    return KeptTarget(name.text("target"), _spec(spec), str(reason.value))
+    return KeptTarget(name.text("target"), _spec(spec), reason.value)
 
 
 def _check_names(node: Node, pairs: Iterable[str], names: tuple[str, ...]) -> None:

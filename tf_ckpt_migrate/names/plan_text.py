@@ -23,13 +23,14 @@ def plan_text(plan: MigrationPlan) -> str:
     renamed = [move for move in plan.moves if move.is_plain and not move.is_kept]
     lines = [plan.summary, *_ends(plan)]
     lines += _section("renamed", _renames(renamed))
-    lines += _section("computed", [str(m) for m in plan.moves if not m.is_plain])
+    computed = [str(move) for move in plan.moves if not move.is_plain]
+    lines += _section("computed", capped(computed, _LISTED))
     kept = [repr(move.target) for move in plan.moves if move.is_kept]
     lines += _section("kept under their names", capped(kept, _LISTED))
     lines += _section("dropped", _by_reason(plan.dropped))
     targets = [(entry.name, entry.reason) for entry in plan.kept_targets]
     lines += _section("targets that keep their values", _by_reason(targets))
-    lines += _section("notes", plan.notes)
+    lines += _section("notes", capped(plan.notes, _LISTED))
     return "\n".join(lines)
 
 
@@ -43,7 +44,7 @@ def _ends(plan: MigrationPlan) -> Iterable[str]:
 def _section(title: str, rows: Sequence[str]) -> list[str]:
     if not rows:
         return []
-    return ["", f"{title}:", *(f"  {row}" for row in capped(rows, _LISTED))]
+    return ["", f"{title}:", *(f"  {row}" for row in rows)]
 
 
 def _renames(moves: Sequence[Move]) -> list[str]:
@@ -133,4 +134,4 @@ def _by_reason(entries: Iterable[tuple[str, str]]) -> list[str]:
         count = f"{len(names):,} keys: " if len(names) > 1 else ""
         why = f" ({reason})" if reason else ""
         rows.append(f"{count}{', '.join(capped(map(repr, names), _EXAMPLES))}{why}")
-    return rows
+    return capped(rows, _LISTED)

@@ -20,16 +20,45 @@ from tf_ckpt_migrate.names.slots import role_of
 
 __all__ = ["Problems"]
 
-# What is said of each kind of finding, in the order of the message.
-_HEADINGS = {
-    "idle": "rule(s) match nothing in the source",
-    "shadowed": "rule(s) never apply, because earlier ones take their keys",
-    "collision": "collision(s): two sources for one target",
-    "no_target": "name(s) that the target does not have",
-    "misfit": "transform(s) that do not fit",
-    "differs": "source(s) whose dtype or shape is not the target's",
-    "unmatched": "source key(s) without a place",
-    "unmet": "target(s) without a source",
+# What is said of one finding and of several of a kind, in the order of the message,
+# and the first words of the finding in ``PlanError.problems``.
+_KINDS = {
+    "idle": (
+        "rule matches nothing in the source",
+        "rules match nothing in the source",
+        "rule matches nothing",
+    ),
+    "shadowed": (
+        "rule never applies, because earlier ones take its keys",
+        "rules never apply, because earlier ones take their keys",
+        "rule never applies",
+    ),
+    "collision": (
+        "target would come from two sources",
+        "targets would come from two sources",
+        "collision",
+    ),
+    "no_target": (
+        "name is given that the target does not have",
+        "names are given that the target does not have",
+        "no such target",
+    ),
+    "misfit": (
+        "transform does not fit",
+        "transforms do not fit",
+        "transform does not fit",
+    ),
+    "differs": (
+        "source has another dtype or shape than its target",
+        "sources have another dtype or shape than their targets",
+        "dtype or shape differs",
+    ),
+    "unmatched": (
+        "source key has no place",
+        "source keys have no place",
+        "unmatched source",
+    ),
+    "unmet": ("target has no source", "targets have no source", "unmet target"),
 }
 _SHOWN = 10
 _HINTED = 5
@@ -120,18 +149,24 @@ class Problems:
         """
         if not self._findings:
             return
-        kinds = [kind for kind in _HEADINGS if kind in self._findings]
+        kinds = [kind for kind in _KINDS if kind in self._findings]
         hints = {"source": Hints(source), "target": Hints(target or ())}
         total = sum(map(len, self._findings.values()))
-        lines = [f"the plan leaves {total:,} thing(s) unaccounted for:"]
+        things = "thing" if total == 1 else "things"
+        lines = [f"the plan leaves {total:,} {things} unaccounted for:"]
         for kind in kinds:
-            lines += ["", f"{len(self._findings[kind]):,} {_HEADINGS[kind]}:"]
+            count = len(self._findings[kind])
+            lines += ["", f"{count:,} {_KINDS[kind][count > 1]}:"]
             lines += self._section(kind, hints)
-        advice = self._advice(source, hints["source"])
+        advice = self._advice(source)
         if advice:
-            lines += ["", "To go on:", *(f"  {line}" for line in advice)]
+            lines += [
+                "",
+                "To go on, in the assignment map or the call:",
+                *(f"  {line}" for line in advice),
+            ]
         problems = [
-            f"{_KIND[kind]}: {finding.text}"
+            f"{_KINDS[kind][2]}: {finding.text}"
             for kind in kinds
             for finding in self._findings[kind]
         ]
@@ -152,8 +187,8 @@ class Problems:
         rest = len(self._findings[kind]) - len(shown)
         return [*shown, f"  … and {rest:,} more"] if rest else shown
 
-    def _advice(self, source: Mapping[str, TensorSpec], hints: Hints) -> list[str]:
-        pairs = self._pairs(source, hints)
+    def _advice(self, source: Mapping[str, TensorSpec]) -> list[str]:
+        pairs = self._pairs(source)
         lines = [f"add Rename({old!r}, {new!r})" for old, new in pairs.items()]
         left = [key for key in self._unmatched if key not in pairs]
         lines += _leaving(left, source)
@@ -163,7 +198,7 @@ class Problems:
             )
         return lines
 
-    def _pairs(self, source: Mapping[str, TensorSpec], hints: Hints) -> dict[str, str]:
+    def _pairs(self, source: Mapping[str, TensorSpec]) -> dict[str, str]:
         """Return a few unmatched sources for unmet targets of like name and spec."""
         pairs: dict[str, str] = {}
         free = Hints(self._unmatched)
@@ -172,20 +207,7 @@ class Problems:
                 if source[key] == spec and key not in pairs:
                     pairs[key] = name
                     break
-        del hints
         return pairs
-
-
-_KIND = {
-    "idle": "rule matches nothing",
-    "shadowed": "rule never applies",
-    "collision": "collision",
-    "no_target": "no such target",
-    "misfit": "transform does not fit",
-    "differs": "dtype or shape differs",
-    "unmatched": "unmatched source",
-    "unmet": "unmet target",
-}
 
 
 def _leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]:
@@ -195,7 +217,7 @@ def _leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]
     roles = Counter(role_of(key, source) for key in keys)
     weights = roles.pop("weight", 0)
     lines = [
-        f"add Drop(role={role!r}) to leave the {count:,} key(s) of this role behind"
+        f"add Drop(role={role!r}) to leave {count:,} of them behind"
         for role, count in roles.items()
     ]
     if weights:

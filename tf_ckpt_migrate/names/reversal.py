@@ -108,12 +108,12 @@ def _notes(plan: MigrationPlan) -> Iterator[str]:
     if plan.dropped:
         keys = ", ".join(capped([repr(key) for key, _ in plan.dropped], 3))
         yield (
-            f"{len(plan.dropped):,} key(s) dropped on the way there do not come back: "
-            f"{keys}"
+            f"what was dropped on the way there ({len(plan.dropped):,}) does not come "
+            f"back: {keys}"
         )
     if plan.kept_targets:
         names = ", ".join(capped([repr(kept.name) for kept in plan.kept_targets], 3))
         yield (
-            f"{len(plan.kept_targets):,} target(s) not written on the way there are "
+            f"what was not written on the way there ({len(plan.kept_targets):,}) is "
             f"dropped on the way back: {names}"
         )

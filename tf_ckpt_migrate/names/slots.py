@@ -56,7 +56,7 @@ _RMSPROP_CENTERED = ("rms", "mg", "momentum")
 _NAMED_SLOTS = {"adam_m": "m", "adam_v": "v"}
 _GLUED_SLOTS = {"_slot_vr": "vr", "_slot_vc": "vc", "_slot_v": "v", "_slot_m": "m"}
 
-# tf.keras optimizers in a TF1 graph: Adam/net/w/m, told by Adam/iter beside it.
+# tf.keras optimizers in a TF1 graph: Adam/net/w/m, told by what else is below Adam/.
 _KERAS_SLOTS = frozenset(
     [
         *("m", "v", "vhat", "momentum", "rms", "mg"),
@@ -65,12 +65,21 @@ _KERAS_SLOTS = frozenset(
 )
 
 _NUMBERED = re.compile(r"(.+?)(?:_(\d+))?", re.DOTALL)
+_OPTIMIZER_NAME = re.compile(r"[A-Z]+[a-z]")
 _PART = re.compile(r"(?:part|t)_\d+")
 _GLOBAL_STEP = re.compile(r"(?:.*/)?global_step(?:_\d+)?", re.DOTALL)
 _OF_OPTIMIZER = re.compile(
     r"(?:.*/)?(?:beta[12]_power(?:_\d+)?|current_loss_scale|good_steps)", re.DOTALL
 )
-_STEPS = frozenset({"iter", "_iterations"})
+_STEPS = ("iter", "_iterations")
+# What a legacy Keras optimizer saves of itself beside its step.
+_HYPERPARAMETERS = frozenset(
+    [
+        *("learning_rate", "decay", "beta_1", "beta_2", "rho", "momentum", "epsilon"),
+        *("momentum_cache", "l1_regularization_strength", "beta"),
+        *("l2_regularization_strength", "learning_rate_power"),
+    ]
+)
 # What contrib's GGT keeps for all variables together.
 _GGT = frozenset({"flat_grad", "grad_buffer", "moment1"})
 # What a tf.data iterator or Keras saves of itself; never a number someone trained.
@@ -148,8 +157,11 @@ def _name_role(key: str, keys: Container[str]) -> str:
     if slot:
         return _slot_role(slot.name)
     scope, slash, name = key.rpartition("/")
-    if slash and f"{scope}/iter" in keys:  # a tf.keras optimizer in a TF1 graph
-        return "step" if name == "iter" else "optimizer"
+    if slash and _is_keras_optimizer(scope, keys):
+        if name == "iter":
+            return "step"
+        if name in _HYPERPARAMETERS:
+            return "optimizer"
     is_ggt = name in _GGT and all(f"{scope}{slash}{other}" in keys for other in _GGT)
     return "optimizer" if is_ggt else "weight"
 
@@ -176,7 +188,9 @@ def _object_role(key: ObjectKey, keys: Container[str]) -> str:
 def _attribute_role(key: ObjectKey, keys: Container[str]) -> str:
     if key.path[-1] in _STEPS:
         return "step"
-    if any(object_key(*key.path[:-1], step) in keys for step in _STEPS):
+    # A weight beside a variable that someone called "iter" stays a weight.
+    is_own = key.path[-1] in _HYPERPARAMETERS or key.path[-1].startswith("_")
+    if is_own and any(object_key(*key.path[:-1], step) in keys for step in _STEPS):
         return "optimizer"
     # A TF1 name kept as one component: tf.train.Checkpoint(vars={name: variable}).
     return _name_role(key.path[-1], _Siblings(key, keys))
@@ -227,8 +241,10 @@ def _name_slot(key: str, keys: Container[str]) -> Slot | None:
 def _suffix_slot(variable: str, suffix: str, keys: Container[str]) -> Slot | None:
     optimizer, number = _numbered(suffix)
     if suffix not in _NAMED_SLOTS and optimizer not in _TF1_SLOTS:
-        # An optimizer of the user's own name: a variable has nothing else below it.
-        return Slot(variable, optimizer, str(number)) if variable in keys else None
+        # An optimizer of the user's own name, CamelCase as TensorFlow's are; below a
+        # variable "emb" there may be weights too, such as "emb/proj" and "emb/W".
+        is_named = _OPTIMIZER_NAME.match(optimizer) and variable in keys
+        return Slot(variable, optimizer, str(number)) if is_named else None
     owner = _owner(variable, keys)
     if owner is None:
         return None
@@ -242,9 +258,16 @@ def _suffix_slot(variable: str, suffix: str, keys: Container[str]) -> Slot | Non
 def _keras_graph_slot(path: str, name: str, keys: Container[str]) -> Slot | None:
     for variable in _without_scopes(path):
         optimizer = path.removesuffix(variable).rstrip("/")
-        if variable in keys and f"{optimizer}/iter" in keys:
+        if variable in keys and _is_keras_optimizer(optimizer, keys):
             return Slot(variable, optimizer, name)
     return None
+
+
+def _is_keras_optimizer(scope: str, keys: Container[str]) -> bool:
+    """Whether a tf.keras optimizer lives in ``scope``; some count no steps there."""
+    return f"{scope}/iter" in keys or (
+        f"{scope}/decay" in keys and f"{scope}/learning_rate" in keys
+    )
 
 
 def _numbered(suffix: str) -> tuple[str, int]:

@@ -1,9 +1,14 @@
-"""YAML as text, lists and mappings that know their lines; nothing is constructed."""
+"""YAML as text, lists and mappings that know their lines; nothing is constructed.
+
+It is built from the parser's events, with bounded depth, rather than by the library's
+composer, which recurses: its C form crashes the process on a file of many brackets.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from tf_ckpt_migrate.errors import PlanError
@@ -13,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Node", "parse_yaml"]
 
-_STANDARD = "tag:yaml.org,2002:"
+_MAX_DEPTH = 50  # a plan is 5 deep, and two more for each chain in a chain
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_INTEGER = re.compile(r"[-+]?\d+", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?", re.ASCII)
 
 
 @dataclass
@@ -21,19 +29,26 @@ class Node:
     """A value and where it stands.
 
     Attributes:
-      value: Text, a list of nodes, or a list of pairs of nodes (a mapping).
+      kind: ``text``, ``list`` or ``mapping``.
       line: Its line, from 1.
-      tag: What YAML takes text for: ``int``, ``bool``, ``null``, ``float``, ``str``.
+      value: The text.
+      quoted: Whether the text is quoted, so that it is nothing but text.
+      entries: The entries of a list; the names and values of a mapping, in turn.
     """
 
-    value: str | list[Node] | list[tuple[Node, Node]]
+    kind: str
     line: int
-    tag: str
+    value: str = ""
+    quoted: bool = False
+    entries: list[Node] = field(default_factory=list["Node"])
+
+    @property
+    def _is_nothing(self) -> bool:
+        return self.kind == "text" and not self.value and not self.quoted
 
     def error(self, message: str) -> PlanError:
         """Return the error that says what is wrong here."""
-        text = f"line {self.line}: {message}"
-        return PlanError(f"the plan's YAML, {text}", [text])
+        return _error(f"line {self.line}: {message}")
 
     def text(self, what: str) -> str:
         """Return the text that stands here, whatever YAML takes it for.
@@ -41,7 +56,7 @@ class Node:
         Raises:
           PlanError: If it is a list or mapping, or nothing.
         """
-        if not isinstance(self.value, str) or (self.tag == "null" and not self.value):
+        if self.kind != "text" or self._is_nothing:
             raise self.error(f"{what} is to be text")
         return self.value
 
@@ -51,11 +66,9 @@ class Node:
         Raises:
           PlanError: If it is no list.
         """
-        if self.tag == "null":
-            return []
-        if self.tag != "seq":
+        if self.kind != "list" and not self._is_nothing:
             raise self.error(f"{what} is to be a list, with '- ' before each entry")
-        return [node for node in self.value if isinstance(node, Node)]
+        return self.entries
 
     def pairs(self, what: str) -> dict[str, tuple[Node, Node]]:
         """Return the mapping that stands here: each name, its node and its value.
@@ -63,37 +76,34 @@ class Node:
         Raises:
           PlanError: If it is no mapping, or has a name twice.
         """
-        if self.tag != "map":
+        if self.kind != "mapping":
             raise self.error(f"{what} is to be a mapping, 'name: value'")
         found: dict[str, tuple[Node, Node]] = {}
-        for pair in self.value:
-            if isinstance(pair, tuple):
-                name = pair[0].text("a name")
-                if name in found:
-                    first = found[name][0].line
-                    raise pair[0].error(f"{name!r} is there already, in line {first}")
-                found[name] = pair
+        for name, value in zip(self.entries[::2], self.entries[1::2], strict=True):
+            text = name.text("a name")
+            if text in found:
+                first = found[text][0].line
+                raise name.error(f"{text!r} is there already, in line {first}")
+            found[text] = (name, value)
         return found
 
     def plain(self) -> Any:  # noqa: ANN401 plain data has any type
-        """Return what stands here as Python's plain data."""
-        if self.tag == "map":
-            return {name: node.plain() for name, (_, node) in self.pairs("").items()}
-        if self.tag == "seq":
-            return [node.plain() for node in self.items("")]
-        return self._scalar(str(self.value))
+        """Return what stands here as Python's plain data.
 
-    def _scalar(self, text: str) -> object:
-        try:
-            if self.tag == "int":
-                return int(text)
-            if self.tag == "float":
-                return float(text)
-        except ValueError:
-            raise self.error(f"{text!r} is no plain number") from None
-        if self.tag == "bool":
-            return text.lower() in ("true", "yes", "on")
-        return None if self.tag == "null" else text
+        Raises:
+          PlanError: If a mapping in it has a name twice.
+        """
+        if self.kind == "mapping":
+            return {name: node.plain() for name, (_, node) in self.pairs("").items()}
+        if self.kind == "list":
+            return [node.plain() for node in self.entries]
+        if self.quoted:
+            return self.value
+        if self.value.lower() in _WORDS:
+            return _WORDS[self.value.lower()]
+        if _INTEGER.fullmatch(self.value):
+            return int(self.value)
+        return float(self.value) if _FLOAT.fullmatch(self.value) else self.value
 
 
 def parse_yaml(text: str) -> Node:
@@ -109,34 +119,53 @@ def parse_yaml(text: str) -> Node:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    # The stubs leave the type of what parse() returns open.
+    events = cast("Iterable[yaml.Event]", yaml.parse(text, Loader=loader))  # pyright: ignore[reportUnknownMemberType]
     try:
-        # The stubs leave the type of what compose() returns open.
-        root = cast("yaml.Node | None", yaml.compose(text, Loader=loader))  # pyright: ignore[reportUnknownMemberType]
+        return _document(events)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
-        problem = f"{line}{getattr(error, 'problem', None) or error}"
-        raise PlanError(f"the plan is no YAML, {problem}", [problem]) from None
-    if root is None:
-        raise PlanError("the plan is empty", ["empty"])
-    return _node(root, set())
+        problem = getattr(error, "problem", None) or str(error)
+        raise _error(f"{line}no YAML, {problem}") from None
 
 
-def _node(node: yaml.Node, seen: set[int]) -> Node:
-    line = node.start_mark.line + 1
-    tag = str(node.tag).removeprefix(_STANDARD)
-    made = Node("", line, tag)
-    if ":" in tag or tag.startswith("!") or tag in ("binary", "merge", "set", "omap"):
-        raise made.error(f"the tag {node.tag!r} has no meaning in a plan; remove it")
-    if isinstance(node.value, str):
-        made.value = node.value
-        return made
-    if id(node) in seen:
-        raise made.error("anchors and aliases (&, *) have no meaning in a plan")
-    seen.add(id(node))
-    if tag == "map":
-        pairs: Iterator[tuple[yaml.Node, yaml.Node]] = iter(node.value)
-        made.value = [(_node(name, seen), _node(value, seen)) for name, value in pairs]
+def _document(events: Iterable[yaml.Event]) -> Node:
+    import yaml
+
+    top = Node("list", 1)  # holds the documents
+    open_nodes = [top]
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            open_nodes.pop()
+        elif isinstance(event, yaml.NodeEvent):
+            node = _node(event)
+            open_nodes[-1].entries.append(node)
+            if node.kind != "text":
+                open_nodes.append(node)
+            if len(open_nodes) > _MAX_DEPTH:
+                raise node.error(f"a plan is not nested {_MAX_DEPTH} deep")
+    if len(top.entries) != 1:
+        raise _error(f"it holds {len(top.entries)} documents; a plan is one")
+    return top.entries[0]
+
+
+def _node(event: yaml.NodeEvent) -> Node:
+    import yaml
+
+    node = Node("text", event.start_mark.line + 1)
+    if event.anchor is not None:  # of an alias, what it refers to
+        raise node.error("anchors and aliases (&, *) have no meaning in a plan")
+    tag = getattr(event, "tag", None)
+    if tag is not None:
+        raise node.error(f"the tag {tag!r} has no meaning in a plan; remove it")
+    if isinstance(event, yaml.ScalarEvent):
+        node.value = event.value
+        node.quoted = event.style not in (None, "")
     else:
-        made.value = [_node(entry, seen) for entry in node.value]
-    return made
+        node.kind = "list" if isinstance(event, yaml.SequenceStartEvent) else "mapping"
+    return node
+
+
+def _error(text: str) -> PlanError:
+    return PlanError(f"the plan cannot be read, {text}", [text])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 from tf_ckpt_migrate.table.block import block_contents, iterate_block
@@ -11,6 +12,8 @@ from tf_ckpt_migrate.table.coding import Buffer
 from tf_ckpt_migrate.table.footer import BlockHandle, read_footer
 
 __all__ = ["TableReader"]
+
+_Entry = tuple[bytes, Buffer]
 
 
 class TableReader:
@@ -40,7 +43,8 @@ class TableReader:
         index = self._block(read_footer(data, where))
         self._last_keys: list[bytes] = []
         self._handles: list[BlockHandle] = []
-        for last_key, handle in iterate_block(index, f"{where} (index block)"):
+        inner = f"{where} (index block)"
+        for last_key, handle in _ascending(iterate_block(index, inner), inner):
             self._last_keys.append(last_key)
             self._handles.append(BlockHandle.parse(handle, 0, where)[0])
 
@@ -48,25 +52,17 @@ class TableReader:
         stored = handle.stored_in(self._data, self._where)
         return block_contents(stored, f"{self._where}, block at {handle.offset:,}")
 
-    def _entries(self, handle: BlockHandle) -> Iterator[tuple[bytes, Buffer]]:
+    def _entries(self, handle: BlockHandle) -> Iterator[_Entry]:
         return iterate_block(self._block(handle), f"{self._where}, at {handle.offset}")
 
-    def __iter__(self) -> Iterator[tuple[bytes, Buffer]]:
-        """Yield every key and value in order.
+    def __iter__(self) -> Iterator[_Entry]:
+        """Return an iterator over every key and value in order.
 
         Raises:
           CorruptCheckpointError: If a block is damaged or keys are out of order.
         """
-        previous: bytes | None = None
-        for handle in self._handles:
-            for key, value in self._entries(handle):
-                if previous is not None and key <= previous:
-                    raise CorruptCheckpointError(
-                        f"{self._where}: key {key!r} follows {previous!r}, but a table "
-                        "is sorted and has each key once"
-                    )
-                previous = key
-                yield key, value
+        blocks = map(self._entries, self._handles)
+        return _ascending(chain.from_iterable(blocks), self._where)
 
     def get(self, key: bytes) -> Buffer | None:
         """Return the value of ``key``, or None; one block is read.
@@ -79,3 +75,16 @@ class TableReader:
             return None
         found = (value for k, value in self._entries(self._handles[i]) if k == key)
         return next(found, None)
+
+
+def _ascending(entries: Iterable[_Entry], where: str) -> Iterator[_Entry]:
+    previous: bytes | None = None
+    for entry in entries:
+        key = entry[0]
+        if previous is not None and key <= previous:
+            raise CorruptCheckpointError(
+                f"{where}: key {key!r} follows {previous!r}, but a table is sorted "
+                "and has each key once"
+            )
+        previous = key
+        yield entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
@@ -176,9 +177,10 @@ def integers(what: str, values: Sequence[int]) -> tuple[int, ...]:
       >>> integers("perm", [1, 0])
       (1, 0)
     """
-    if isinstance(values, str) or not all(type(n) is int for n in values):
-        raise TransformError(f"{what} must be integers, not {values!r}")
-    return tuple(values)
+    try:
+        return tuple(map(operator.index, values))
+    except TypeError:
+        raise TransformError(f"{what} must be integers, not {values!r}") from None
 
 
 def _plain(value: object) -> object:

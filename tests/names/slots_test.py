@@ -1,0 +1,169 @@
+import pytest
+
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, object_key, slot_key
+from tf_ckpt_migrate.names.slots import Slot, role_of, slot_of
+
+
+@pytest.mark.parametrize(
+    ("key", "others", "expected"),
+    [
+        ("w/Adam", ["w"], Slot("w", "Adam", "m")),
+        ("w/Adam_1", ["w"], Slot("w", "Adam", "v")),
+        ("w/Adam_2", ["w"], Slot("w", "Adam", "m", 1)),
+        ("w/Adam_3", ["w"], Slot("w", "Adam", "v", 1)),
+        ("net/w/AdamW_1", ["net/w"], Slot("net/w", "AdamW", "v")),
+        ("w/Momentum", ["w"], Slot("w", "Momentum", "momentum")),
+        ("w/Momentum_1", ["w"], Slot("w", "Momentum", "momentum", 1)),
+        ("w/Ftrl_1", ["w"], Slot("w", "Ftrl", "linear")),
+        ("w/RMSProp", ["w", "w/RMSProp_1"], Slot("w", "RMSProp", "rms")),
+        ("w/RMSProp_1", ["w", "w/RMSProp_1"], Slot("w", "RMSProp", "momentum")),
+        ("w/RMSProp_1", ["w", "w/RMSProp_2"], Slot("w", "RMSProp", "mg")),
+        ("w/RMSProp_2", ["w", "w/RMSProp_2"], Slot("w", "RMSProp", "momentum")),
+        (
+            "w/RMSProp_2",
+            ["w", "w/RMSProp_2", "w/RMSProp_3"],
+            Slot("w", "RMSProp", "rms", 1),
+        ),
+        # a scope open when the optimizer was made comes before the variable
+        ("train_op/net/w/Adam", ["net/w"], Slot("net/w", "Adam", "m")),
+        ("a/b/net/w/Adam_1", ["net/w"], Slot("net/w", "Adam", "v")),
+        # canned estimators
+        ("dnn/kernel/t_0/Adam", ["dnn/kernel"], Slot("dnn/kernel", "Adam", "m")),
+        ("lin/x/part_0/Ftrl", ["lin/x"], Slot("lin/x", "Ftrl", "accum")),
+        # BERT, Mesh-TF, an optimizer of the user's own name
+        ("w/adam_v", ["w"], Slot("w", "AdamWeightDecay", "v")),
+        ("w_slot_vr", ["w"], Slot("w", "Adafactor", "vr")),
+        ("net/w_slot_v", ["net/w"], Slot("net/w", "Adafactor", "v")),
+        ("w/Foo", ["w"], Slot("w", "Foo", "0")),
+        ("w/Foo_1", ["w"], Slot("w", "Foo", "1")),
+        # tf.keras optimizers in a TF1 graph
+        (
+            "training/Adam/net/w/m",
+            ["net/w", "training/Adam/iter"],
+            Slot("net/w", "training/Adam", "m"),
+        ),
+        # moving averages
+        (
+            "train/w/ExponentialMovingAverage",
+            ["w"],
+            Slot("w", "ExponentialMovingAverage", "average"),
+        ),
+        (
+            "gone/ExponentialMovingAverage",
+            [],
+            Slot("gone", "ExponentialMovingAverage", "average"),
+        ),
+    ],
+)
+def test_tf1_slots(key, others, expected):
+    assert slot_of(key, {key, *others}) == expected
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "net/Adam",  # no variable "net": a weight that is called so
+        "Adam",
+        "net/m",
+        "dense/kernel",
+        "net/w_slot_v",
+        "m",
+        "",
+        "/",
+    ],
+)
+def test_without_its_variable_nothing_is_a_slot(key):
+    assert slot_of(key, {key}) is None
+    assert role_of(key, {key}) == "weight"
+
+
+def test_a_weight_below_another_weight_stays_one():
+    keys = {"emb", "emb/proj", "emb/W", "emb/w_1", "emb/kernel/m"}
+    assert {key: role_of(key, keys) for key in keys} == dict.fromkeys(keys, "weight")
+
+
+def test_object_slots():
+    w = object_key("model", "w")
+    m = slot_key("model/w", "optimizer", "m")
+    assert slot_of(m, {w, m}) == Slot(w, "optimizer", "m")
+    keras = object_key("model", "optimizer", "_variables", "3")
+    assert slot_of(keras, {keras}) == Slot(None, "model/optimizer", "3")
+
+
+def test_slots_of_names_kept_as_one_component():
+    keys = {object_key("vars", name) for name in ["net/w", "net/w/Adam_1"]}
+    found = slot_of(object_key("vars", "net/w/Adam_1"), keys)
+    assert found == Slot(object_key("vars", "net/w"), "Adam", "v")
+
+
+def test_roles_of_a_tf1_checkpoint():
+    roles = {
+        "net/w": "weight",
+        "net/w/Adam": "slot",
+        "net/w/Adam_1": "slot",
+        "net/w/ExponentialMovingAverage": "average",
+        "bn/moving_mean": "weight",
+        "bn/moving_mean/ExponentialMovingAverage": "average",
+        "beta1_power": "optimizer",
+        "train_op/beta2_power_1": "optimizer",
+        "current_loss_scale": "optimizer",
+        "loss_scale/good_steps": "optimizer",
+        "global_step": "step",
+        "train_op/global_step": "step",
+        "training/Adam/iter": "step",
+        "training/Adam/beta_1": "optimizer",
+        "training/Adam/net/w/v": "slot",
+        "step": "weight",
+    }
+    assert {key: role_of(key, roles) for key in roles} == roles
+
+
+def test_roles_of_an_object_based_checkpoint():
+    roles = {
+        OBJECT_GRAPH_KEY: "bookkeeping",
+        object_key("save_counter"): "bookkeeping",
+        object_key("model", attribute="OBJECT_CONFIG_JSON"): "bookkeeping",
+        object_key("iterator", attribute="ITERATOR_STATE"): "bookkeeping",
+        object_key("keras_api", "metrics", "0", "total"): "bookkeeping",
+        object_key("model", "w"): "weight",
+        object_key("w"): "weight",
+        object_key("table", attribute="-keys"): "weight",
+        slot_key("model/w", "optimizer", "m"): "slot",
+        slot_key("model/w", "optimizer", "average"): "average",
+        object_key("optimizer", "iter"): "step",
+        object_key("optimizer", "beta_1"): "optimizer",
+        object_key("opt3", "_iterations"): "step",
+        object_key("opt3", "_learning_rate"): "optimizer",
+        object_key("opt3", "_variables", "2"): "slot",
+        # Keras 3 saves the model's own weights below the optimizer
+        object_key("opt3", "_trainable_variables", "0"): "weight",
+        object_key("global_step"): "step",
+        object_key("vars", "global_step"): "step",
+        object_key("vars", "net/w"): "weight",
+        object_key("vars", "net/w/ExponentialMovingAverage"): "average",
+        object_key("vars", "beta1_power"): "optimizer",
+    }
+    assert {key: role_of(key, roles) for key in roles} == roles
+
+
+def test_a_keras_optimizer_that_counts_its_steps_elsewhere():
+    roles = {
+        "dnn/kernel": "weight",
+        "global_step": "step",
+        "training/Adagrad/decay": "optimizer",
+        "training/Adagrad/learning_rate": "optimizer",
+        "training/Adagrad/dnn/kernel/accumulator": "slot",
+    }
+    assert {key: role_of(key, roles) for key in roles} == roles
+
+
+def test_a_weight_beside_a_variable_called_iter_stays_a_weight():
+    keys = {object_key("net", "iter"), object_key("net", "w"), "n/iter", "n/w"}
+    assert role_of(object_key("net", "w"), keys) == "weight"
+    assert role_of("n/w", keys) == "weight"
+
+
+def test_what_ggt_keeps_for_all_variables():
+    keys = {"flat_grad", "grad_buffer", "moment1", "w"}
+    assert role_of("moment1", keys) == "optimizer"
+    assert role_of("moment1", {"moment1", "w"}) == "weight"

@@ -1,0 +1,171 @@
+import struct
+
+import cramjam
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tf_ckpt_migrate.errors import (
+    ChecksumError,
+    CorruptCheckpointError,
+    TruncatedFileError,
+)
+from tf_ckpt_migrate.table import crc32c
+from tf_ckpt_migrate.table.block import (
+    TRAILER_SIZE,
+    BlockBuilder,
+    block_contents,
+    iterate_block,
+    sealed,
+    shared_prefix,
+)
+from tf_ckpt_migrate.table.coding import put_varint
+
+ENTRIES = st.dictionaries(st.binary(max_size=300), st.binary(max_size=300))
+
+
+def built(entries, restart_interval=16):
+    builder = BlockBuilder(restart_interval)
+    for key, value in entries:
+        builder.add(key, value)
+    return builder.finish()
+
+
+def stored(contents: bytes, kind: int) -> bytes:
+    typed = contents + bytes([kind])
+    return typed + struct.pack("<I", crc32c.mask(crc32c.value(typed)))
+
+
+def uint32(*numbers: int) -> bytes:
+    return struct.pack(f"<{len(numbers)}I", *numbers)
+
+
+def test_bytes_of_a_block():
+    block = built([(b"dense/bias", b"B"), (b"dense/kernel", b"K")])
+    first = b"\x00\x0a\x01dense/biasB"
+    second = b"\x06\x06\x01kernelK"
+    assert block == first + second + uint32(0, 1)
+
+
+def test_an_empty_block_has_one_restart():
+    assert BlockBuilder().finish() == uint32(0, 1)
+    assert not BlockBuilder()
+
+
+def test_a_restart_begins_with_a_whole_key():
+    block = built([(b"a1", b""), (b"a2", b""), (b"a3", b"")], restart_interval=2)
+    third = b"\x00\x02\x00a3"
+    assert block == b"\x00\x02\x00a1" + b"\x01\x01\x002" + third + uint32(0, 9, 2)
+
+
+@pytest.mark.parametrize("interval", [1, 2, 16])
+@given(entries=ENTRIES)
+def test_entries_come_back(interval, entries):
+    entries = sorted(entries.items())
+    block = built(entries, interval)
+    assert list(iterate_block(block, "t")) == entries
+    view = memoryview(block)
+    assert [(k, bytes(v)) for k, v in iterate_block(view, "t")] == entries
+
+
+@given(entries=ENTRIES)
+def test_size_is_known_before_the_end(entries):
+    builder = BlockBuilder()
+    for key, value in sorted(entries.items()):
+        builder.add(key, value)
+    assert bool(builder) == bool(entries)
+    assert builder.size == len(builder.finish())
+
+
+@given(st.binary(), st.binary(), st.binary())
+def test_shared_prefix(prefix, a, b):
+    expected = len(prefix)
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        expected += 1
+    assert shared_prefix(prefix + a, prefix + b) == expected
+
+
+@pytest.mark.parametrize(
+    ("block", "error", "message"),
+    [
+        (b"", TruncatedFileError, "f: a block of 0 bytes"),
+        (uint32(2), CorruptCheckpointError, "f: 2 restarts do not fit 4 bytes"),
+        (uint32(2**32 - 1), CorruptCheckpointError, "4,294,967,295 restarts"),
+        (b"\x01\x01\x00k" + uint32(0, 1), CorruptCheckpointError, "at 0 shares more"),
+        (b"\x00\x02\x00k" + uint32(0, 1), TruncatedFileError, "at 0 exceeds"),
+        (b"\x00\x01\x02kv" + uint32(0, 1), TruncatedFileError, "at 0 exceeds"),
+        (b"\x00\x00" + uint32(0, 1), TruncatedFileError, "at 0 exceeds"),
+        (b"\x80" * 10 + uint32(0, 1), CorruptCheckpointError, "exceeds 64 bits"),
+    ],
+)
+def test_a_block_that_contradicts_itself(block, error, message):
+    with pytest.raises(error, match=message):
+        list(iterate_block(block, "f"))
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_give_entries_or_an_error_of_ours(block):
+    try:
+        entries = list(iterate_block(block, "t"))
+    except CorruptCheckpointError:
+        return
+    assert sum(len(value) for _, value in entries) <= len(block)
+
+
+def test_a_sealed_block_is_plain_and_comes_back():
+    block = built([(b"k", b"v")])
+    on_disk = sealed(block)
+    assert on_disk == stored(block, 0)
+    assert len(on_disk) == len(block) + TRAILER_SIZE
+    assert block_contents(on_disk, "t") == block
+    assert block_contents(memoryview(on_disk), "t") == block
+
+
+def test_every_flipped_bit_of_a_stored_block_is_noticed():
+    on_disk = sealed(built([(b"key", b"value")]))
+    for bit in range(8 * len(on_disk)):
+        damaged = bytearray(on_disk)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ChecksumError, match="f: checksum mismatch"):
+            block_contents(bytes(damaged), "f")
+
+
+@given(entries=ENTRIES)
+def test_a_snappy_block_comes_back(entries):
+    block = built(sorted(entries.items()))
+    packed = bytes(cramjam.snappy.compress_raw(block))
+    assert block_contents(stored(packed, 1), "t") == block
+
+
+def test_the_most_that_snappy_can_pack_is_not_refused():
+    block = bytes(1 << 20)
+    packed = bytes(cramjam.snappy.compress_raw(block))
+    assert len(packed) < len(block) / 20
+    assert block_contents(stored(packed, 1), "t") == block
+
+
+def test_a_snappy_bomb_is_refused_before_it_is_unpacked():
+    bomb = put_varint(2**32 - 1) + b"\x00a"
+    with pytest.raises(CorruptCheckpointError, match="promise 4,294,967,295"):
+        block_contents(stored(bomb, 1), "f")
+
+
+@pytest.mark.parametrize("packed", [b"", b"\x05\x10abc", b"\x02\xfe\x01\x00"])
+def test_damaged_snappy(packed):
+    with pytest.raises(CorruptCheckpointError, match=r"^f"):
+        block_contents(stored(packed, 1), "f")
+
+
+@given(st.binary(max_size=60))
+def test_any_snappy_bytes_give_a_block_or_an_error_of_ours(packed):
+    try:
+        block_contents(stored(packed, 1), "t")
+    except CorruptCheckpointError:
+        return
+
+
+def test_an_unknown_compression_is_named():
+    with pytest.raises(CorruptCheckpointError, match="f: compression type 2 "):
+        block_contents(stored(b"", 2), "f")

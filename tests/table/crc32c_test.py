@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tf_ckpt_migrate.table import crc32c
+
+ISCSI_READ = bytes.fromhex(
+    "01c00000000000000000000000000000"
+    "14000000000004000000001400000018"
+    "28000000000000000200000000000000"
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "crc"),
+    [
+        (b"", 0),
+        # RFC 3720, B.4
+        (bytes(32), 0x8A9136AA),
+        (b"\xff" * 32, 0x62A8AB43),
+        (bytes(range(32)), 0x46DD794E),
+        (bytes(reversed(range(32))), 0x113FDB5C),
+        (ISCSI_READ, 0xD9963A56),
+    ],
+)
+def test_known_answers(data, crc):
+    assert crc32c.value(data) == crc
+    assert crc32c.value(memoryview(data)) == crc
+    assert crc32c.value(np.frombuffer(data, np.uint8)) == crc
+
+
+def test_mask_rotates_and_adds():
+    # By hand: 0x8A9136AA rotated right by 15 is 0x6D551522, plus 0xA282EAD8.
+    assert crc32c.mask(0x8A9136AA) == 0x0FD7FFFA
+    assert crc32c.mask(0) == 0xA282EAD8
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_unmask_is_the_inverse(crc):
+    assert crc32c.unmask(crc32c.mask(crc)) == crc
+    assert crc32c.mask(crc32c.unmask(crc)) == crc
+    assert 0 <= crc32c.mask(crc) < 2**32
+
+
+@given(st.binary(), st.binary())
+def test_extend_continues(head, tail):
+    whole = crc32c.value(head + tail)
+    assert crc32c.extend(crc32c.value(head), tail) == whole
+
+
+def test_an_array_of_any_dtype_is_its_bytes():
+    array = np.arange(6, dtype="<f4").reshape(2, 3)
+    assert crc32c.value(array) == crc32c.value(array.tobytes())
