@@ -102,7 +102,9 @@ def test_rename_and_diff_with_the_same_rule(command, adam, tmp_path):
 
 def test_a_map_in_a_file(command, adam, tmp_path):
     rules = tmp_path / "map.yaml"
-    rules.write_text("- net/: model/\n- {rule: drop, role: slot}\n- {rule: keep, source: /}\n")
+    rules.write_text(
+        "- net/: model/\n- {rule: drop, role: slot}\n- {rule: keep, source: /}\n"
+    )
     outcome = command("convert", adam, tmp_path / "m", f"--map={rules}")
     assert outcome.status == 0, outcome.err
 
@@ -127,7 +129,7 @@ def test_a_map_that_is_none(command, adam, tmp_path, text, told):
 def test_what_has_no_place_is_refused_with_the_flags_that_help(command, adam, tmp_path):
     outcome = command("convert", adam, tmp_path / "m", "--rename=net/=model/")
     assert (outcome.status, outcome.out) == (1, "")
-    assert "add --drop_role=optimizer to leave the 2 key(s)" in outcome.err
+    assert "add --drop_role=optimizer to leave 2 of them" in outcome.err
     assert "pass --unmatched=drop or --unmatched=keep" in outcome.err
     assert not list(tmp_path.iterdir())
 
@@ -169,8 +171,8 @@ def test_the_state_file_is_written_on_request(command, adam, tmp_path):
     flags = ["--to=tf2", "--update_state_file", "--data=copy"]
     outcome = command("convert", adam, tmp_path / "m-1", *flags)
     assert "1 shard copied" in outcome.out
-    assert (tmp_path / "checkpoint").read_text().startswith(
-        'model_checkpoint_path: "m-1"'
+    assert (
+        (tmp_path / "checkpoint").read_text().startswith('model_checkpoint_path: "m-1"')
     )
 
 
@@ -199,7 +201,9 @@ def test_prune(command, adam, tmp_path):
 
 def test_merge(command, adam, tmp_path):
     command("prune", adam, tmp_path / "weights")
-    command("prune", adam, tmp_path / "rest", "--drop=net/b", "--drop=net/w", "--drop=g.*")
+    command(
+        "prune", adam, tmp_path / "rest", "--drop=net/b", "--drop=net/w", "--drop=g.*"
+    )
     outcome = command(
         "merge", tmp_path / "weights", tmp_path / "rest", f"--output={tmp_path / 'm'}"
     )

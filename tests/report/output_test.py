@@ -89,4 +89,8 @@ def test_human_bytes(size, text):
 
 
 def test_counted():
-    assert [counted(n, "key") for n in (0, 1, 1000)] == ["0 keys", "1 key", "1,000 keys"]
+    assert [counted(n, "key") for n in (0, 1, 1000)] == [
+        "0 keys",
+        "1 key",
+        "1,000 keys",
+    ]

@@ -60,14 +60,14 @@ class CheckpointDiff(NamedTuple):
     Attributes:
       a: Prefix of the first.
       b: Prefix of the second.
-      only_in_a: Keys that the second lacks, as the first has them.
+      only_in_a: Keys that the second lacks, as the assignment map renames them.
       only_in_b: Keys that the first lacks.
       specs: Tensors of another dtype or shape.
       values: Tensors of other values.
       equal_count: How many tensors are equal.
       left_out: Keys of the first that the assignment map drops.
-      renamed: Keys of the second that another one of the first was compared with, and
-        which.
+      renamed: What the assignment map renames: keys for the second with those of the
+        first.
     """
 
     a: str
@@ -171,20 +171,19 @@ class _Comparison(NamedTuple):
                 specs.append(SpecDifference(key, str(origins[key].spec), str(spec)))
             elif (found := self._difference(origins[key], key)).elements:
                 values.append(ValueDifference(key, spec.size, found))
-        only_in_a = [o.sources for key, o in origins.items() if key not in self.b]
         return CheckpointDiff(
             self.a.prefix,
             self.b.prefix,
-            tuple(sorted({source for sources in only_in_a for source in sources})),
+            tuple(sorted(key for key in origins if key not in self.b)),
             tuple(sorted(key for key in self.b if key not in origins)),
             tuple(specs),
             tuple(values),
             len(common) - len(specs) - len(values),
             left_out,
             {
-                key: " + ".join(origins[key].sources)
-                for key in common
-                if origins[key].sources != (key,)
+                key: " + ".join(origin.sources)
+                for key, origin in sorted(origins.items())
+                if origin.sources != (key,)
             },
         )
 

@@ -19,7 +19,8 @@ def compared(diff: CheckpointDiff) -> Iterator[str | Table]:
     yield f"a: {diff.a}"
     yield f"b: {diff.b}"
     yield _verdict(diff)
-    yield from _listed("only in a", diff.only_in_a)
+    only_in_a = [_name(diff, key) for key in diff.only_in_a]
+    yield from _listed("only in a", only_in_a)
     yield from _listed("only in b", diff.only_in_b)
     if diff.specs:
         yield ""
@@ -43,7 +44,7 @@ def _verdict(diff: CheckpointDiff) -> str:
     if diff.left_out:
         found.append(f"{len(diff.left_out):,} of a left out by the map")
     if diff.renamed:
-        found.append(f"{len(diff.renamed):,} compared under another key")
+        found.append(f"{len(diff.renamed):,} renamed by the map")
     return ("equal: " if diff.equal else "different: ") + ", ".join(found)
 
 

@@ -8,7 +8,10 @@ __all__ = ["in_shell"]
 
 _TEXT = r"(?P<q>['\"])(?P<{}>.*?)(?P=q)"
 _SPELLINGS = (
-    (re.compile(r"\bDrop\(role=" + _TEXT.format("role") + r"\)"), r"--drop_role=\g<role>"),
+    (
+        re.compile(r"\bDrop\(role=" + _TEXT.format("role") + r"\)"),
+        r"--drop_role=\g<role>",
+    ),
     (
         re.compile(r"\bDrop\((?:source=|pattern=)?" + _TEXT.format("key") + r"\)"),
         r"--drop '\g<key>'",
@@ -18,7 +21,9 @@ _SPELLINGS = (
         r"--rename '\g<old>=\g<new>'",
     ),
     (
-        re.compile(r'\b(?P<name>unmatched|unmet|data|precedence|names)="(?P<word>\w+)"'),
+        re.compile(
+            r'\b(?P<name>unmatched|unmet|data|precedence|names)="(?P<word>\w+)"'
+        ),
         r"--\g<name>=\g<word>",
     ),
     (re.compile(r"\boverwrite=True \((?P<flag>--overwrite)\)"), r"\g<flag>"),
