@@ -38,7 +38,7 @@ def test_every_bit_is_covered(order):
     for position in range(len(data)):
         flipped = bytearray(data)
         flipped[position] ^= 1
-        with pytest.raises(CorruptCheckpointError, match="^here"):
+        with pytest.raises(CorruptCheckpointError, match=r"^here"):
             check_variants(bytes(flipped), 3, crc, "here", order=order)
 
 

@@ -55,10 +55,10 @@ def test_an_absolute_path_of_a_machine_that_is_gone(goldens):
     folder = goldens / "tf1_15/model_directory_elsewhere/run"
     found = locate(folder)
     assert found.prefix == str(folder / "model.ckpt-3")
-    assert found.notes == (
-        f"{str(folder / 'checkpoint')!r} names '/gone/machine/model/model.ckpt-3', "
-        f"which is gone; {str(folder / 'model.ckpt-3')!r} is read instead",
-    )
+    (note,) = found.notes
+    state = str(folder / "checkpoint")
+    assert note.startswith(f"{state!r} names '/gone/machine/model/model.ckpt-3', which")
+    assert note.endswith(f"is gone; {found.prefix!r} is read instead")
 
 
 def test_a_state_file_that_names_a_deleted_checkpoint(copied):
@@ -140,10 +140,9 @@ def test_v2_wins_over_v1_of_the_same_prefix_and_says_so(goldens):
     path = str(goldens / "tf1_15/saver_v1_and_v2/model.ckpt")
     found = locate(path)
     assert (found.prefix, found.v1_files) == (path, ())
-    assert found.notes == (
-        f"{path!r} is of a V1 checkpoint of the same prefix, perhaps of another step; "
-        "the one with an index is read, as TensorFlow does",
-    )
+    (note,) = found.notes
+    assert note.startswith(f"{path!r} is of a V1 checkpoint of the same prefix")
+    assert note.endswith("the one with an index is read, as TensorFlow does")
 
 
 def test_a_sharded_v1_checkpoint_by_prefix_shard_pattern_and_directory(goldens):

@@ -34,8 +34,8 @@ def in_shell(message: str) -> str:
     """Return an error's message with the calls that it advises spelled as flags.
 
     Example:
-      >>> in_shell("add Drop(role='slot') or pass unmatched=\\"keep\\"")
-      'add --drop_role=slot or pass --unmatched=keep'
+      >>> in_shell('add Drop("step") or pass unmatched="keep"')
+      "add --drop 'step' or pass --unmatched=keep"
     """
     for call, flag in _SPELLINGS:
         message = call.sub(flag, message)

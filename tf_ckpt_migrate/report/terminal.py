@@ -9,7 +9,7 @@ from rich import table as rich_table
 from rich.console import Console
 from rich.text import Text
 
-from tf_ckpt_migrate.checkpoint.text import Table
+from tf_ckpt_migrate.checkpoint.text import Table, plain_text
 
 __all__ = ["write_to_terminal"]
 
@@ -20,13 +20,23 @@ _STYLES = {
     "problem:": "bold red",
     "note:": "yellow",
 }
+_INDENT = "    "
 
 
 def write_to_terminal(blocks: Iterable[str | Table], stream: TextIO) -> None:
-    """Write lines and tables as wide as the terminal is; what is longer is folded."""
-    console = Console(file=stream, highlight=False, soft_wrap=False)
+    """Write lines and tables no wider than the terminal is, and all of them.
+
+    A table that is too wide has the first cell of each row on a line of its own, and
+    what is still too long is folded.
+    """
+    console = Console(file=stream, highlight=False)
     for block in blocks:
-        console.print(_laid_out(block) if isinstance(block, Table) else _styled(block))
+        if not isinstance(block, Table):
+            console.print(_styled(block))
+        elif max(map(len, plain_text([block]).splitlines())) <= console.width:
+            console.print(_laid_out(block))
+        else:
+            console.print(_stacked(block))
 
 
 def _styled(line: str) -> Text:
@@ -40,11 +50,21 @@ def _laid_out(table: Table) -> rich_table.Table:
     for name in table.columns:
         number = name.startswith(">")
         laid_out.add_column(
-            Text(name.lstrip(">")),
-            justify="right" if number else "left",
-            overflow="fold",
-            no_wrap=number,
+            Text(name.lstrip(">")), justify="right" if number else "left", no_wrap=True
         )
     for row in table.rows:
         laid_out.add_row(*map(Text, row))
     return laid_out
+
+
+def _stacked(table: Table) -> Text:
+    names = [table.columns[0], *(row[0] for row in table.rows)]
+    rest = Table(table.columns[1:], [row[1:] for row in table.rows])
+    details = plain_text([rest]).splitlines() if rest.columns else [""] * len(names)
+    lines = [
+        f"{name}\n{_INDENT}{detail}" if detail else name
+        for name, detail in zip(names, details, strict=True)
+    ]
+    stacked = Text("\n".join(lines), overflow="fold")
+    stacked.stylize("bold", 0, len(lines[0]))
+    return stacked
