@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import record_latest
 from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
+from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.conversion.layout import (
     GUIDE_ROOT,
     guide_key,
@@ -55,6 +58,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     data: DataMode = "auto",
     update_state_file: bool = False,
     shards: int | None = None,
+    object_graph: bool | None = None,
 ) -> ConversionResult:
     """Write the checkpoint that a plan describes.
 
@@ -73,6 +77,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         output as the latest.
       shards: None takes over whole shards; a number copies the bytes that are referred
         to, and no others, into so many new ones.
+      object_graph: Whether the output is object-based; None to see it by its keys.
 
     Returns:
       What was written, and how; as a path it is ``output_prefix``.
@@ -94,7 +99,9 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     prefix = os.fspath(output_prefix)
     reader = opened(plan.source if source is None else source)
     _check(plan, reader)
-    like = _like(plan, reader)
+    if object_graph is None:
+        object_graph = _has_object_keys(plan, reader)
+    like = _like(plan, object_graph=object_graph)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
     contents: dict[str, Reference | Value] = {}
     for move in plan.moves:
@@ -106,7 +113,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     for kept in plan.kept_targets:
         if like is not None:
             contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
-    added = _graph_contents(plan, reader, like)
+    added = _graph_contents(plan, reader, like) if object_graph else {}
     made = write_output(
         prefix,
         {**contents, **added},
@@ -138,7 +145,7 @@ def _check(plan: MigrationPlan, reader: CheckpointReader) -> None:
     plan.check({key: specs[key] for key in specs if key not in derived})
 
 
-def _needs_graph(plan: MigrationPlan, reader: CheckpointReader) -> bool:
+def _has_object_keys(plan: MigrationPlan, reader: CheckpointReader) -> bool:
     """Return whether the output has object-based keys.
 
     A variable of a name-based checkpoint may be called like one; it is none.
@@ -147,17 +154,17 @@ def _needs_graph(plan: MigrationPlan, reader: CheckpointReader) -> bool:
     return any(
         is_object_key(move.target) and not (named and move.is_kept)
         for move in plan.moves
-    )
+    ) or any(is_object_key(kept.name) for kept in plan.kept_targets)
 
 
-def _like(plan: MigrationPlan, reader: CheckpointReader) -> CheckpointReader | None:
+def _like(plan: MigrationPlan, *, object_graph: bool) -> CheckpointReader | None:
     """Return the checkpoint that the result is to be like, where anything needs it."""
     if not plan.target and plan.kept_targets:
         raise PlanError(
             f"{plan.kept_targets[0].name!r} keeps the value it has in the target, but "
             "the plan names no target checkpoint; name one in its field 'target'"
         )
-    needed = bool(plan.kept_targets) or _needs_graph(plan, reader)
+    needed = object_graph or bool(plan.kept_targets)
     return opened(plan.target) if plan.target and needed else None
 
 
@@ -170,25 +177,38 @@ def _graph_contents(
     reader: CheckpointReader,
     like: CheckpointReader | None,
 ) -> dict[str, Value]:
-    """Return the object graph that fits the output's keys, if they need one."""
-    if not _needs_graph(plan, reader):
-        return {}
+    """Return the object graph that fits the output's keys, and what else it needs."""
     if like is not None and like.object_graph is not None:
         return {OBJECT_GRAPH_KEY: string_value(like.get_tensor(OBJECT_GRAPH_KEY))}
-    if reader.object_graph is not None:
-        renames: dict[str, list[str]] = {}
-        for move in plan.moves:
-            for key in move.sources:
-                renames.setdefault(key, []).append(move.target)
-        graph = rewritten_graph(reader.object_graph, renames)
-        return {OBJECT_GRAPH_KEY: string_value(graph)}
-    keys = [_named_key(move) for move in plan.moves]
+    graphs: list[bytes] = []
+    graph = reader.object_graph
+    known = {a.checkpoint_key for a in graph.attributes} if graph else set[str]()
+    moves = [move for move in plan.moves if move.sources[0] not in known]
+    if graph is not None and len(moves) < len(plan.moves):
+        graphs.append(rewritten_graph(graph, _targets_by_source(plan)))
+    keys = [_named_key(move) for move in moves]
     added: dict[str, Value] = {}
-    if SAVE_COUNTER_KEY not in {move.target for move in plan.moves}:
+    if not graphs and SAVE_COUNTER_KEY not in {move.target for move in moves}:
         keys.append((SAVE_COUNTER_KEY, ObjectKey(("save_counter",)), "save_counter"))
         added[SAVE_COUNTER_KEY] = _zero_counter()
-    graph = built_graph((k, parsed, name) for k, parsed, name in keys if parsed)
-    return {**added, OBJECT_GRAPH_KEY: string_value(graph)}
+    if keys:
+        named = ((key, parsed, name) for key, parsed, name in keys if parsed)
+        graphs.append(built_graph(named))
+    return {**added, OBJECT_GRAPH_KEY: string_value(_joined(graphs))}
+
+
+def _targets_by_source(plan: MigrationPlan) -> dict[str, list[str]]:
+    targets: dict[str, list[str]] = {}
+    for move in plan.moves:
+        for key in move.sources:
+            targets.setdefault(key, []).append(move.target)
+    return targets
+
+
+def _joined(graphs: Sequence[bytes]) -> bytes:
+    if len(graphs) == 1:
+        return graphs[0]
+    return joined_graphs([ObjectGraph(graph, "a new object graph") for graph in graphs])
 
 
 def _named_key(move: Move) -> tuple[str, ObjectKey | None, str]:

@@ -224,4 +224,5 @@ def convert_tf2_to_tf1(  # noqa: PLR0913 the options of every conversion, by key
         overwrite=overwrite,
         data=data,
         update_state_file=update_state_file,
+        object_graph=False,
     )
