@@ -210,6 +210,13 @@ def inspect_checkpoint(
       NotACheckpointError: If the file is of another kind.
       CorruptCheckpointError: If the index is damaged, or with ``values`` any tensor.
       MissingShardError: With ``values``, if a file of the checkpoint is missing.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [1.0, 3.0], "w/Adam": [0.0, 0.0]}) as prefix:
+      ...     found = inspect_checkpoint(prefix, values=True)
+      >>> found.parameters, found.tensors[0].statistics.mean
+      (2, 2.0)
     """
     reader = load_checkpoint(ckpt_dir_or_file)
     keys = reader.specs

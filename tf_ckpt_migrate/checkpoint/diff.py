@@ -132,6 +132,16 @@ def diff_checkpoints(
       CheckpointNotFoundError: If there is no checkpoint at one of the paths.
       CorruptCheckpointError: If a tensor that must be read is damaged.
       PlanError: If the map does not fit the keys of ``a``.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with (
+      ...     example_checkpoint({"old/w": [1.0, 2.0]}) as a,
+      ...     example_checkpoint({"new/w": [1.0, 2.5]}) as b,
+      ... ):
+      ...     diff = diff_checkpoints(a, b, assignment_map={"old/": "new/"})
+      >>> diff.equal, diff.values[0].key, diff.values[0].difference.max_abs
+      (False, 'new/w', 0.5)
     """
     comparison = _Comparison(
         load_checkpoint(a), load_checkpoint(b), Tolerance(rtol, atol)

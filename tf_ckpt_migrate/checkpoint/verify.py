@@ -79,6 +79,12 @@ def verify_checkpoint(
       CheckpointNotFoundError: If there is no checkpoint.
       AmbiguousCheckpointError: If there are several.
       NotACheckpointError: If the file is of another kind.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [1.0, 3.0]}) as prefix:
+      ...     verify_checkpoint(prefix).ok
+      True
     """
     try:
         reader = load_checkpoint(ckpt_dir_or_file)
