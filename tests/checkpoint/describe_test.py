@@ -230,7 +230,12 @@ def test_scopes_divide_what_holds_more_than_half():
 
 def test_scopes_stay_few():
     keys = [f"net/layer_{n}/w" for n in range(5000)]
-    assert scopes_of(keys) == ["net/"]
+    assert scopes_of(keys) == ["net/layer_*/"]
+    keys = [f"net/block_{n}/layer_{n % 7}/w" for n in range(5000)]
+    assert scopes_of(keys) == [f"net/block_*/layer_{n}/" for n in range(7)]
+    assert scopes_of([f"v{n}/{w}" for n in range(999) for w in "ab"]) == ["v*/"]
+    assert scopes_of([f"{chr(n)}/w" for n in range(200, 999)]) == [""]
+    assert scopes_of([]) == []
     assert scopes_of(map(str, range(5000))) == [""]
 
 

@@ -175,7 +175,7 @@ def test_no_directory(tmp_path):
 
 
 def test_a_misspelt_prefix_is_told_the_nearest(checkpoint):
-    path = checkpoint.replace("model.ckpt", "modle.ckpt")
+    path = checkpoint.replace("model.ckpt", "model.ckp")
     folder = os.path.dirname(checkpoint)
     assert message(CheckpointNotFoundError, path) == (
         f"no checkpoint at {path!r}; in {folder!r} there is: {checkpoint!r}"

@@ -24,6 +24,10 @@ class Terminal(io.StringIO):
         return True
 
 
+def uncoloured(stream):
+    return re.sub(r"\x1b\[[\d;]*m", "", stream.getvalue())
+
+
 def test_a_pipe_gets_all_of_it_uncut():
     stream = io.StringIO()
     write(BLOCKS, stream)
@@ -40,12 +44,42 @@ def test_a_terminal_gets_all_of_it_folded(width, monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     stream = Terminal()
     write(BLOCKS, stream)
-    text = re.sub(r"\x1b\[[\d;]*m", "", stream.getvalue())
+    text = uncoloured(stream)
     assert max(map(len, text.splitlines())) <= width
     assert "[2, 3]" in text  # no markup
     folded = "".join(line.split("  ")[0].strip() for line in text.splitlines())
     assert LONG in folded
     assert "1,024" in text
+
+
+def test_a_wide_table_has_names_on_lines_of_their_own(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "24")
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    table = Table(("key", "dtype", ">bytes"), [("scope/kernel", "float32", "24")])
+    write([table, Table(("only in a",), [("scope/scope/scope/b",)])], stream)
+    lines = [line.rstrip() for line in uncoloured(stream).splitlines()]
+    assert lines == [
+        "key",
+        "    dtype    bytes",
+        "scope/kernel",
+        "    float32     24",
+        "only in a",
+        "scope/scope/scope/b",
+    ]
+
+
+def test_only_a_terminal_cuts_what_is_long(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    rows = [(f"key_{n}",) for n in range(500)]
+    terminal, pipe = Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        write(["a", "b", "c", Table(("key",), rows)], stream, most=2)
+    cut = "… and 498 more; redirect the output to see all\n"
+    assert terminal.getvalue().split("c")[0].startswith("a\nb\nkey")
+    assert cut in terminal.getvalue()
+    assert "… and 1 more" in terminal.getvalue()
+    assert pipe.getvalue().count("\n") == 504
 
 
 def test_differences_are_red_on_a_terminal(monkeypatch):

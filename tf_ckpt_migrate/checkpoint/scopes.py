@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -23,23 +24,27 @@ def grouped_by_scope(homes: Mapping[str, str]) -> dict[str, list[str]]:
         name kept in it as one component counts as the scopes that it names.
 
     Returns:
-      Scopes with their keys, both in the order of ``homes``; "" is no scope.
+      Scopes with their keys, both in the order of ``homes``; "" is no scope. Where too
+      many scopes differ in numbers only, they are one: ``layer_*/``.
 
     Example:
       >>> grouped_by_scope({"n/a/w": "n/a/w", "n/a/w/Adam": "n/a/w", "step": "step"})
       {'n/a/': ['n/a/w', 'n/a/w/Adam'], '': ['step']}
     """
     paths = {key: _path(home) for key, home in homes.items()}
-    groups = _divided((), paths)
+    groups: dict[_Path, list[str]] = {(): [*paths]} if paths else {}
     while groups:
         largest = max(groups, key=lambda scope: len(groups[scope]))
-        parts = _divided(largest, {key: paths[key] for key in groups[largest]})
-        if (
-            2 * len(groups[largest]) <= len(paths)
-            or parts.keys() == {largest}
-            or len(groups) + len(parts) > _MOST_GROUPS + 1
-        ):
+        if largest and 2 * len(groups[largest]) <= len(paths):
             break
+        inside = {key: paths[key] for key in groups[largest]}
+        parts = _divided(largest, inside)
+        if len(groups) + len(parts) > _MOST_GROUPS + 1:
+            inside = _without_numbers(inside, len(largest))
+            parts = _divided(largest, inside)
+        if parts.keys() == {largest} or len(groups) + len(parts) > _MOST_GROUPS + 1:
+            break
+        paths |= inside
         groups = _replaced(groups, largest, parts)
     return {"".join(f"{name}/" for name in scope): groups[scope] for scope in groups}
 
@@ -56,6 +61,16 @@ def _divided(scope: _Path, paths: dict[str, _Path]) -> dict[_Path, list[str]]:
     for key, path in paths.items():
         groups.setdefault(path[:depth] if len(path) > depth else scope, []).append(key)
     return groups
+
+
+def _without_numbers(paths: dict[str, _Path], depth: int) -> dict[str, _Path]:
+    """Return paths with ``*`` for every number in the scope at ``depth``."""
+    return {
+        key: (*path[:depth], re.sub(r"\d+", "*", path[depth]), *path[depth + 1 :])
+        if len(path) > depth + 1
+        else path
+        for key, path in paths.items()
+    }
 
 
 def _replaced(

@@ -43,5 +43,5 @@ def execute(arguments: argparse.Namespace) -> int:
     most = {"all": None, "none": 0}.get(
         arguments.tensors, _MOST_ON_A_TERMINAL if is_terminal(sys.stdout) else None
     )
-    write(described(description, most), sys.stdout)
+    write(described(description, most), sys.stdout, most=most)
     return 0

@@ -1,6 +1,7 @@
 """Writes lines and tables to a stream: plain into a pipe, laid out on a terminal.
 
-What goes into a pipe is whole and stable; only on a terminal are cells folded.
+What goes into a pipe is whole and stable; only on a terminal are cells folded, and long
+tables and texts cut.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty()
 
 
-def write(blocks: Iterable[str | Table], stream: TextIO) -> None:
+def write(
+    blocks: Iterable[str | Table], stream: TextIO, *, most: int | None = 200
+) -> None:
     """Write lines and tables.
 
     Args:
       blocks: What to write.
       stream: Where to.
+      most: How many rows of a table, and lines, a terminal shows; None for all.
 
     Example:
       >>> import sys
@@ -35,6 +39,6 @@ def write(blocks: Iterable[str | Table], stream: TextIO) -> None:
     if is_terminal(stream):
         from tf_ckpt_migrate.report.terminal import write_to_terminal
 
-        write_to_terminal(blocks, stream)
+        write_to_terminal(blocks, stream, most)
     else:
         stream.write(plain_text(blocks) + "\n")

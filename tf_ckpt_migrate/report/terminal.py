@@ -23,20 +23,43 @@ _STYLES = {
 _INDENT = "    "
 
 
-def write_to_terminal(blocks: Iterable[str | Table], stream: TextIO) -> None:
-    """Write lines and tables no wider than the terminal is, and all of them.
+def write_to_terminal(
+    blocks: Iterable[str | Table], stream: TextIO, most: int | None = None
+) -> None:
+    """Write lines and tables no wider than the terminal is.
 
     A table that is too wide has the first cell of each row on a line of its own, and
     what is still too long is folded.
+
+    Args:
+      blocks: What to write.
+      stream: The terminal.
+      most: How many rows of a table, and how many lines, to show; None for all.
     """
     console = Console(file=stream, highlight=False)
+    lines = 0
     for block in blocks:
-        if not isinstance(block, Table):
+        if isinstance(block, Table):
+            _write_table(block._replace(rows=block.rows[:most]), console)
+            _tell_rest(len(block.rows), most, console)
+            continue
+        lines += 1
+        if most is None or lines <= most:
             console.print(_styled(block))
-        elif max(map(len, plain_text([block]).splitlines())) <= console.width:
-            console.print(_laid_out(block))
-        else:
-            console.print(_stacked(block))
+    _tell_rest(lines, most, console)
+
+
+def _tell_rest(count: int, most: int | None, console: Console) -> None:
+    if most is not None and count > most:
+        rest = f"… and {count - most:,} more; redirect the output to see all"
+        console.print(Text(rest, style="dim"))
+
+
+def _write_table(table: Table, console: Console) -> None:
+    if max(map(len, plain_text([table]).splitlines())) <= console.width:
+        console.print(_laid_out(table))
+    else:
+        console.print(_stacked(table))
 
 
 def _styled(line: str) -> Text:
