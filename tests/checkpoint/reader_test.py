@@ -16,6 +16,7 @@ from tf_ckpt_migrate.checkpoint.reader import (
 from tf_ckpt_migrate.errors import (
     ChecksumError,
     MissingShardError,
+    NotACheckpointError,
     TensorNotFoundError,
     TruncatedFileError,
 )
@@ -148,6 +149,16 @@ def test_an_index_with_a_flipped_bit(checkpoint):
     damage(f"{checkpoint}.index", 20)
     with pytest.raises(ChecksumError, match="checksum mismatch"):
         load_checkpoint(checkpoint)
+
+
+@pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+def test_a_file_that_is_a_git_lfs_pointer(checkpoint, suffix):
+    path = checkpoint + suffix
+    with open(path, "wb") as file:
+        file.write(b"version https://git-lfs\n")
+    with pytest.raises(NotACheckpointError, match="is a Git LFS pointer") as caught:
+        load_checkpoint(checkpoint)["net/dense_1/kernel"]
+    assert repr(path) in str(caught.value)
 
 
 def test_every_bit_of_a_shard_is_covered(checkpoint):

@@ -156,6 +156,13 @@ def test_as_a_module_and_piped_the_same_each_time(goldens):
     assert first.stdout.count("\n") > 6000
 
 
+def test_names_need_not_fit_the_encoding(goldens):
+    arguments = ["-m", "tf_ckpt_migrate", "inspect", goldens / "tf1_15/names"]
+    done = python(*arguments, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\x" in done.stdout or "\\u" in done.stdout
+
+
 @pytest.mark.parametrize("golden", ["tf1_15/many_keys", "tf1_15/saved_model/model"])
 def test_inspect_imports_only_what_it_needs(goldens, golden):
     code = (

@@ -82,6 +82,19 @@ def test_only_a_terminal_cuts_what_is_long(monkeypatch):
     assert pipe.getvalue().count("\n") == 504
 
 
+@pytest.mark.parametrize("width", [20, 80])
+def test_names_cannot_steer_the_terminal(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    evil = "w\x1b[2J\r\n\u202eb"
+    for stream in (Terminal(), io.StringIO()):
+        write([evil, Table(("key", ">bytes"), [(evil, "8")])], stream)
+        text = uncoloured(stream)
+        assert not set(text) & set("\x1b\r\u202e")
+        folded = "".join(line.rstrip() for line in text.splitlines())
+        assert folded.count(r"w\x1b[2J\r\n\u202eb") == 2
+
+
 def test_differences_are_red_on_a_terminal(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)

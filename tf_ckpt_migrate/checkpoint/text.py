@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["Table", "counted", "human_bytes", "plain_text"]
+__all__ = ["Table", "counted", "human_bytes", "plain_text", "printable"]
 
 _UNITS = ("KB", "MB", "GB", "TB", "PB")
 
@@ -39,13 +39,13 @@ def plain_text(blocks: Iterable[str | Table]) -> str:
     """
     lines: list[str] = []
     for block in blocks:
-        lines += _lines(block) if isinstance(block, Table) else [block]
+        lines += _lines(block) if isinstance(block, Table) else [printable(block)]
     return "\n".join(lines)
 
 
 def _lines(table: Table) -> list[str]:
     header = tuple(name.lstrip(">") for name in table.columns)
-    rows = [header, *table.rows]
+    rows = [header, *(tuple(map(printable, row)) for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     numbers = [name.startswith(">") for name in table.columns]
     layout = list(zip(widths, numbers, strict=True))
@@ -56,6 +56,20 @@ def _lines(table: Table) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def printable(text: str) -> str:
+    r"""Return text with escapes for what would steer a terminal, or break a line.
+
+    A name in a file may hold anything, an escape sequence too.
+
+    Example:
+      >>> printable("größe\x1b[2J\n")
+      'größe\\x1b[2J\\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def counted(number: int, noun: str) -> str:

@@ -7,6 +7,7 @@ shell expects of a program that is interrupted or whose reader has gone comes on
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import sys
@@ -42,7 +43,7 @@ _COMMANDS = {
 
 # Flags of absl itself. Its parser reads all that argparse does, but its import costs as
 # much as a whole inspection, so it is taken only where one of these is given.
-_ABSL_FLAGS = ("--flagfile", "--undefok", "--helpfull", "--helpxml")
+_ABSL_FLAGS = ("--flagfile", "--undefok")
 
 _FLAG = re.compile(r"--[A-Za-z][\w-]*")
 
@@ -67,6 +68,9 @@ class _Command(Protocol):
 
 def run() -> None:
     """Run the command with the arguments of the process, and end the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names need not fit its encoding
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))
 
 
@@ -152,9 +156,9 @@ def _configured(
 def _parser_class(argv: Sequence[str]) -> type[argparse.ArgumentParser]:
     if not any(argument.startswith(_ABSL_FLAGS) for argument in argv):
         return argparse.ArgumentParser
-    from absl.flags import argparse_flags
+    from tf_ckpt_migrate.cli.absl_parser import AbslParser
 
-    return cast("type[argparse.ArgumentParser]", argparse_flags.ArgumentParser)
+    return AbslParser
 
 
 def _with_underscores(argument: str) -> str:

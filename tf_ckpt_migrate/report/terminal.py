@@ -9,7 +9,7 @@ from rich import table as rich_table
 from rich.console import Console
 from rich.text import Text
 
-from tf_ckpt_migrate.checkpoint.text import Table, plain_text
+from tf_ckpt_migrate.checkpoint.text import Table, plain_text, printable
 
 __all__ = ["write_to_terminal"]
 
@@ -65,7 +65,7 @@ def _write_table(table: Table, console: Console) -> None:
 def _styled(line: str) -> Text:
     # Text, never markup: [2, 3] is a shape.
     style = next((s for start, s in _STYLES.items() if line.startswith(start)), "")
-    return Text(line, style=style, overflow="fold")
+    return Text(printable(line), style=style, overflow="fold")
 
 
 def _laid_out(table: Table) -> rich_table.Table:
@@ -76,12 +76,12 @@ def _laid_out(table: Table) -> rich_table.Table:
             Text(name.lstrip(">")), justify="right" if number else "left", no_wrap=True
         )
     for row in table.rows:
-        laid_out.add_row(*map(Text, row))
+        laid_out.add_row(*(Text(printable(cell)) for cell in row))
     return laid_out
 
 
 def _stacked(table: Table) -> Text:
-    names = [table.columns[0], *(row[0] for row in table.rows)]
+    names = [table.columns[0], *(printable(row[0]) for row in table.rows)]
     rest = Table(table.columns[1:], [row[1:] for row in table.rows])
     details = plain_text([rest]).splitlines() if rest.columns else [""] * len(names)
     lines = [

@@ -1,0 +1,24 @@
+"""A parser that reads absl's own flags too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from absl import flags
+from absl.flags import argparse_flags
+
+__all__ = ["AbslParser"]
+
+
+class AbslParser(argparse_flags.ArgumentParser):
+    """Reads ``--flagfile`` and ``--undefok`` as every program with absl flags does.
+
+    Flags that other modules of the process have defined are not taken over: absl's
+    logging has a ``--verbosity`` of another meaning.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take what ``argparse.ArgumentParser`` takes."""
+        own = flags.FlagValues()
+        # absl has types for none of its own arguments here.
+        super().__init__(inherited_absl_flags=own, **kwargs)  # pyright: ignore[reportUnknownMemberType]
