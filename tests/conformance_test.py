@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -66,12 +67,25 @@ each_golden = pytest.mark.parametrize("name", NAMES)
 each_corpus_entry = pytest.mark.parametrize("entry", _corpus())
 
 
+def _has_numpy_form(dtype: str) -> bool:
+    """Whether values can be read: ml-dtypes as old as TF 2.15's lacks the newest."""
+    newest = dtype in ("float4_e2m1fn", "int2", "uint2")
+    return dtype not in ("variant", "resource") and not (
+        newest and not hasattr(ml_dtypes, dtype)
+    )
+
+
 def _found(reader: Any, key: str) -> dict[str, Any]:
     dtype = reader.get_variable_to_dtype_map()[key].name
     shape = reader.get_variable_to_shape_map()[key]
-    known = dtype not in ("variant", "resource")
+    known = _has_numpy_form(dtype)
     value = digest(reader.get_tensor(key)) if known else None
     return {"dtype": dtype, "shape": shape, "sha256": value}
+
+
+def _as_readable_here(recorded: dict[str, Any]) -> dict[str, Any]:
+    known = _has_numpy_form(recorded["dtype"])
+    return recorded if known else {**recorded, "sha256": None}
 
 
 @each_golden
@@ -85,7 +99,8 @@ def test_a_golden_reads_as_tensorflow_recorded_it(name):
         assert len(found) == expected["count"]
         assert hashlib.sha256(canonical).hexdigest() == expected["tensors_sha256"]
     else:
-        assert found == expected["tensors"]
+        recorded = expected["tensors"].items()
+        assert found == {key: _as_readable_here(tensor) for key, tensor in recorded}
 
 
 @each_golden
@@ -107,7 +122,7 @@ def test_values_without_a_numpy_form_are_refused_by_name(name):
     tensors = golden.expected["tensors"] or {}
     reader = load_checkpoint(golden.prefix)
     for key, tensor in tensors.items():
-        if tensor["sha256"] is None:
+        if not _has_numpy_form(tensor["dtype"]):
             with pytest.raises(UnsupportedDTypeError, match=tensor["dtype"]):
                 reader.get_tensor(key)
 
@@ -116,7 +131,8 @@ def test_values_without_a_numpy_form_are_refused_by_name(name):
 def test_a_slice_equals_the_slice_of_the_whole(name):
     reader = load_checkpoint(_golden(HERE / "goldens" / name).prefix)
     for key, spec in list(reader.specs.items())[:100]:
-        if spec.shape and spec.dtype.name not in ("string", "variant"):
+        readable = spec.dtype.name != "string" and _has_numpy_form(spec.dtype.name)
+        if spec.shape and readable:
             rows = reader.get_tensor(key, slice(1, 3))
             whole = reader.get_tensor(key)[1:3]
             assert (rows.dtype, rows.shape) == (whole.dtype, whole.shape), key

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,8 @@ from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.rules import Drop, RenameRegex
 
 NAME_BASED = goldens(is_name_based)
+# Dtypes of which TensorFlow makes no variable, at least not one of zeros.
+NO_VARIABLE = re.compile("variant|resource|qu?int16|float[48]|u?int[24]$")
 GUIDE_KEY = "vars/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -104,11 +107,10 @@ def test_round_trip_gives_back_keys_and_bytes(name, tmp_path):
 def test_tensorflow_restores_every_golden(name, tmp_path, tf):
     reader = golden(name)
     result = convert_tf1_to_tf2(reader, tmp_path / "tf2")
-    unassignable = {"variant", "resource", "qint16", "quint16"}
     variables = {
         key: tf.Variable(_empty(tf, spec))
         for key, spec in reader.specs.items()
-        if spec.dtype.name not in unassignable
+        if not NO_VARIABLE.match(spec.dtype.name)
     }
     status = tf.train.Checkpoint(vars=variables).restore(os.fspath(result))
     if len(variables) == len(reader):
@@ -197,7 +199,7 @@ def test_partitioned_variables_keep_their_slices(tmp_path):
 
 
 def test_object_based_is_refused_with_the_right_calls(tmp_path):
-    with pytest.raises(LayoutError, match="object-based already.*convert_tf2_to_tf1"):
+    with pytest.raises(LayoutError, match=r"object-based already.*convert_tf2_to_tf1"):
         convert_tf1_to_tf2(golden("tf2_21/checkpoint_vars"), tmp_path / "out")
 
 

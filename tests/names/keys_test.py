@@ -114,3 +114,19 @@ def test_partition_names():
     assert parse_partition("a/emb/part_3") == ("a/emb", 3)
     assert parse_partition("emb/part_x") is None
     assert parse_partition("part_1") is None
+
+
+@pytest.mark.parametrize(
+    "name", ["w", "net/w", "v1.5", "a./b", ".S", "..", "a.Small/é"]
+)
+def test_tensorflow_writes_these_keys(tf, tmp_path, name):
+    variables = {name: tf.Variable(1.0)}
+    optimizer = tf.compat.v1.train.MomentumOptimizer(0.1, 0.9)
+    optimizer.apply_gradients([(tf.constant(1.0), variables[name])])
+    saved = tf.train.Checkpoint(vars=variables, optimizer=optimizer)
+    prefix = saved.write(str(tmp_path / "ckpt"))
+    keys = dict(tf.train.list_variables(prefix))
+    assert object_key("vars", name) in keys
+    assert slot_key(f"vars/{escape(name)}", "optimizer", "momentum") in keys
+    parsed = {parse_object_key(key) for key in keys} - {None}
+    assert {"/".join(key.path[1:]) for key in parsed if key.path[0] == "vars"} == {name}

@@ -3,7 +3,9 @@
 import pytest
 
 from tf_ckpt_migrate.errors import PlanError
-from tf_ckpt_migrate.names.plan_file import from_yaml
+from tf_ckpt_migrate.names.plan import MigrationPlan
+
+from_yaml = MigrationPlan.from_yaml
 
 GOOD = """\
 # a comment

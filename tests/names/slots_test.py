@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, object_key, slot_key
 from tf_ckpt_migrate.names.slots import Slot, role_of, slot_of
+from tf_ckpt_migrate.table.reader import TableReader
 
 
 @pytest.mark.parametrize(
@@ -114,6 +117,8 @@ def test_roles_of_a_tf1_checkpoint():
         "training/Adam/beta_1": "optimizer",
         "training/Adam/net/w/v": "slot",
         "step": "weight",
+        "IteratorV2:0-state": "bookkeeping",
+        "input/OneShotIterator_1:0_STATE": "bookkeeping",
     }
     assert {key: role_of(key, roles) for key in roles} == roles
 
@@ -167,3 +172,77 @@ def test_what_ggt_keeps_for_all_variables():
     keys = {"flat_grad", "grad_buffer", "moment1", "w"}
     assert role_of("moment1", keys) == "optimizer"
     assert role_of("moment1", {"moment1", "w"}) == "weight"
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options"),
+    [
+        ("AdadeltaOptimizer", {}),
+        ("AdagradOptimizer", {}),
+        ("AdagradDAOptimizer", {"global_step": True}),
+        ("AdamOptimizer", {}),
+        ("FtrlOptimizer", {}),
+        ("MomentumOptimizer", {"momentum": 0.9}),
+        ("ProximalAdagradOptimizer", {}),
+        ("RMSPropOptimizer", {}),
+        ("RMSPropOptimizer", {"centered": True}),
+    ],
+)
+@pytest.mark.parametrize("scope", ["", "train_op"])
+def test_what_tensorflow_itself_calls_its_slots(tf, optimizer, options, scope):
+    v1 = tf.compat.v1
+    with tf.Graph().as_default():
+        with v1.variable_scope("net"):
+            weight = v1.get_variable("w", [2, 3], use_resource=True)
+        step = v1.train.get_or_create_global_step()
+        given = (
+            {**options, "global_step": step} if "global_step" in options else options
+        )
+        with v1.variable_scope(scope) if scope else v1.name_scope("unused"):
+            made = getattr(v1.train, optimizer)(0.1, **given)
+            made.minimize(tf.reduce_sum(weight), step)
+        keys = {variable.op.name for variable in v1.global_variables()}
+        slots = {
+            made.get_slot(weight, name).op.name: name for name in made.get_slot_names()
+        }
+    assert slots
+    roles = dict.fromkeys(keys, "optimizer") | dict.fromkeys(slots, "slot")
+    roles |= {"net/w": "weight", "global_step": "step"}
+    assert {key: role_of(key, keys) for key in keys} == roles
+    found = {key: slot_of(key, keys) for key in slots}
+    assert {key: slot.name for key, slot in found.items()} == slots
+    assert {slot.variable for slot in found.values()} == {"net/w"}
+
+
+# Written by real TensorFlow 1.15, 2.15 and 2.21, by their own names for everything.
+GOLDENS = Path(__file__).parents[1] / "goldens"
+TRAINED = sorted(
+    str(path.relative_to(GOLDENS).parent)
+    for path in GOLDENS.glob("tf*/optimizer_*/model.ckpt.index")
+    if path.parent.name != "optimizer_adam_named"  # see the next test
+)
+
+
+def golden_keys(name):
+    path = GOLDENS / name / "model.ckpt.index"
+    found = TableReader(path.read_bytes(), name)
+    return {bytes(key).decode() for key, _ in found if key and key[0]}
+
+
+def test_there_are_goldens():
+    assert len(TRAINED) > 20
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_only_the_weights_of_a_golden_are_weights(name):
+    keys = golden_keys(name)
+    weights = {key for key in keys if role_of(key, keys) == "weight"}
+    assert weights == {"net/b", "net/w"}
+    slots = [slot_of(key, keys) for key in keys if role_of(key, keys) == "slot"]
+    assert {slot.variable for slot in slots} <= weights
+
+
+def test_slots_of_an_optimizer_with_a_name_like_a_weights_are_not_guessed():
+    keys = golden_keys("tf1_15/optimizer_adam_named")
+    assert "net/w/generator_opt" in keys
+    assert role_of("net/w/generator_opt", keys) == "weight"

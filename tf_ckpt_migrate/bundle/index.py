@@ -153,7 +153,7 @@ class BundleIndex(Mapping[str, Entry]):
         return bool(self._slices)
 
     def slices(self) -> list[tuple[str, TensorSlice]]:
-        """Return every slice of every partitioned variable, in the order of the file."""
+        """Return the slices of all partitioned variables, in the order of the file."""
         if not self._slices:
             return []
         pieces = [(key, piece) for key in self for piece in self[key].slices]

@@ -115,7 +115,7 @@ TrackableObjectGraph: Any = _CLASSES["TrackableObjectGraph"]
 
 
 def parsed(message_class: Any, data: bytes, where: str | Callable[[], str]) -> Any:
-    """Parse ``data``.
+    r"""Parse ``data``.
 
     Args:
       message_class: One of the classes of this module.
@@ -130,7 +130,7 @@ def parsed(message_class: Any, data: bytes, where: str | Callable[[], str]) -> A
       CorruptCheckpointError: If ``data`` is no such message.
 
     Example:
-      >>> parsed(BundleHeaderProto, b"\\x08\\x02", "example").num_shards
+      >>> parsed(BundleHeaderProto, b"\x08\x02", "example").num_shards
       2
     """
     try:

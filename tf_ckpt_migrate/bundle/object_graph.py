@@ -8,7 +8,8 @@ Source: ``tensorflow/core/protobuf/trackable_object_graph.proto``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph, parsed
@@ -100,6 +101,33 @@ class ObjectGraph:
                     queue.append(child)
         return found
 
+    def tensors(self, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return which tensors every attribute has.
+
+        Nearly always that is the one of its own key. An object that saves several, as a
+        lookup table does, has keys that begin with the attribute's: ``…-keys`` and
+        ``…-values``.
+
+        Args:
+          keys: Of the checkpoint.
+
+        Returns:
+          For every attribute's ``checkpoint_key`` the keys of its tensors, if any.
+        """
+        ordered = sorted(keys)
+        present = set(ordered)
+        found: dict[str, tuple[str, ...]] = {}
+        for attribute in self.attributes:
+            key = attribute.checkpoint_key
+            if key in present:
+                found[key] = (key,)
+                continue
+            start = end = bisect_left(ordered, key)
+            while end < len(ordered) and ordered[end].startswith(key):
+                end += 1
+            found[key] = tuple(ordered[start:end])
+        return found
+
     def full_names(self) -> dict[str, str]:
         """Return the variable name of every key that has one."""
         return {a.checkpoint_key: a.full_name for a in self.attributes if a.full_name}
@@ -121,14 +149,3 @@ class ObjectGraph:
         message.CopyFrom(self.message)
         edit(message)
         return message.SerializeToString(deterministic=True)
-
-    def with_keys(self, keys: Mapping[str, str]) -> bytes:
-        """Return the graph with checkpoint keys replaced, serialized."""
-
-        def edit(message: Any) -> None:
-            for node in message.nodes:
-                for attribute in node.attributes:
-                    old = attribute.checkpoint_key
-                    attribute.checkpoint_key = keys.get(old, old)
-
-        return self.edited(edit)

@@ -7,7 +7,7 @@ Element by element::
 The checksum runs over all elements: each length as uint64, the element's bytes, and the
 stored checksum itself; the entry holds its final value, masked.
 
-Source: ``WriteVariantTensor`` in ``tensorflow/core/util/tensor_bundle/tensor_bundle.cc``.
+Source: ``WriteVariantTensor`` of ``core/util/tensor_bundle/tensor_bundle.cc``.
 """
 
 from __future__ import annotations

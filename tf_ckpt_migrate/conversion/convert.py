@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.links import DataMode
-from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import record_latest
-from tf_ckpt_migrate.conversion.graph_build import built_graph
-from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
-from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.conversion.layout import (
-    GUIDE_ROOT,
-    guide_key,
-    guide_name,
     is_object_key,
 )
 from tf_ckpt_migrate.conversion.output import (
     Reference,
     Value,
-    string_value,
     taken_from,
     write_output,
 )
+from tf_ckpt_migrate.conversion.output_graph import graph_contents
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.keys import (
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
-    ObjectKey,
-    parse_object_key,
 )
 from tf_ckpt_migrate.names.moves import Dropped, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -103,17 +92,8 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         object_graph = _has_object_keys(plan, reader)
     like = _like(plan, object_graph=object_graph)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
-    contents: dict[str, Reference | Value] = {}
-    for move in plan.moves:
-        contents[move.target] = (
-            taken_from(reader, move.sources[0], big_endian=big_endian)
-            if move.transform is None
-            else _computed(move, move.transform, reader)
-        )
-    for kept in plan.kept_targets:
-        if like is not None:
-            contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
-    added = _graph_contents(plan, reader, like) if object_graph else {}
+    contents = _contents(plan, reader, like, big_endian=big_endian)
+    added = graph_contents(plan, reader, like) if object_graph else {}
     made = write_output(
         prefix,
         {**contents, **added},
@@ -136,6 +116,26 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         (*reader.notes, *plan.notes),
         record_latest(prefix) if update_state_file else "",
     )
+
+
+def _contents(
+    plan: MigrationPlan,
+    reader: CheckpointReader,
+    like: CheckpointReader | None,
+    *,
+    big_endian: bool,
+) -> dict[str, Reference | Value]:
+    contents: dict[str, Reference | Value] = {}
+    for move in plan.moves:
+        contents[move.target] = (
+            taken_from(reader, move.sources[0], big_endian=big_endian)
+            if move.transform is None
+            else _computed(move, move.transform, reader)
+        )
+    for kept in plan.kept_targets:
+        if like is not None:
+            contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
+    return contents
 
 
 def _check(plan: MigrationPlan, reader: CheckpointReader) -> None:
@@ -170,63 +170,3 @@ def _like(plan: MigrationPlan, *, object_graph: bool) -> CheckpointReader | None
 
 def _computed(move: Move, transform: Transform, reader: CheckpointReader) -> Value:
     return Value(move.spec, lambda: transform(*(reader[key] for key in move.sources)))
-
-
-def _graph_contents(
-    plan: MigrationPlan,
-    reader: CheckpointReader,
-    like: CheckpointReader | None,
-) -> dict[str, Value]:
-    """Return the object graph that fits the output's keys, and what else it needs."""
-    if like is not None and like.object_graph is not None:
-        return {OBJECT_GRAPH_KEY: string_value(like.get_tensor(OBJECT_GRAPH_KEY))}
-    graphs: list[bytes] = []
-    graph = reader.object_graph
-    known = {a.checkpoint_key for a in graph.attributes} if graph else set[str]()
-    moves = [move for move in plan.moves if move.sources[0] not in known]
-    if graph is not None and len(moves) < len(plan.moves):
-        graphs.append(rewritten_graph(graph, _targets_by_source(plan)))
-    keys = [_named_key(move) for move in moves]
-    added: dict[str, Value] = {}
-    if not graphs and SAVE_COUNTER_KEY not in {move.target for move in moves}:
-        keys.append((SAVE_COUNTER_KEY, ObjectKey(("save_counter",)), "save_counter"))
-        added[SAVE_COUNTER_KEY] = _zero_counter()
-    if keys:
-        named = ((key, parsed, name) for key, parsed, name in keys if parsed)
-        graphs.append(built_graph(named))
-    return {**added, OBJECT_GRAPH_KEY: string_value(_joined(graphs))}
-
-
-def _targets_by_source(plan: MigrationPlan) -> dict[str, list[str]]:
-    targets: dict[str, list[str]] = {}
-    for move in plan.moves:
-        for key in move.sources:
-            targets.setdefault(key, []).append(move.target)
-    return targets
-
-
-def _joined(graphs: Sequence[bytes]) -> bytes:
-    if len(graphs) == 1:
-        return graphs[0]
-    return joined_graphs([ObjectGraph(graph, "a new object graph") for graph in graphs])
-
-
-def _named_key(move: Move) -> tuple[str, ObjectKey | None, str]:
-    """Return the target of a move for the object graph, with its variable's name."""
-    source = move.sources[0]
-    if move.target == guide_key(source):  # as for every key of a plain conversion
-        return move.target, ObjectKey((GUIDE_ROOT, source)), source
-    parsed = parse_object_key(move.target)
-    name = guide_name(parsed) if parsed else None
-    return move.target, parsed, source if name is None else name
-
-
-def _zero_counter() -> Value:
-    """Return the counter of saves that tf.train.Checkpoint.restore asks for."""
-
-    def compute() -> Array:
-        import numpy as np
-
-        return np.zeros((), np.int64)
-
-    return Value(TensorSpec(DType.int64, ()), compute)

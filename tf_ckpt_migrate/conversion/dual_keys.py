@@ -13,7 +13,7 @@ from tf_ckpt_migrate.bundle.writer import replace_index
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import is_object_key, layout_of
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
-from tf_ckpt_migrate.conversion.rekey import raw_entries
+from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.conversion.tf2_to_tf1 import named_moves
 from tf_ckpt_migrate.errors import LayoutError, capped
@@ -107,7 +107,7 @@ def remove_name_keys(prefix: CheckpointLike) -> ConversionResult:
     if not names:
         raise LayoutError(f"{reader.prefix!r} is object-based and has no name keys")
     kept = [key for key in bundle.index if is_object_key(key)]
-    _check_doubled(reader, names, kept)
+    _check_doubled(bundle, names, kept)
     kept.append(OBJECT_GRAPH_KEY)
     _replace(bundle, [(key, key) for key in kept])
     why = "the name of a variable that has an object-based key"
@@ -133,17 +133,23 @@ def _names(reader: CheckpointReader) -> list[str]:
 
 
 def _check_doubled(
-    reader: CheckpointReader, names: Iterable[str], kept: Iterable[str]
+    bundle: BundleReader, names: Iterable[str], kept: Iterable[str]
 ) -> None:
-    """Check that all bytes of the named tensors stay reachable by other keys."""
-    places = {reader.places(key) for key in kept}
-    alone = [name for name in names if reader.places(name) not in places]
+    """Check that the values of the named tensors stay reachable by other keys."""
+    doubled = {_contents_of(bundle, key) for key in kept}
+    alone = [name for name in names if _contents_of(bundle, name) not in doubled]
     if alone:
         raise LayoutError(
-            f"{reader.prefix!r}: {len(alone)} named tensors have no object-based key, "
-            f"so they would be lost: {', '.join(map(repr, capped(alone)))}. To drop "
-            "them on purpose use prune"
+            f"{bundle.index.prefix!r}: {len(alone)} named tensors have no object-based "
+            f"key, so they would be lost: {', '.join(map(repr, capped(alone)))}. "
+            "To drop them on purpose use prune"
         )
+
+
+def _contents_of(bundle: BundleReader, key: str) -> tuple[object, ...]:
+    """Return what tells a tensor's value without reading it: spec and checksums."""
+    stored = stored_entries(bundle.index, key, key)
+    return tuple((entry.spec, entry.size, entry.crc32c) for _, entry, _ in stored)
 
 
 def _replace(bundle: BundleReader, keys: Iterable[tuple[str, str]]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
-from tf_ckpt_migrate.errors import CorruptCheckpointError
+from tf_ckpt_migrate.errors import CorruptCheckpointError, LayoutError
 from tf_ckpt_migrate.names.keys import ObjectKey, parse_object_key
 
 __all__ = ["rewritten_graph"]
@@ -30,16 +30,43 @@ def rewritten_graph(graph: ObjectGraph, renames: Mapping[str, Sequence[str]]) ->
 
     Returns:
       The graph, serialized.
+
+    Raises:
+      LayoutError: If several tensors of one object are not renamed alike.
     """
+    attributes = _attribute_renames(graph, renames)
 
     def edit(message: Any) -> None:
-        copies = _set_keys(message, renames)
+        copies = _set_keys(message, attributes)
         _drop_empty_slots(message)
-        moves = _object_moves(graph, renames)
+        moves = _object_moves(graph, attributes)
         if moves or copies:
             _move_objects(message, moves, copies)
 
     return graph.edited(edit)
+
+
+def _attribute_renames(
+    graph: ObjectGraph, renames: Mapping[str, Sequence[str]]
+) -> dict[str, Sequence[str]]:
+    """Return the new keys of every attribute, from those of its tensors."""
+    attributes: dict[str, Sequence[str]] = {}
+    for key, tensors in graph.tensors(renames).items():
+        if tensors == (key,):
+            attributes[key] = renames[key]
+            continue
+        ends = [tensor[len(key) :] for tensor in tensors]
+        news = [
+            {new.removesuffix(end) for new in renames[tensor] if new.endswith(end)}
+            for tensor, end in zip(tensors, ends, strict=True)
+        ]
+        if any(new != news[0] or not new for new in news):
+            raise LayoutError(
+                f"the object that saves {', '.join(map(repr, tensors))} can only be "
+                f"renamed as a whole: by what comes before {', '.join(map(repr, ends))}"
+            )
+        attributes[key] = sorted(news[0]) if news else ()
+    return attributes
 
 
 def _set_keys(
@@ -48,19 +75,14 @@ def _set_keys(
     """Replace keys, remove dropped ones; return further keys with their full names."""
     copies: list[tuple[str, str]] = []
     for node in message.nodes:
-        kept: list[Any] = []
-        for attribute in node.attributes:
-            first, *more = renames.get(attribute.checkpoint_key, ()) or (None,)
-            copies += [(key, attribute.full_name) for key in more]
-            if first is not None:
-                attribute.checkpoint_key = first
-                kept.append(attribute)
-        if len(kept) != len(node.attributes):
-            replaced = [
-                type(each).FromString(each.SerializeToString()) for each in kept
-            ]
-            del node.attributes[:]
-            node.attributes.extend(replaced)
+        for at in reversed(range(len(node.attributes))):
+            attribute = node.attributes[at]
+            targets = renames.get(attribute.checkpoint_key)
+            if targets:
+                attribute.checkpoint_key = targets[0]
+                copies += [(key, attribute.full_name) for key in targets[1:]]
+            else:
+                del node.attributes[at]
     return copies
 
 

@@ -19,6 +19,7 @@ from tf_ckpt_migrate.names.keys import (
 from tf_ckpt_migrate.names.slots import role_of
 
 __all__ = [
+    "GUIDE_ROOT",
     "Layout",
     "guide_key",
     "guide_name",

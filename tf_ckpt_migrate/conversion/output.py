@@ -107,7 +107,7 @@ def refuse_source_as_output(prefix: str, *sources: str) -> None:
             )
 
 
-def write_output(
+def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
     prefix: str,
     contents: Contents,
     *,

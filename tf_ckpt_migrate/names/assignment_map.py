@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names import rule_config
 from tf_ckpt_migrate.names.rules import (
     RULES,
     Bind,
@@ -19,6 +18,7 @@ from tf_ckpt_migrate.names.rules import (
     Rule,
     Split,
 )
+from tf_ckpt_migrate.names.rules import config as rule_config
 
 __all__ = ["AssignmentMap", "AssignmentMapLike"]
 

@@ -115,7 +115,6 @@ def unescape(component: str) -> str:
       >>> unescape("conv.Sv1..5"), unescape("v1..Small")
       ('conv/v1.5', 'v1.Small')
     """
-
     if "/" in component:
         raise RuleError(f"{component!r} is several components; unescape each")
     # Nearly every component has no dot, or only those of ".S".

@@ -174,7 +174,7 @@ class MigrationPlan:
         """
         from tf_ckpt_migrate.names.plan_file import from_yaml
 
-        return from_yaml(text)
+        return cls(*from_yaml(text))
 
 
 def _sources_unaccounted(plan: MigrationPlan) -> list[str]:

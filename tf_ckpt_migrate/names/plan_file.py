@@ -23,19 +23,30 @@ aliases are refused: nothing is constructed but text, lists and mappings.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.names.hints import Hints
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
-from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.yaml_lines import Node, parse_yaml
 from tf_ckpt_migrate.transforms import Transform
 
-__all__ = ["from_yaml", "to_config", "to_yaml"]
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.names.plan import MigrationPlan
 
-VERSION = "1"
+__all__ = ["PlanParts", "from_yaml", "to_config", "to_yaml"]
+
+PlanParts: TypeAlias = tuple[
+    str,
+    str,
+    dict[str, TensorSpec],
+    tuple[Move, ...],
+    tuple[Dropped, ...],
+    tuple[KeptTarget, ...],
+    tuple[str, ...],
+]
+_VERSION = "1"
 _REQUIRED = ("version", "moves", "source_specs")
 _FIELDS = (*_REQUIRED, "source", "target", "dropped", "kept_targets", "notes")
 
@@ -47,7 +58,7 @@ def to_config(plan: MigrationPlan) -> dict[str, Any]:
       TransformError: If a transform holds code.
     """
     return {
-        "version": int(VERSION),
+        "version": int(_VERSION),
         "source": plan.source,
         "target": plan.target,
         "moves": [_move_config(move) for move in plan.moves],
@@ -90,7 +101,7 @@ def to_yaml(plan: MigrationPlan) -> str:
     return f"# A plan of tf-ckpt-migrate. {plan.summary}\n{body}"
 
 
-def _dumper() -> Any:  # noqa: ANN401 a class made of one that has no useful stubs
+def _dumper() -> Any:
     import yaml
 
     untyped: Any = yaml
@@ -99,7 +110,7 @@ def _dumper() -> Any:  # noqa: ANN401 a class made of one that has no useful stu
     class Dumper(base):
         """Quotes what is not printable: the emitter would fold Unicode's newlines."""
 
-    def text(dumper: Any, value: str) -> Any:  # noqa: ANN401
+    def text(dumper: Any, value: str) -> Any:
         style = None if value.isprintable() else '"'
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
@@ -107,21 +118,21 @@ def _dumper() -> Any:  # noqa: ANN401 a class made of one that has no useful stu
     return Dumper
 
 
-def from_yaml(text: str) -> MigrationPlan:
-    """Return the plan that ``text`` says.
+def from_yaml(text: str) -> PlanParts:
+    """Return the parts of the plan that ``text`` says, in the order of its fields.
 
     Raises:
-      PlanError: If it is not well formed, naming the line, or not closed.
+      PlanError: If it is not well formed, naming the line.
 
     Example:
-      >>> plan = from_yaml('''
+      >>> parts = from_yaml('''
       ... version: 1
       ... moves:
       ... - a: b        # a comment
       ... source_specs:
       ...   a: float32[2, 3]
       ... ''')
-      >>> print(plan.moves[0])
+      >>> print(parts[3][0])
       'a' -> 'b' float32[2, 3]
     """
     root = parse_yaml(text)
@@ -132,23 +143,23 @@ def from_yaml(text: str) -> MigrationPlan:
     for name in _REQUIRED:
         if name not in fields:
             raise root.error(f"{name!r} is missing; plan.to_yaml() writes whole plans")
-    if fields["version"].text("version") != VERSION:
+    if fields["version"].text("version") != _VERSION:
         raise fields["version"].error(
-            f"this release reads version {VERSION} of plans, not "
+            f"this release reads version {_VERSION} of plans, not "
             f"{fields['version'].text('version')}"
         )
     specs = {
         key: _spec(node)
         for key, (_, node) in fields["source_specs"].pairs("it").items()
     }
-    return MigrationPlan(
-        source=fields["source"].text("source") if "source" in fields else "",
-        target=fields["target"].text("target") if "target" in fields else "",
-        source_specs=specs,
-        moves=_each(fields, "moves", lambda node: _move(node, specs)),
-        dropped=_each(fields, "dropped", _dropped),
-        kept_targets=_each(fields, "kept_targets", _kept),
-        notes=_each(fields, "notes", lambda node: node.text("a note")),
+    return (
+        fields["source"].text("source") if "source" in fields else "",
+        fields["target"].text("target") if "target" in fields else "",
+        specs,
+        _each(fields, "moves", lambda node: _move(node, specs)),
+        _each(fields, "dropped", _dropped),
+        _each(fields, "kept_targets", _kept),
+        _each(fields, "notes", lambda node: node.text("a note")),
     )
 
 

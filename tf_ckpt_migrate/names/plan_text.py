@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.keys import ATTRIBUTES, OPTIMIZER_SLOT, parse_object_key
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.plan import MigrationPlan
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.names.plan import MigrationPlan
 
 __all__ = ["plan_text", "rename_pattern"]
 

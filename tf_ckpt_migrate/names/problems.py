@@ -62,6 +62,7 @@ _KINDS = {
 }
 _SHOWN = 10
 _HINTED = 5
+_COUNTED = 10_000  # keys whose role is looked up: advice may not cost seconds
 
 
 @dataclass
@@ -106,9 +107,9 @@ class Problems:
         sides = " and ".join(" + ".join(map(repr, keys)) for keys in (first, second))
         self._add("collision", f"{target!r} from {sides}")
 
-    def no_name(self, key: str, name: str) -> None:
-        """A rule makes no name of ``key``."""
-        self._add("no_target", f"{key!r} would become {name!r}, which is no name")
+    def no_name(self, key: str) -> None:
+        """A rule leaves nothing of the name of ``key``."""
+        self._add("no_target", f"'' (of source {key!r}), which is no name")
 
     def no_target(self, key: str, name: str) -> None:
         """A rule sends ``key`` to a name that the target does not have."""
@@ -214,14 +215,16 @@ def _leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]
     """Return the calls that leave ``keys`` behind, by what they are to training."""
     if not keys:
         return []
-    roles = Counter(role_of(key, source) for key in keys)
+    counted = keys[:_COUNTED]
+    roles = Counter(role_of(key, source) for key in counted)
     weights = roles.pop("weight", 0)
+    least = "at least " if len(keys) > _COUNTED else ""
     lines = [
-        f"add Drop(role={role!r}) to leave {count:,} of them behind"
+        f"add Drop(role={role!r}) to leave {least}{count:,} of them behind"
         for role, count in roles.items()
     ]
     if weights:
-        example = next(key for key in keys if role_of(key, source) == "weight")
+        example = next(key for key in counted if role_of(key, source) == "weight")
         lines.append(f"add Drop({example!r}) for each key to be left behind on purpose")
     lines.append('pass unmatched="drop" or unmatched="keep" for all that are left')
     return lines

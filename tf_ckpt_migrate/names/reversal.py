@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
-from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.transforms import Concat, Slice
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.names.plan import MigrationPlan
 
 __all__ = ["reversed_plan"]
 
@@ -51,7 +55,8 @@ def _closed(plan: MigrationPlan, moves: Sequence[Move]) -> MigrationPlan:
     dropped = [Dropped(key, "the others suffice") for key in made if key not in used]
     dropped += [Dropped(kept.name, kept.reason) for kept in plan.kept_targets]
     specs = plan.source_specs
-    return MigrationPlan(
+    return replace(
+        plan,
         source=plan.target,
         target=plan.source,
         source_specs=made | {kept.name: kept.spec for kept in plan.kept_targets},

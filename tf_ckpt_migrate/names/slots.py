@@ -12,78 +12,38 @@ A key is taken for a slot only when its variable is among the keys too: a weight
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from tf_ckpt_migrate.names.keys import (
-    OBJECT_CONFIG_JSON,
     OBJECT_GRAPH_KEY,
     VARIABLE_VALUE,
     ObjectKey,
     object_key,
     parse_object_key,
 )
+from tf_ckpt_migrate.names.optimizer_names import (
+    AVERAGE,
+    BOOKKEEPING,
+    GGT,
+    GLOBAL_STEP,
+    GLUED_SLOTS,
+    HYPERPARAMETERS,
+    ITERATOR,
+    KERAS_SLOTS,
+    NAMED_SLOTS,
+    NUMBERED,
+    OF_OPTIMIZER,
+    OPTIMIZER_NAME,
+    PART,
+    RMSPROP_CENTERED,
+    STEPS,
+    TF1_SLOTS,
+)
 
-__all__ = ["AVERAGE", "ROLES", "Slot", "role_of", "slot_of"]
+__all__ = ["ROLES", "Slot", "role_of", "slot_of"]
 
 ROLES = ("weight", "slot", "average", "step", "optimizer", "bookkeeping")
-
-AVERAGE = "ExponentialMovingAverage"
-
-# The suffix that each TF1 optimizer gives by default, and what its slots are, in the
-# order they are made. RMSProp(centered=True) makes a third one: see _slot_names.
-_TF1_SLOTS: dict[str, tuple[str, ...]] = {
-    "Adadelta": ("accum", "accum_update"),
-    "Adagrad": ("accumulator",),
-    "AdagradDA": ("gradient_accumulator", "gradient_squared_accumulator"),
-    "AdaMax": ("m", "v"),
-    "Adam": ("m", "v"),
-    "AdamW": ("m", "v"),
-    "AddSignOptimizer": ("m",),
-    "Ftrl": ("accum", "linear"),
-    "LARSOptimizer": ("momentum",),
-    "Momentum": ("momentum",),
-    "MomentumW": ("momentum",),
-    "PowerSignOptimizer": ("m",),
-    "ProximalAdagrad": ("accumulator",),
-    "RMSProp": ("rms", "momentum"),
-}
-_RMSPROP_CENTERED = ("rms", "mg", "momentum")
-
-# BERT's AdamWeightDecay and LAMB name the slot, not the optimizer; Mesh-TF's Adafactor
-# glues it to the variable's name.
-_NAMED_SLOTS = {"adam_m": "m", "adam_v": "v"}
-_GLUED_SLOTS = {"_slot_vr": "vr", "_slot_vc": "vc", "_slot_v": "v", "_slot_m": "m"}
-
-# tf.keras optimizers in a TF1 graph: Adam/net/w/m, told by what else is below Adam/.
-_KERAS_SLOTS = frozenset(
-    [
-        *("m", "v", "vhat", "momentum", "rms", "mg"),
-        *("accumulator", "accum_grad", "accum_var", "linear"),
-    ]
-)
-
-_NUMBERED = re.compile(r"(.+?)(?:_(\d+))?", re.DOTALL)
-_OPTIMIZER_NAME = re.compile(r"[A-Z]+[a-z]")
-_PART = re.compile(r"(?:part|t)_\d+")
-_GLOBAL_STEP = re.compile(r"(?:.*/)?global_step(?:_\d+)?", re.DOTALL)
-_OF_OPTIMIZER = re.compile(
-    r"(?:.*/)?(?:beta[12]_power(?:_\d+)?|current_loss_scale|good_steps)", re.DOTALL
-)
-_STEPS = ("iter", "_iterations")
-# What a legacy Keras optimizer saves of itself beside its step.
-_HYPERPARAMETERS = frozenset(
-    [
-        *("learning_rate", "decay", "beta_1", "beta_2", "rho", "momentum", "epsilon"),
-        *("momentum_cache", "l1_regularization_strength", "beta"),
-        *("l2_regularization_strength", "learning_rate_power"),
-    ]
-)
-# What contrib's GGT keeps for all variables together.
-_GGT = frozenset({"flat_grad", "grad_buffer", "moment1"})
-# What a tf.data iterator or Keras saves of itself; never a number someone trained.
-_BOOKKEEPING = frozenset({OBJECT_CONFIG_JSON, "ITERATOR", "ITERATOR_STATE"})
 
 
 class Slot(NamedTuple):
@@ -140,7 +100,7 @@ def role_of(key: str, keys: Container[str]) -> str:
       >>> [role_of(key, keys) for key in sorted(keys)]
       ['optimizer', 'step', 'weight', 'slot', 'slot']
     """
-    if key == OBJECT_GRAPH_KEY:
+    if key == OBJECT_GRAPH_KEY or ITERATOR.fullmatch(key):
         return "bookkeeping"
     parsed = parse_object_key(key)
     if parsed:
@@ -149,9 +109,9 @@ def role_of(key: str, keys: Container[str]) -> str:
 
 
 def _name_role(key: str, keys: Container[str]) -> str:
-    if _GLOBAL_STEP.fullmatch(key):
+    if GLOBAL_STEP.fullmatch(key):
         return "step"
-    if _OF_OPTIMIZER.fullmatch(key):
+    if OF_OPTIMIZER.fullmatch(key):
         return "optimizer"
     slot = _name_slot(key, keys)
     if slot:
@@ -160,9 +120,9 @@ def _name_role(key: str, keys: Container[str]) -> str:
     if slash and _is_keras_optimizer(scope, keys):
         if name == "iter":
             return "step"
-        if name in _HYPERPARAMETERS:
+        if name in HYPERPARAMETERS:
             return "optimizer"
-    is_ggt = name in _GGT and all(f"{scope}{slash}{other}" in keys for other in _GGT)
+    is_ggt = name in GGT and all(f"{scope}{slash}{other}" in keys for other in GGT)
     return "optimizer" if is_ggt else "weight"
 
 
@@ -172,7 +132,7 @@ def _slot_role(name: str) -> str:
 
 def _object_role(key: ObjectKey, keys: Container[str]) -> str:
     if (
-        key.attribute in _BOOKKEEPING
+        key.attribute in BOOKKEEPING
         or key.path == ("save_counter",)
         or key.path[:2] == ("keras_api", "metrics")
     ):
@@ -186,11 +146,11 @@ def _object_role(key: ObjectKey, keys: Container[str]) -> str:
 
 
 def _attribute_role(key: ObjectKey, keys: Container[str]) -> str:
-    if key.path[-1] in _STEPS:
+    if key.path[-1] in STEPS:
         return "step"
     # A weight beside a variable that someone called "iter" stays a weight.
-    is_own = key.path[-1] in _HYPERPARAMETERS or key.path[-1].startswith("_")
-    if is_own and any(object_key(*key.path[:-1], step) in keys for step in _STEPS):
+    is_own = key.path[-1] in HYPERPARAMETERS or key.path[-1].startswith("_")
+    if is_own and any(object_key(*key.path[:-1], step) in keys for step in STEPS):
         return "optimizer"
     # A TF1 name kept as one component: tf.train.Checkpoint(vars={name: variable}).
     return _name_role(key.path[-1], _Siblings(key, keys))
@@ -226,30 +186,30 @@ class _Siblings:
 
 def _name_slot(key: str, keys: Container[str]) -> Slot | None:
     variable, slash, suffix = key.rpartition("/")
-    for glue, name in _GLUED_SLOTS.items():
+    for glue, name in GLUED_SLOTS.items():
         if suffix.endswith(glue) and key.removesuffix(glue) in keys:
             return Slot(key.removesuffix(glue), "Adafactor", name)
     if not slash:
         return None
     if suffix == AVERAGE:  # no weight is called so: an average even without its weight
         return Slot(_owner(variable, keys) or variable, AVERAGE, "average")
-    if suffix in _KERAS_SLOTS:
+    if suffix in KERAS_SLOTS:
         return _keras_graph_slot(variable, suffix, keys)
     return _suffix_slot(variable, suffix, keys)
 
 
 def _suffix_slot(variable: str, suffix: str, keys: Container[str]) -> Slot | None:
     optimizer, number = _numbered(suffix)
-    if suffix not in _NAMED_SLOTS and optimizer not in _TF1_SLOTS:
+    if suffix not in NAMED_SLOTS and optimizer not in TF1_SLOTS:
         # An optimizer of the user's own name, CamelCase as TensorFlow's are; below a
         # variable "emb" there may be weights too, such as "emb/proj" and "emb/W".
-        is_named = _OPTIMIZER_NAME.match(optimizer) and variable in keys
+        is_named = OPTIMIZER_NAME.match(optimizer) and variable in keys
         return Slot(variable, optimizer, str(number)) if is_named else None
     owner = _owner(variable, keys)
     if owner is None:
         return None
-    if suffix in _NAMED_SLOTS:
-        return Slot(owner, "AdamWeightDecay", _NAMED_SLOTS[suffix])
+    if suffix in NAMED_SLOTS:
+        return Slot(owner, "AdamWeightDecay", NAMED_SLOTS[suffix])
     names = _slot_names(optimizer, variable, keys)
     instance, which = divmod(number, len(names))
     return Slot(owner, optimizer, names[which], instance)
@@ -272,7 +232,7 @@ def _is_keras_optimizer(scope: str, keys: Container[str]) -> bool:
 
 def _numbered(suffix: str) -> tuple[str, int]:
     """Split ``Adam_1`` into ``Adam`` and 1; the first one has no number."""
-    match = _NUMBERED.fullmatch(suffix)
+    match = NUMBERED.fullmatch(suffix)
     return (match[1], int(match[2] or 0)) if match else (suffix, 0)
 
 
@@ -283,8 +243,8 @@ def _slot_names(optimizer: str, variable: str, keys: Container[str]) -> tuple[st
         and f"{variable}/RMSProp_2" in keys
         and f"{variable}/RMSProp_3" not in keys
     ):
-        return _RMSPROP_CENTERED
-    return _TF1_SLOTS[optimizer]
+        return RMSPROP_CENTERED
+    return TF1_SLOTS[optimizer]
 
 
 def _owner(variable: str, keys: Container[str]) -> str | None:
@@ -293,7 +253,7 @@ def _owner(variable: str, keys: Container[str]) -> str | None:
     Canned estimators put ``part_0`` or ``t_0`` between a variable and its slot.
     """
     stem, _, last = variable.rpartition("/")
-    names = [variable, stem] if stem and _PART.fullmatch(last) else [variable]
+    names = [variable, stem] if stem and PART.fullmatch(last) else [variable]
     for name in names:
         for candidate in _without_scopes(name):
             if candidate in keys:

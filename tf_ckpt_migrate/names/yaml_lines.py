@@ -87,7 +87,7 @@ class Node:
             found[text] = (name, value)
         return found
 
-    def plain(self) -> Any:  # noqa: ANN401 plain data has any type
+    def plain(self) -> Any:
         """Return what stands here as Python's plain data.
 
         Raises:

@@ -219,7 +219,7 @@ def _fields(transform: object) -> tuple[dataclasses.Field[object], ...]:
     return dataclasses.fields(cast(Any, transform))  # every subclass is a dataclass
 
 
-def _value(value: object) -> Any:  # noqa: ANN401 an argument of any dataclass
+def _value(value: object) -> Any:
     if isinstance(value, Mapping):
         return _from_config(cast(object, value))
     if isinstance(value, list):

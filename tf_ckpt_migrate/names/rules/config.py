@@ -14,18 +14,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names.joints import Goals
-from tf_ckpt_migrate.names.rules import (
-    Bind,
-    Combine,
-    Drop,
-    Keep,
-    Rename,
-    RenameRegex,
-    RenameScope,
-    Rule,
-    Split,
-)
+from tf_ckpt_migrate.names.rules.choices import Drop, Keep
+from tf_ckpt_migrate.names.rules.joints import Bind, Combine, Goals, Split
+from tf_ckpt_migrate.names.rules.kinds import Rule
+from tf_ckpt_migrate.names.rules.renames import Rename, RenameRegex, RenameScope
 from tf_ckpt_migrate.transforms import Transform
 
 __all__ = ["from_config", "to_config"]

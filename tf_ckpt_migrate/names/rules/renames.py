@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names.rule_checks import (
+from tf_ckpt_migrate.names.rules.checks import (
     call,
     check_name,
     check_transform,

@@ -7,11 +7,10 @@ a regular expression that must fit the whole key.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-from tf_ckpt_migrate.names.choices import Drop, Keep
-from tf_ckpt_migrate.names.joints import Bind, Combine, Split
-from tf_ckpt_migrate.names.renames import Rename, RenameRegex, RenameScope
+from tf_ckpt_migrate.names.rules.choices import Drop, Keep
+from tf_ckpt_migrate.names.rules.joints import Bind, Combine, Split
+from tf_ckpt_migrate.names.rules.kinds import RULES, Rule
+from tf_ckpt_migrate.names.rules.renames import Rename, RenameRegex, RenameScope
 
 __all__ = [
     "RULES",
@@ -25,8 +24,3 @@ __all__ = [
     "Rule",
     "Split",
 ]
-
-Rule: TypeAlias = (
-    Rename | RenameScope | RenameRegex | Drop | Keep | Split | Combine | Bind
-)
-RULES = (Rename, RenameScope, RenameRegex, Drop, Keep, Split, Combine, Bind)

@@ -1,0 +1,117 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conversion.checkpoints import (
+    copied,
+    files_in,
+    golden,
+    goldens,
+    index_entries,
+    is_object_based,
+    values,
+    write,
+)
+from tf_ckpt_migrate.bundle.writer import replace_index
+from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, load_checkpoint
+from tf_ckpt_migrate.conversion.dual_keys import add_name_keys, remove_name_keys
+from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
+from tf_ckpt_migrate.errors import LayoutError, PlanError
+
+# One that holds nothing but its graph and counter has no variables to name.
+OBJECT_BASED = [
+    name for name in goldens(is_object_based) if not name.endswith("checkpoint_empty")
+]
+
+
+@pytest.fixture
+def tf2(tmp_path):
+    source = write(tmp_path / "m", {"net/w": [1.0, 2.0], "net/b": [3]})
+    return convert_tf1_to_tf2(source, tmp_path / "tf2" / "m")
+
+
+def test_names_are_added_beside_the_objects(tf2):
+    before = set(load_checkpoint(tf2))
+    result = add_name_keys(tf2)
+    assert result.added == ("net/b", "net/w")
+    reader = load_checkpoint(result)
+    assert set(reader) == before | {"net/b", "net/w"}
+    assert reader.format is CheckpointFormat.DUAL_KEYED
+
+
+@pytest.mark.parametrize("name", OBJECT_BASED)
+def test_removing_gives_back_the_very_index(name, tmp_path):
+    prefix = copied(golden(name), tmp_path)
+    before, shards = index_entries(prefix), files_in(tmp_path)
+    expected = values(prefix)
+    add_name_keys(prefix, "key")
+    dual = values(prefix)
+    assert expected.items() <= dual.items()
+    assert load_checkpoint(prefix).format is CheckpointFormat.DUAL_KEYED
+    remove_name_keys(prefix)
+    assert index_entries(prefix) == before
+    changed = {k for k, v in files_in(tmp_path).items() if shards[k] != v}
+    assert changed <= {os.path.basename(prefix) + ".index"}
+
+
+def test_both_worlds_restore_it(tf2, tf):
+    prefix = os.fspath(add_name_keys(tf2))
+    variables = {"net/w": tf.Variable([0.0, 0.0], dtype=tf.float64)}
+    variables["net/b"] = tf.Variable([0], dtype=tf.int64)
+    tf.train.Checkpoint(vars=variables).restore(prefix).assert_consumed()
+    assert variables["net/w"].numpy().tolist() == [1.0, 2.0]
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        w = tf.compat.v1.get_variable("net/w", [2], tf.float64)
+        tf.compat.v1.train.Saver().restore(session, prefix)
+        assert session.run(w).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("name", OBJECT_BASED)
+def test_tensorflow_reads_every_dual_keyed_golden(name, tmp_path, tf):
+    prefix = copied(golden(name), tmp_path)
+    add_name_keys(prefix, "key")
+    ours, theirs = load_checkpoint(prefix), tf.train.load_checkpoint(prefix)
+    assert theirs.get_variable_to_shape_map() == ours.get_variable_to_shape_map()
+    for key, spec in ours.specs.items():
+        if spec.dtype.name not in ("variant", "resource", "string"):
+            value = np.asarray(theirs.get_tensor(key))
+            assert value.tobytes() == ours[key].tobytes()
+
+
+def test_twice_is_an_error(tf2):
+    add_name_keys(tf2)
+    with pytest.raises(LayoutError, match=r"dual-keyed already.*remove_name_keys"):
+        add_name_keys(tf2)
+
+
+def test_names_that_clash_leave_the_index_alone(tmp_path):
+    prefix = copied(golden("tf2_21/checkpoint_nested"), tmp_path)
+    before = files_in(tmp_path)
+    with pytest.raises(PlanError, match="is the name of"):
+        add_name_keys(prefix)
+    assert files_in(tmp_path) == before
+
+
+def test_a_name_based_checkpoint_is_refused(tmp_path):
+    prefix = write(tmp_path / "m", {"w": [1.0]})
+    for change in (add_name_keys, remove_name_keys):
+        with pytest.raises(LayoutError, match="convert_tf1_to_tf2"):
+            change(prefix)
+
+
+def test_nothing_to_remove_is_an_error(tf2):
+    with pytest.raises(LayoutError, match="no name keys"):
+        remove_name_keys(tf2)
+
+
+def test_a_named_tensor_without_an_object_is_not_lost(tf2):
+    prefix = os.fspath(add_name_keys(tf2))
+    entries = index_entries(prefix)
+    del entries[b"vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE"]
+    replace_index(prefix, entries, load_checkpoint(prefix).bundle.index.header)
+    before = Path(prefix + ".index").read_bytes()
+    with pytest.raises(LayoutError, match=r"'net/w'.*prune"):
+        remove_name_keys(prefix)
+    assert Path(prefix + ".index").read_bytes() == before

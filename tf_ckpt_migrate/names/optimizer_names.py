@@ -1,0 +1,83 @@
+"""What optimizers call what they save, by framework and vintage."""
+
+from __future__ import annotations
+
+import re
+
+from tf_ckpt_migrate.names.keys import OBJECT_CONFIG_JSON
+
+__all__ = [
+    "AVERAGE",
+    "BOOKKEEPING",
+    "GGT",
+    "GLOBAL_STEP",
+    "GLUED_SLOTS",
+    "HYPERPARAMETERS",
+    "ITERATOR",
+    "KERAS_SLOTS",
+    "NAMED_SLOTS",
+    "NUMBERED",
+    "OF_OPTIMIZER",
+    "OPTIMIZER_NAME",
+    "PART",
+    "RMSPROP_CENTERED",
+    "STEPS",
+    "TF1_SLOTS",
+]
+
+AVERAGE = "ExponentialMovingAverage"
+
+# The suffix that each TF1 optimizer gives by default, and what its slots are, in the
+# order they are made. RMSProp(centered=True) makes a third one: see _slot_names.
+TF1_SLOTS: dict[str, tuple[str, ...]] = {
+    "Adadelta": ("accum", "accum_update"),
+    "Adagrad": ("accumulator",),
+    "AdagradDA": ("gradient_accumulator", "gradient_squared_accumulator"),
+    "AdaMax": ("m", "v"),
+    "Adam": ("m", "v"),
+    "AdamW": ("m", "v"),
+    "AddSignOptimizer": ("m",),
+    "Ftrl": ("accum", "linear"),
+    "LARSOptimizer": ("momentum",),
+    "Momentum": ("momentum",),
+    "MomentumW": ("momentum",),
+    "PowerSignOptimizer": ("m",),
+    "ProximalAdagrad": ("accumulator",),
+    "RMSProp": ("rms", "momentum"),
+}
+RMSPROP_CENTERED = ("rms", "mg", "momentum")
+
+# BERT's AdamWeightDecay and LAMB name the slot, not the optimizer; Mesh-TF's Adafactor
+# glues it to the variable's name.
+NAMED_SLOTS = {"adam_m": "m", "adam_v": "v"}
+GLUED_SLOTS = {"_slot_vr": "vr", "_slot_vc": "vc", "_slot_v": "v", "_slot_m": "m"}
+
+# tf.keras optimizers in a TF1 graph: Adam/net/w/m, told by what else is below Adam/.
+KERAS_SLOTS = frozenset(
+    [
+        *("m", "v", "vhat", "momentum", "rms", "mg"),
+        *("accumulator", "accum_grad", "accum_var", "linear"),
+    ]
+)
+
+NUMBERED = re.compile(r"(.+?)(?:_(\d+))?", re.DOTALL)
+OPTIMIZER_NAME = re.compile(r"[A-Z]+[a-z]")
+PART = re.compile(r"(?:part|t)_\d+")
+GLOBAL_STEP = re.compile(r"(?:.*/)?global_step(?:_\d+)?", re.DOTALL)
+OF_OPTIMIZER = re.compile(
+    r"(?:.*/)?(?:beta[12]_power(?:_\d+)?|current_loss_scale|good_steps)", re.DOTALL
+)
+ITERATOR = re.compile(r"(?:.*/)?\w*Iterator\w*:\d+(?:-state|_STATE)", re.DOTALL)
+STEPS = ("iter", "_iterations")
+# What a legacy Keras optimizer saves of itself beside its step.
+HYPERPARAMETERS = frozenset(
+    [
+        *("learning_rate", "decay", "beta_1", "beta_2", "rho", "momentum", "epsilon"),
+        *("momentum_cache", "l1_regularization_strength", "beta"),
+        *("l2_regularization_strength", "learning_rate_power"),
+    ]
+)
+# What contrib's GGT keeps for all variables together.
+GGT = frozenset({"flat_grad", "grad_buffer", "moment1"})
+# What a tf.data iterator or Keras saves of itself; never a number someone trained.
+BOOKKEEPING = frozenset({OBJECT_CONFIG_JSON, "ITERATOR", "ITERATOR_STATE"})
