@@ -89,6 +89,15 @@ class CheckpointDescription(NamedTuple):
       files: Its files, the index first.
       tensors: Its tensors, sorted by key.
       notes: What is worth knowing of how it was found and of what it lacks.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [1.0, 2.0], "w/Adam": [0.0, 0.0]}) as prefix:
+      ...     found = inspect_checkpoint(prefix)
+      >>> for role in found.roles:
+      ...     print(role.name, role.elements)
+      weight 2
+      slot 2
     """
 
     prefix: str

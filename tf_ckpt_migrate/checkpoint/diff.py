@@ -68,6 +68,16 @@ class CheckpointDiff(NamedTuple):
       left_out: Keys of the first that the assignment map drops.
       renamed: What the assignment map renames: keys for the second with those of the
         first.
+
+    Example:
+      >>> diff = CheckpointDiff("a", "b", ("w",), (), (), (), equal_count=2)
+      >>> print(diff)
+      a: a
+      b: b
+      different: 1 only in a, 2 tensors equal
+      <BLANKLINE>
+      only in a: 1 key
+      w
     """
 
     a: str

@@ -25,6 +25,11 @@ class Verification(NamedTuple):
       checked_bytes: Bytes that were read and have the right checksum.
       problems: All that is wrong, a sentence each.
       notes: What is not wrong, but worth knowing.
+
+    Example:
+      >>> print(Verification("m", 1, 8, problems=("'m.index' is missing",)))
+      m: 1 problem; 1 tensor, 8 bytes fit their checksums
+      problem: 'm.index' is missing
     """
 
     prefix: str

@@ -6,6 +6,8 @@ import argparse
 
 from tf_ckpt_migrate.cli.rules import add_rules, rules_of
 
+__all__ = ["EXAMPLE", "configure", "execute"]
+
 EXAMPLE = "tf-ckpt-migrate add-name-keys logs/ckpt-7 --names=full_name"
 
 

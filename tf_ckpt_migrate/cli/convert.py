@@ -12,6 +12,8 @@ from tf_ckpt_migrate.cli.planning import add_planning, plan_of
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
 
+__all__ = ["EXAMPLE", "configure", "execute"]
+
 EXAMPLE = "tf-ckpt-migrate convert old/model.ckpt-1000 new/model.ckpt-1000 --to=tf2"
 
 

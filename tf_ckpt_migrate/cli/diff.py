@@ -7,6 +7,8 @@ import sys
 
 from tf_ckpt_migrate.cli.rules import add_rules, rules_of
 
+__all__ = ["EXAMPLE", "configure", "execute"]
+
 EXAMPLE = "tf-ckpt-migrate diff old/model.ckpt new/model.ckpt --rename bert/=encoder/"
 
 

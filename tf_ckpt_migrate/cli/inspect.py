@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+__all__ = ["EXAMPLE", "configure", "execute"]
+
 EXAMPLE = "tf-ckpt-migrate inspect logs/model.ckpt-1000 --values"
 
 _MOST_ON_A_TERMINAL = 200

@@ -6,6 +6,8 @@ import argparse
 
 from tf_ckpt_migrate.cli.outputs import add_writing, writing_options
 
+__all__ = ["EXAMPLE", "configure", "execute"]
+
 EXAMPLE = (
     "tf-ckpt-migrate merge encoder/model.ckpt head/model.ckpt --output all/model.ckpt"
 )

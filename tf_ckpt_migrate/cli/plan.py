@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tf_ckpt_migrate.cli.planning import add_planning, plan_of
 
+__all__ = ["EXAMPLE", "configure", "execute"]
+
 EXAMPLE = (
     "tf-ckpt-migrate plan old/model.ckpt --rename bert/=encoder/ --output plan.yaml"
 )

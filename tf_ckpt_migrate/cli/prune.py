@@ -7,6 +7,8 @@ import argparse
 from tf_ckpt_migrate.cli.outputs import add_output, add_writing, writing_options
 from tf_ckpt_migrate.cli.rules import ROLES
 
+__all__ = ["EXAMPLE", "configure", "execute"]
+
 EXAMPLE = "tf-ckpt-migrate prune train/model.ckpt-1000 serve/model.ckpt --compact"
 
 

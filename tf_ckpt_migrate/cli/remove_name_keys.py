@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+__all__ = ["EXAMPLE", "configure", "execute"]
+
 EXAMPLE = "tf-ckpt-migrate remove-name-keys logs/ckpt-7"
 
 
