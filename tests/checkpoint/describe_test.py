@@ -178,6 +178,18 @@ def test_statistics_leave_out_what_is_not_finite(written):
     assert statistics_of(reader, "n") == NumberStatistics(*[None] * 4, 0, 1, 0)
 
 
+def test_variable_names_of_the_object_graph(goldens):
+    path = goldens / "tf2_21/tf_keras_legacy_adam"
+    end = "/.ATTRIBUTES/VARIABLE_VALUE"
+    found = {t.key: t for t in inspect_checkpoint(path, names=True).tensors}
+    kernel = "model/layer_with_weights-0/kernel"
+    assert found[kernel + end].full_name.endswith("/kernel")
+    slot = found[f"{kernel}/.OPTIMIZER_SLOT/optimizer/m{end}"]
+    assert slot.full_name.endswith("/kernel/m")
+    assert found["_CHECKPOINTABLE_OBJECT_GRAPH"].full_name == ""
+    assert not any(tensor.full_name for tensor in inspect_checkpoint(path).tensors)
+
+
 def test_large_integers_stay_exact(written):
     values = np.array([2**63 - 1, -(2**63)], np.int64)
     found = statistics_of(load_checkpoint(written({"w": (values, DType.int64)})), "w")

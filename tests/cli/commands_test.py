@@ -46,6 +46,14 @@ def test_inspect_values(command, checkpoint):
     assert "the checksum of tensor 'global_step'" in outcome.err
 
 
+def test_inspect_names(command, tf2):
+    assert "  variable" not in command("inspect", tf2).out
+    lines = command("inspect", tf2, "--names").out.splitlines()
+    assert any(line.endswith("offset  variable") for line in lines)
+    (row,) = (line for line in lines if line.startswith("vars/net.Sw/.ATTRIBUTES/"))
+    assert row.split()[-1] == "net/w"
+
+
 def test_inspect_without_the_tensors(command, checkpoint):
     outcome = command("inspect", checkpoint, "--tensors=none")
     assert "net/dense/kernel" not in outcome.out

@@ -52,6 +52,8 @@ class TensorDescription(NamedTuple):
       role: What it is to training, one of ``names.slots.ROLES``.
       places: Where its bytes are; several for a partitioned variable.
       statistics: Of its values, if they were asked for and it has any.
+      full_name: The name that its variable had in the program, which the object graph
+        keeps; "" if there is none, or names were not asked for.
     """
 
     key: str
@@ -62,6 +64,7 @@ class TensorDescription(NamedTuple):
     role: str
     places: tuple[Place, ...]
     statistics: NumberStatistics | StringStatistics | None = None
+    full_name: str = ""
 
 
 class Group(NamedTuple):
@@ -200,7 +203,10 @@ def _plain(tensor: TensorDescription) -> dict[str, Any]:
 
 
 def inspect_checkpoint(
-    ckpt_dir_or_file: str | os.PathLike[str], *, values: bool = False
+    ckpt_dir_or_file: str | os.PathLike[str],
+    *,
+    values: bool = False,
+    names: bool = False,
 ) -> CheckpointDescription:
     """Describe a checkpoint.
 
@@ -209,6 +215,7 @@ def inspect_checkpoint(
         directory; a SavedModel.
       values: Whether to read all values, for their statistics. Without, only the index
         is read, and the data need not be there.
+      names: Whether to read the object graph, for the variable names in it.
 
     Returns:
       The description; ``print`` it to read it.
@@ -217,8 +224,9 @@ def inspect_checkpoint(
       CheckpointNotFoundError: If there is no checkpoint.
       AmbiguousCheckpointError: If there are several.
       NotACheckpointError: If the file is of another kind.
-      CorruptCheckpointError: If the index is damaged, or with ``values`` any tensor.
-      MissingShardError: With ``values``, if a file of the checkpoint is missing.
+      CorruptCheckpointError: If the index is damaged, or with ``values`` any tensor,
+        or with ``names`` the object graph.
+      MissingShardError: If a file that must be read is missing.
 
     Example:
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
@@ -229,6 +237,8 @@ def inspect_checkpoint(
     """
     reader = load_checkpoint(ckpt_dir_or_file)
     keys = reader.specs
+    graph = reader.object_graph if names else None
+    full_names = {} if graph is None else graph.full_names()
     tensors: list[TensorDescription] = []
     for key in sorted(keys):
         spec, places = keys[key], reader.places(key)
@@ -243,6 +253,7 @@ def inspect_checkpoint(
                 role_of(key, keys),
                 places,
                 statistics_of(reader, key) if values else None,
+                full_names.get(key, ""),
             )
         )
     files = tuple(FileDescription(path, _size(path)) for path in reader.files)

@@ -81,16 +81,24 @@ def _groups(name: str, groups: Sequence[Group]) -> Table:
 
 def _tensors(tensors: Sequence[TensorDescription]) -> Table:
     has_values = any(tensor.statistics is not None for tensor in tensors)
+    has_names = any(tensor.full_name for tensor in tensors)
     columns = ("key", "dtype", "shape", ">bytes", "role", ">shard", ">offset")
+    if has_names:
+        columns += ("variable",)
     if has_values:
         columns += (*(f">{name}" for name in _NUMBERS), ">zeros", "")
-    rows = [_row(tensor, has_values=has_values) for tensor in tensors]
+    rows = [
+        _row(tensor)
+        + ((tensor.full_name,) if has_names else ())
+        + (_statistics(tensor) if has_values else ())
+        for tensor in tensors
+    ]
     return Table(columns, rows)
 
 
-def _row(tensor: TensorDescription, *, has_values: bool) -> tuple[str, ...]:
+def _row(tensor: TensorDescription) -> tuple[str, ...]:
     place = tensor.places[0] if len(tensor.places) == 1 else None
-    row = (
+    return (
         tensor.key,
         tensor.dtype,
         str(list(tensor.shape)),
@@ -99,7 +107,6 @@ def _row(tensor: TensorDescription, *, has_values: bool) -> tuple[str, ...]:
         str(place.shard) if place else f"{len(tensor.places)} slices",
         f"{place.offset:,}" if place and place.offset >= 0 else "",
     )
-    return row + _statistics(tensor) if has_values else row
 
 
 def _statistics(tensor: TensorDescription) -> tuple[str, ...]:

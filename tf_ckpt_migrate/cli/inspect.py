@@ -24,6 +24,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="read all values too, and show their statistics",
     )
     parser.add_argument(
+        "--names",
+        action="store_true",
+        help="show the variable names that an object-based checkpoint keeps",
+    )
+    parser.add_argument(
         "--tensors",
         choices=("auto", "all", "none"),
         default="auto",
@@ -38,7 +43,9 @@ def execute(arguments: argparse.Namespace) -> int:
     from tf_ckpt_migrate.checkpoint.describe_text import described
     from tf_ckpt_migrate.report.output import is_terminal, write
 
-    description = inspect_checkpoint(arguments.checkpoint, values=arguments.values)
+    description = inspect_checkpoint(
+        arguments.checkpoint, values=arguments.values, names=arguments.names
+    )
     if arguments.output_format == "json":
         sys.stdout.write(description.to_json() + "\n")
         return 0

@@ -112,7 +112,8 @@ def _parser(
     parser = _parser_class(argv)(
         prog="tf-ckpt-migrate",
         description="Read, compare, verify and convert TensorFlow checkpoints.",
-        epilog="`tf-ckpt-migrate COMMAND --help` shows a command with an example.",
+        epilog="`tf-ckpt-migrate COMMAND --help` shows a command with an example. Exit "
+        "codes: 0 done, 1 differs or refused, 2 wrong use.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(metavar="COMMAND")
