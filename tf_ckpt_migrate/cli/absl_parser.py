@@ -10,6 +10,13 @@ from absl.flags import argparse_flags
 __all__ = ["AbslParser"]
 
 
+class _NoFlags(flags.FlagValues):
+    """Flags of nobody, which older absl would take for none being asked for."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class AbslParser(argparse_flags.ArgumentParser):
     """Reads ``--flagfile`` and ``--undefok`` as every program with absl flags does.
 
@@ -19,6 +26,5 @@ class AbslParser(argparse_flags.ArgumentParser):
 
     def __init__(self, **kwargs: Any) -> None:
         """Take what ``argparse.ArgumentParser`` takes."""
-        own = flags.FlagValues()
         # absl has types for none of its own arguments here.
-        super().__init__(inherited_absl_flags=own, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+        super().__init__(inherited_absl_flags=_NoFlags(), **kwargs)  # pyright: ignore[reportUnknownMemberType]
