@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
@@ -25,15 +26,12 @@ from tf_ckpt_migrate.names.keys import (
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
 )
-from tf_ckpt_migrate.names.moves import Dropped, Move
+from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.plan import MigrationPlan
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from tf_ckpt_migrate.bundle.dtypes import TensorSpec
     from tf_ckpt_migrate.transforms import Transform
-
-    Array = np.ndarray[Any, Any]
 
 __all__ = ["convert"]
 
@@ -126,12 +124,14 @@ def _contents(
     big_endian: bool,
 ) -> dict[str, Reference | Value]:
     contents: dict[str, Reference | Value] = {}
-    for move in plan.moves:
-        contents[move.target] = (
-            taken_from(reader, move.sources[0], big_endian=big_endian)
-            if move.transform is None
-            else _computed(move, move.transform, reader)
-        )
+    bundle = reader.bundle
+    for sources, target, transform, spec in plan.moves:
+        if transform is not None:
+            contents[target] = _computed(sources, transform, spec, reader)
+        elif bundle is not None:
+            contents[target] = Reference(bundle, sources[0])
+        else:
+            contents[target] = taken_from(reader, sources[0])
     for kept in plan.kept_targets:
         if like is not None:
             contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
@@ -168,5 +168,10 @@ def _like(plan: MigrationPlan, *, object_graph: bool) -> CheckpointReader | None
     return opened(plan.target) if plan.target and needed else None
 
 
-def _computed(move: Move, transform: Transform, reader: CheckpointReader) -> Value:
-    return Value(move.spec, lambda: transform(*(reader[key] for key in move.sources)))
+def _computed(
+    sources: Sequence[str],
+    transform: Transform,
+    spec: TensorSpec,
+    reader: CheckpointReader,
+) -> Value:
+    return Value(spec, lambda: transform(*(reader[key] for key in sources)))

@@ -20,7 +20,8 @@ __all__ = ["built_graph"]
 # Tags of length-delimited fields 1, 2, 3 and of numbers in fields 1 and 3.
 _FIELD_1, _FIELD_2, _FIELD_3 = b"\x0a", b"\x12", b"\x1a"
 _NUMBER_1, _NUMBER_3 = b"\x08", b"\x18"
-_LENGTHS = [put_varint(length) for length in range(1024)]
+_KNOWN_LENGTHS = 1024
+_LENGTHS = [put_varint(length) for length in range(_KNOWN_LENGTHS)]
 
 
 def built_graph(keys: Iterable[tuple[str, ObjectKey, str]]) -> bytes:
@@ -70,7 +71,7 @@ class _Tree:
             found = self._by_path[path] = self.new_node()
             name = path[-1].encode()
             child = b"\x08%b\x12%b%b" % (put_varint(found), _length(len(name)), name)
-            self.fields[parent].append(_delimited(_FIELD_1, child))
+            self.fields[parent].append(b"\x0a" + _length(len(child)) + child)
         return found
 
     def new_node(self) -> int:
@@ -118,4 +119,4 @@ def _delimited(tag: bytes, contents: bytes) -> bytes:
 
 
 def _length(length: int) -> bytes:
-    return _LENGTHS[length] if length < len(_LENGTHS) else put_varint(length)
+    return _LENGTHS[length] if length < _KNOWN_LENGTHS else put_varint(length)
