@@ -47,18 +47,27 @@ def built_graph(keys: Iterable[tuple[str, ObjectKey, str]]) -> bytes:
     for key, parsed, full_name in keys:
         path, attribute, slot = parsed
         if slot is None:
+<<<<<<< HEAD
             tree.nodes[tree.number(path)] += _attribute(attribute, full_name, key)
+=======
+            tree.node(path).append(_attribute(attribute, full_name, key))
+>>>>>>> main
         else:
             slots.append((key, parsed, full_name))
     for key, parsed, full_name in slots:
         tree.add_slot(key, parsed, full_name)
+<<<<<<< HEAD
     return b"".join([_FIELD_1 + _length(len(node)) + node for node in tree.nodes])
+=======
+    return b"".join([_delimited(_FIELD_1, b"".join(node)) for node in tree.nodes])
+>>>>>>> main
 
 
 class _Tree:
     """Nodes by path, each as the fields it has so far, serialized."""
 
     def __init__(self) -> None:
+<<<<<<< HEAD
         self.nodes: list[bytearray] = [bytearray()]
         self._numbers: dict[tuple[str, ...], int] = {(): 0}
 
@@ -74,12 +83,33 @@ class _Tree:
             name = path[-1].encode()
             child = _NUMBER_1 + put_varint(found) + _FIELD_2 + _length(len(name)) + name
             self.nodes[parent] += _FIELD_1 + _length(len(child)) + child
+=======
+        root: list[bytes] = []
+        self.nodes = [root]
+        self._numbers: dict[tuple[str, ...], int] = {(): 0}
+
+    def node(self, path: tuple[str, ...]) -> list[bytes]:
+        """Return the node at a path; it and its parents are made where missing."""
+        return self.nodes[self.number(path)]
+
+    def number(self, path: tuple[str, ...]) -> int:
+        """Return the number of the node at a path."""
+        found = self._numbers.get(path)
+        if found is None:
+            parent = self.node(path[:-1])
+            found = self._numbers[path] = len(self.nodes)
+            self.nodes.append([])
+            name = path[-1].encode()
+            child = b"\x08%b\x12%b%b" % (put_varint(found), _length(len(name)), name)
+            parent.append(_delimited(_FIELD_1, child))
+>>>>>>> main
         return found
 
     def add_slot(self, key: str, parsed: ObjectKey, full_name: str) -> None:
         """Add a slot variable with its value's key."""
         if parsed.slot is None:
             return
+<<<<<<< HEAD
         name = parsed.slot.name.encode()
         slot = (
             _NUMBER_1
@@ -93,6 +123,17 @@ class _Tree:
         self.nodes.append(bytearray(_attribute(parsed.attribute, full_name, key)))
         optimizer = self.number(parsed.slot.optimizer)
         self.nodes[optimizer] += _FIELD_3 + _length(len(slot)) + slot
+=======
+        slot = (
+            _NUMBER_1
+            + put_varint(self.number(parsed.path))
+            + _delimited(_FIELD_2, parsed.slot.name.encode())
+            + _NUMBER_3
+            + put_varint(len(self.nodes))
+        )
+        self.nodes.append([_attribute(parsed.attribute, full_name, key)])
+        self.node(parsed.slot.optimizer).append(_delimited(_FIELD_3, slot))
+>>>>>>> main
 
 
 def _attribute(name: str, full_name: str, key: str) -> bytes:

@@ -98,7 +98,7 @@ class MigrationPlan:
           PlanError: If a tensor is gone, new, or of another dtype or shape.
         """
         planned = self.source_specs
-        if planned == source_specs:  # at the speed of C
+        if source_specs == planned:
             return
         problems = [
             f"{key!r} is planned as {spec}, but the checkpoint "
@@ -201,12 +201,9 @@ def _sources_unaccounted(plan: MigrationPlan) -> list[str]:
 
 
 def _targets_twice(plan: MigrationPlan) -> list[str]:
-    targets = [move.target for move in plan.moves]
-    kept = {entry.name for entry in plan.kept_targets}
-    if len({*targets}) == len(targets) and kept.isdisjoint(targets):
-        return []
-    written = Counter(targets)
-    both = {*written} & kept
+    written = Counter(move.target for move in plan.moves)
+    kept = Counter(entry.name for entry in plan.kept_targets)
+    both = {*written} & {*kept}
     twice = [name for name, count in written.items() if count > 1]
     return [f"{name!r} is written {written[name]} times" for name in twice] + [
         f"{name!r} is written and keeps its value" for name in sorted(both)
