@@ -17,7 +17,7 @@ from tf_ckpt_migrate.table.coding import put_varint
 
 __all__ = ["built_graph"]
 
-# Tags of length-delimited fields 1, 2, 3; of numbers in fields 1 and 3.
+# Tags of length-delimited fields 1, 2, 3 and of numbers in fields 1 and 3.
 _FIELD_1, _FIELD_2, _FIELD_3 = b"\x0a", b"\x12", b"\x1a"
 _NUMBER_1, _NUMBER_3 = b"\x08", b"\x18"
 _KNOWN_LENGTHS = 1024
@@ -47,43 +47,18 @@ def built_graph(keys: Iterable[tuple[str, ObjectKey, str]]) -> bytes:
     for key, parsed, full_name in keys:
         path, attribute, slot = parsed
         if slot is None:
-<<<<<<< HEAD
-            tree.nodes[tree.number(path)] += _attribute(attribute, full_name, key)
-=======
             tree.node(path).append(_attribute(attribute, full_name, key))
->>>>>>> main
         else:
             slots.append((key, parsed, full_name))
     for key, parsed, full_name in slots:
         tree.add_slot(key, parsed, full_name)
-<<<<<<< HEAD
-    return b"".join([_FIELD_1 + _length(len(node)) + node for node in tree.nodes])
-=======
     return b"".join([_delimited(_FIELD_1, b"".join(node)) for node in tree.nodes])
->>>>>>> main
 
 
 class _Tree:
-    """Nodes by path, each as the fields it has so far, serialized."""
+    """Nodes by path, each a list of its serialized fields."""
 
     def __init__(self) -> None:
-<<<<<<< HEAD
-        self.nodes: list[bytearray] = [bytearray()]
-        self._numbers: dict[tuple[str, ...], int] = {(): 0}
-
-    def number(self, path: tuple[str, ...]) -> int:
-        """Return the node at a path; it and its parents are made where missing."""
-        found = self._numbers.get(path)
-        if found is None:
-            parent = self._numbers.get(path[:-1])
-            if parent is None:
-                parent = self.number(path[:-1])
-            found = self._numbers[path] = len(self.nodes)
-            self.nodes.append(bytearray())
-            name = path[-1].encode()
-            child = _NUMBER_1 + put_varint(found) + _FIELD_2 + _length(len(name)) + name
-            self.nodes[parent] += _FIELD_1 + _length(len(child)) + child
-=======
         root: list[bytes] = []
         self.nodes = [root]
         self._numbers: dict[tuple[str, ...], int] = {(): 0}
@@ -102,28 +77,12 @@ class _Tree:
             name = path[-1].encode()
             child = b"\x08%b\x12%b%b" % (put_varint(found), _length(len(name)), name)
             parent.append(_delimited(_FIELD_1, child))
->>>>>>> main
         return found
 
     def add_slot(self, key: str, parsed: ObjectKey, full_name: str) -> None:
         """Add a slot variable with its value's key."""
         if parsed.slot is None:
             return
-<<<<<<< HEAD
-        name = parsed.slot.name.encode()
-        slot = (
-            _NUMBER_1
-            + put_varint(self.number(parsed.path))
-            + _FIELD_2
-            + _length(len(name))
-            + name
-            + _NUMBER_3
-            + put_varint(len(self.nodes))
-        )
-        self.nodes.append(bytearray(_attribute(parsed.attribute, full_name, key)))
-        optimizer = self.number(parsed.slot.optimizer)
-        self.nodes[optimizer] += _FIELD_3 + _length(len(slot)) + slot
-=======
         slot = (
             _NUMBER_1
             + put_varint(self.number(parsed.path))
@@ -133,24 +92,29 @@ class _Tree:
         )
         self.nodes.append([_attribute(parsed.attribute, full_name, key)])
         self.node(parsed.slot.optimizer).append(_delimited(_FIELD_3, slot))
->>>>>>> main
 
 
 def _attribute(name: str, full_name: str, key: str) -> bytes:
     """Return a ``SerializedTensor`` as a field of its node."""
     full, whole = full_name.encode(), key.encode()
-    names = (
-        _FIELD_2 + _length(len(full)) + full + _FIELD_3 + _length(len(whole)) + whole
+    tensor = b"%b\x12%b%b\x1a%b%b" % (
+        _named(name),
+        _length(len(full)),
+        full,
+        _length(len(whole)),
+        whole,
     )
-    tensor = _named(name) + names
-    return _FIELD_2 + _length(len(tensor)) + tensor
+    return b"\x12" + _length(len(tensor)) + tensor
 
 
 @lru_cache(maxsize=64)  # nearly always VARIABLE_VALUE
 def _named(name: str) -> bytes:
-    attribute = name.encode()
-    return _FIELD_1 + _length(len(attribute)) + attribute
+    return _delimited(_FIELD_1, name.encode())
+
+
+def _delimited(tag: bytes, contents: bytes) -> bytes:
+    return tag + _length(len(contents)) + contents
 
 
 def _length(length: int) -> bytes:
-    return _LENGTHS[length] if length < 1024 else put_varint(length)
+    return _LENGTHS[length] if length < _KNOWN_LENGTHS else put_varint(length)
