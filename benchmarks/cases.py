@@ -6,7 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import tf_ckpt_migrate as tcm
 from benchmarks import fresh, guide, inputs
-from benchmarks.timing import Row, at_least, at_most, in_turn
+from benchmarks.timing import Row, Seconds, at_least, at_most, in_turn
 
 __all__ = ["CASES", "QUICK", "Case", "Sizes"]
 
@@ -42,16 +42,25 @@ QUICK = Sizes(1_000_000, 20, 200, (10, 100), 1 << 30, 20, 3)
 Case = Callable[[str, Sizes], Iterator[Row]]
 
 
+def conversions(
+    acts: Iterable[Callable[[str, str], object]], source: str, out: str, repeats: int
+) -> list[Seconds]:
+    """Return the seconds of conversions, until the result is on the disk."""
+
+    def whole(act: Callable[[str, str], object]) -> None:
+        act(source, out)
+        inputs.settled(out)
+
+    prepare = partial(inputs.removed, out)
+    return in_turn(*(partial(whole, a) for a in acts), prepare=prepare, repeats=repeats)
+
+
 def to_tf2(folder: str, sizes: Sizes) -> Iterator[Row]:
     """TF1 to TF2: time, memory and bytes read."""
     source = inputs.saved(f"{folder}/in", sizes.tensors, sizes.nbytes)
     out = f"{folder}/out"
-    seconds = in_turn(
-        lambda: guide.convert_tf1_to_tf2(source, out),
-        lambda: tcm.convert_tf1_to_tf2(source, out),
-        prepare=partial(inputs.removed, out),
-        repeats=sizes.repeats,
-    )
+    acts = guide.convert_tf1_to_tf2, tcm.convert_tf1_to_tf2
+    seconds = conversions(acts, source, out, sizes.repeats)
     yield at_least(1000, f"TF1 to TF2, {sizes.large}", GUIDE, seconds)
     yield from costs(source, out, sizes)
 
@@ -91,12 +100,8 @@ def to_tf1(folder: str, sizes: Sizes) -> Iterator[Row]:
     count, nbytes = sizes.tensors, sizes.nbytes
     source = inputs.saved(f"{folder}/in", count, nbytes, objects=True)
     out = f"{folder}/out"
-    seconds = in_turn(
-        lambda: guide.convert_tf2_to_tf1(source, out),
-        lambda: tcm.convert_tf2_to_tf1(source, out),
-        prepare=partial(inputs.removed, out),
-        repeats=sizes.repeats,
-    )
+    acts = guide.convert_tf2_to_tf1, tcm.convert_tf2_to_tf1
+    seconds = conversions(acts, source, out, sizes.repeats)
     yield at_least(1000, f"TF2 to TF1, {sizes.large}", GUIDE, seconds)
 
 
@@ -104,12 +109,9 @@ def many_tensors(folder: str, sizes: Sizes) -> Iterator[Row]:
     """Many small tensors, where the index is all the work."""
     source = inputs.saved(f"{folder}/in", sizes.many, 400 * sizes.many)
     out = f"{folder}/out"
-    seconds = in_turn(
-        lambda: guide.convert_tf1_to_tf2(source, out),
-        lambda: tcm.convert_tf1_to_tf2(source, out),
-        prepare=partial(inputs.removed, out),
-        repeats=min(3, sizes.repeats),  # the peer takes a minute
-    )
+    acts = guide.convert_tf1_to_tf2, tcm.convert_tf1_to_tf2
+    repeats = min(3, sizes.repeats)  # the peer takes a minute
+    seconds = conversions(acts, source, out, repeats)
     what = f"TF1 to TF2, {sizes.many:,} tensors of 400 B"
     yield at_least(100, what, GUIDE, seconds)
 

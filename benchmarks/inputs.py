@@ -14,7 +14,7 @@ from tf_ckpt_migrate.bundle.index import HEADER_KEY, serialized_header
 from tf_ckpt_migrate.bundle.naming import index_path, shard_path
 from tf_ckpt_migrate.table.writer import write_table
 
-__all__ = ["holes", "names", "removed", "saved"]
+__all__ = ["files_of", "holes", "names", "removed", "saved", "settled"]
 
 
 def names(count: int) -> list[str]:
@@ -67,14 +67,23 @@ def _entries(keys: Iterable[str], spec: TensorSpec) -> Mapping[bytes, bytes]:
     }
 
 
-def removed(prefix: str) -> None:
-    """Remove the files of a checkpoint, numbered ones of the guide's too.
-
-    What is still to be written of it is written: ours waits for the disk, the peer does
-    not, and one is not to wait for the other's bytes.
-    """
+def files_of(prefix: str) -> list[str]:
+    """Return the files of a checkpoint, numbered ones of the guide's too."""
     folder, base = os.path.split(prefix)
-    for name in os.listdir(folder):
-        if name.startswith(base):
-            os.remove(os.path.join(folder, name))
-    os.sync()
+    names = [name for name in os.listdir(folder) if name.startswith(base)]
+    return [os.path.join(folder, name) for name in names]
+
+
+def removed(prefix: str) -> None:
+    """Remove the files of a checkpoint."""
+    for path in files_of(prefix):
+        os.remove(path)
+    os.sync()  # nobody waits for what someone else wrote
+
+
+def settled(prefix: str) -> None:
+    """Wait until a checkpoint is on the disk; ours is when it returns, others not."""
+    for path in files_of(prefix):
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)

@@ -7,7 +7,8 @@
     python benchmarks/run.py --only many_tensors --json=result.json
 
 Needs an environment with TensorFlow; ours and the peer run in turn in one process, each
-once untimed before. A figure is a median, the spread that of the ratios of the rounds.
+once untimed before, the input in the cache. A conversion is timed until its result is
+on the disk. A figure is a median, the spread that of the ratios of the rounds.
 """
 
 from __future__ import annotations

@@ -25,7 +25,14 @@ __all__ = ["COMMANDS", "FOLDER", "main"]
 FOLDER = "migrated"
 
 # What a user would type, in the order of the job.
-COMMANDS: tuple[str, ...] = (f"python -m examples.migrate_tf1_model {FOLDER}",)
+COMMANDS: tuple[str, ...] = (
+    f"python -m examples.migrate_tf1_model {FOLDER}",
+    # The same from the shell, with every tensor: to TF2, back, and nothing differs.
+    f"tf-ckpt-migrate inspect {FOLDER}/tf1 --tensors=none",
+    f"tf-ckpt-migrate convert {FOLDER}/tf1 {FOLDER}/as_tf2 --to=tf2",
+    f"tf-ckpt-migrate convert {FOLDER}/as_tf2 {FOLDER}/as_tf1 --to=tf1",
+    f"tf-ckpt-migrate diff {FOLDER}/tf1 {FOLDER}/as_tf1",
+)
 
 
 def main() -> int:

@@ -22,6 +22,10 @@ KEY_LINES = (
     "checked: tf.compat.v1.train.Saver restores it, predictions are identical",
     "And converted back, for TF1 alone:",
     "checked: predictions are identical",
+    "name-based, 21 tensors",
+    "migrated/as_tf2: 23 keys",
+    "migrated/as_tf1: 21 keys",
+    "equal",
 )
 
 
