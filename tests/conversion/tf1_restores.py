@@ -16,7 +16,7 @@ def restored_by_name(prefix, variables):
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         made = {
             name: tf.compat.v1.get_variable(
-                "v{}".format(number), shape, dtype, tf.compat.v1.zeros_initializer()
+                f"v{number}", shape, dtype, tf.compat.v1.zeros_initializer()
             )
             for number, (name, (dtype, shape)) in enumerate(variables.items())
         }

@@ -58,7 +58,7 @@ def parse_entry(raw: bytes, shards: int, where: Callable[[], str]) -> Entry:
     """
     proto = parsed(BundleEntryProto, raw, where)
     # All entries begin with dtype and shape, and there are few different ones.
-    usual = raw[:1] == b"\x08" and raw[2:3] == b"\x12" and raw[3] < _MORE
+    usual = _begins_as_usual(raw)
     spec, stored_size = _checked_spec(raw[: 4 + raw[3]]) if usual else _spec_of(proto)
     if spec is None:
         raise _impossible_spec(proto, where())
@@ -81,7 +81,7 @@ def plain_entry(raw: bytes, shards: int) -> tuple[TensorSpec, int, int] | None:
       None for an entry that ``parse_entry`` has to look at: one that has slices, or
       strings, or is written in another order of fields, or is wrong.
     """
-    if _MARK in raw or raw[:1] != b"\x08" or raw[2:3] != b"\x12" or raw[3] >= _MORE:
+    if _MARK in raw or not _begins_as_usual(raw):
         return None
     spec, stored_size = _checked_spec(raw[: 4 + raw[3]])
     try:
@@ -92,6 +92,11 @@ def plain_entry(raw: bytes, shards: int) -> tuple[TensorSpec, int, int] | None:
     if spec is None or size != stored_size or offset < 0 or not 0 <= shard < shards:
         return None
     return spec, shard, offset + size
+
+
+def _begins_as_usual(raw: bytes) -> bool:
+    """Whether dtype and shape come first, the latter with a length of one byte."""
+    return len(raw) > 3 and raw[0] == 0x08 and raw[2] == 0x12 and raw[3] < _MORE
 
 
 @lru_cache(maxsize=4096)

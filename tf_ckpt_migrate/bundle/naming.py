@@ -19,8 +19,8 @@ __all__ = [
 
 INDEX_SUFFIX = ".index"
 
-_SHARD = re.compile(r"(?s)(.*)\.data-(\d{5,})-of-(\d{5,})")
-_V1_SHARD = re.compile(r"(?s)(.*)-(\d{5,})-of-(\d{5,})")
+_SHARD = re.compile(r"(?as)(.*)\.data-(\d{5,})-of-(\d{5,})")
+_V1_SHARD = re.compile(r"(?as)(.*)-(\d{5,})-of-(\d{5,})")
 
 
 class ShardName(NamedTuple):

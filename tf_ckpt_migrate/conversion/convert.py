@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import record_latest
+from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import (
     is_object_key,
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["convert"]
 
 
+@without_collections
 def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     plan: MigrationPlan,
     output_prefix: str | os.PathLike[str],

@@ -8,7 +8,12 @@ from typing import TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
+<<<<<<< HEAD
+from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import layout_of
+=======
+from tf_ckpt_migrate.conversion.layout import aliases_of, layout_of
+>>>>>>> docs
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import KeptTarget
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -31,6 +36,7 @@ def opened(checkpoint: CheckpointLike) -> CheckpointReader:
     return load_checkpoint(checkpoint)
 
 
+@without_collections
 def plan_migration(
     source: CheckpointLike,
     target: CheckpointLike | None = None,
@@ -89,7 +95,7 @@ def plan_migration(
         layout.specs,
         unmatched=unmatched,
         unmet=unmet,
-        aliases=layout.aliases,
+        aliases=aliases_of(goal, layout.specs),
     )
     kept = [
         KeptTarget(key, spec, "bookkeeping of the target")
