@@ -8,12 +8,8 @@ from typing import TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
-<<<<<<< HEAD
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.layout import layout_of
-=======
 from tf_ckpt_migrate.conversion.layout import aliases_of, layout_of
->>>>>>> docs
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import KeptTarget
 from tf_ckpt_migrate.names.plan import MigrationPlan
