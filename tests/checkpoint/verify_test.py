@@ -215,6 +215,16 @@ def test_keys_that_the_object_graph_lacks(tmp_path):
     )
 
 
+def test_half_a_rename_of_many_keys(tmp_path):
+    arrays = {f"new/{number}{END}": [1.0] for number in range(3000)}
+    graph = graph_of(*(f"old/{number}{END}" for number in range(3000)))
+    prefix = write(tmp_path / "m", {OBJECT_GRAPH_KEY: graph, **arrays})
+    problems = verify_checkpoint(prefix).problems
+    assert len(problems) == 3001
+    assert "nearest: 'new/" in problems[0]
+    assert "does not name 3,000 of the object keys" in problems[-1]
+
+
 def test_an_object_of_several_tensors_names_what_their_keys_begin_with(tmp_path):
     key = "table/.ATTRIBUTES/table"
     arrays = {OBJECT_GRAPH_KEY: graph_of(key), f"{key}-keys": [1], f"{key}-values": [2]}

@@ -137,7 +137,7 @@ def test_a_map_that_is_none(command, adam, tmp_path, text, told):
 def test_what_has_no_place_is_refused_with_the_flags_that_help(command, adam, tmp_path):
     outcome = command("convert", adam, tmp_path / "m", "--rename=net/=model/")
     assert (outcome.status, outcome.out) == (1, "")
-    assert "add --drop_role=optimizer to leave 2 of them" in outcome.err
+    assert "  --drop_role=optimizer  # leaves 2 of them behind\n" in outcome.err
     assert "pass --unmatched=drop or --unmatched=keep" in outcome.err
     assert not list(tmp_path.iterdir())
 

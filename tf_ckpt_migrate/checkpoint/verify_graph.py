@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Container, Iterator
 
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
@@ -10,6 +11,8 @@ from tf_ckpt_migrate.errors import CheckpointError, capped, nearest
 from tf_ckpt_migrate.names.keys import parse_object_key
 
 __all__ = ["graph_problems"]
+
+_HINTED = 10
 
 
 def graph_problems(
@@ -35,12 +38,20 @@ def graph_problems(
 
 def _compared(graph: ObjectGraph, reader: CheckpointReader) -> Iterator[str]:
     named = {attribute.checkpoint_key for attribute in graph.attributes}
-    orphans = [key for key in reader if parse_object_key(key) and key not in named]
-    # Objects of several tensors name what their keys begin with.
-    begun = {name for name in named if name not in reader}
-    found = {key: name for key in orphans for name in begun if key.startswith(name)}
-    for name in sorted(begun - set(found.values())):
-        hint = "".join(f"; nearest: {key!r}" for key in nearest(name, reader, 1))
+    orphans = sorted(
+        key for key in reader if parse_object_key(key) and key not in named
+    )
+    absent: list[str] = []
+    found: set[str] = set()
+    for name in sorted(named.difference(reader)):
+        # An object of several tensors names what their keys begin with.
+        tensors = list(_beginning_with(name, orphans))
+        found.update(tensors)
+        absent += [] if tensors else [name]
+    for number, name in enumerate(absent):
+        # Each hint costs a look at all keys.
+        near = nearest(name, reader, 1) if number < _HINTED else []
+        hint = "".join(f"; nearest: {key!r}" for key in near)
         yield (
             f"{reader.prefix}: the object graph names key {name!r}, which the "
             f"checkpoint does not have{hint}"
@@ -49,5 +60,12 @@ def _compared(graph: ObjectGraph, reader: CheckpointReader) -> Iterator[str]:
         yield (
             f"{reader.prefix}: the object graph does not name {len(unnamed):,} of the "
             f"object keys, so that no restore will find them: "
-            f"{', '.join(capped(map(repr, sorted(unnamed)), 3))}"
+            f"{', '.join(capped(map(repr, unnamed), 3))}"
         )
+
+
+def _beginning_with(start: str, ordered: list[str]) -> Iterator[str]:
+    position = bisect_left(ordered, start)
+    while position < len(ordered) and ordered[position].startswith(start):
+        yield ordered[position]
+        position += 1

@@ -6,27 +6,18 @@ import re
 
 __all__ = ["in_shell"]
 
-_TEXT = r"(?P<q>['\"])(?P<{}>.*?)(?P=q)"
+_TEXT = r"(?P<{0}_quote>['\"])(?P<{0}>.*?)(?P={0}_quote)"
+# A rule of a list ends in a comma, which is none of the shell's.
 _SPELLINGS = (
+    (rf"\bDrop\(role={_TEXT.format('role')}\),?", r"--drop_role=\g<role>"),
+    (rf"\bDrop\((?:source=|pattern=)?{_TEXT.format('key')}\),?", r"--drop '\g<key>'"),
     (
-        re.compile(r"\bDrop\(role=" + _TEXT.format("role") + r"\)"),
-        r"--drop_role=\g<role>",
-    ),
-    (
-        re.compile(r"\bDrop\((?:source=|pattern=)?" + _TEXT.format("key") + r"\)"),
-        r"--drop '\g<key>'",
-    ),
-    (
-        re.compile(r"\bRename\('(?P<old>[^']*)', '(?P<new>[^']*)'\)"),
+        rf"\bRename(?:Scope)?\({_TEXT.format('old')}, {_TEXT.format('new')}\),?",
         r"--rename '\g<old>=\g<new>'",
     ),
-    (
-        re.compile(
-            r'\b(?P<name>unmatched|unmet|data|precedence|names)="(?P<word>\w+)"'
-        ),
-        r"--\g<name>=\g<word>",
-    ),
-    (re.compile(r"\boverwrite=True \((?P<flag>--overwrite)\)"), r"\g<flag>"),
+    (r'\b(unmatched|unmet|data|precedence|names)="(\w+)"', r"--\1=\2"),
+    (r'--(\w+)=(\w+) or "(\w+)"', r"--\1=\2 or --\1=\3"),
+    (r"\boverwrite=True \(--overwrite\)", "--overwrite"),
 )
 
 
@@ -38,5 +29,5 @@ def in_shell(message: str) -> str:
       "add --drop 'step' or pass --unmatched=keep"
     """
     for call, flag in _SPELLINGS:
-        message = call.sub(flag, message)
+        message = re.sub(call, flag, message)
     return message
