@@ -3,7 +3,7 @@
 A reader finds a checkpoint by its index. So the index is renamed into place when every
 shard already is, and where shards of an older checkpoint must give way to shards of the
 same names, the old index goes first: a reader sees the old checkpoint, none, or the
-new one.
+new one. What gave way comes back if the new checkpoint cannot be put in its place.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _STAGING_MARK = ".tcm-staging-"
+_SHOWN = 40  # characters of the basename, which alone may be as long as a name can be
 
 
 def existing_files(prefix: str) -> list[str]:
@@ -72,7 +73,7 @@ def staging_folder(prefix: str) -> Generator[str]:
     """
     folder = os.path.dirname(prefix) or "."
     Path(folder).mkdir(parents=True, exist_ok=True)
-    mark = f".{os.path.basename(prefix)}{_STAGING_MARK}"
+    mark = f".{os.path.basename(prefix)[:_SHOWN]}{_STAGING_MARK}"
     staging = tempfile.mkdtemp(prefix=mark, dir=folder)
     try:
         yield staging
@@ -102,15 +103,34 @@ def publish(staging: str, prefix: str, shards: Iterable[str]) -> None:
       staging: The folder with the flushed files, each under its final basename.
       prefix: Of the checkpoint.
       shards: Final paths of its shards.
+
+    Raises:
+      OSError: If a file cannot be moved; what was there is then there again.
     """
     shards = list(shards)
     index = index_path(prefix)
-    old = set(existing_files(prefix)) - {prefix, index}
-    if not old.isdisjoint(shards):
-        Path(index).unlink(missing_ok=True)
-    for shard in shards:
-        os.replace(os.path.join(staging, os.path.basename(shard)), shard)
+    old = set(existing_files(prefix)) - {prefix}
+    clashing = old.intersection(shards)
+    with ExitStack() as undo:
+        if clashing:
+            giving_way = [index, *sorted(clashing)] if index in old else clashing
+            _set_aside(giving_way, staging, undo)
+        for shard in shards:
+            os.rename(os.path.join(staging, os.path.basename(shard)), shard)
+            undo.callback(os.unlink, shard)
+        flushed(os.path.dirname(prefix) or ".")
+        os.replace(os.path.join(staging, os.path.basename(index)), index)
+        undo.pop_all()  # from here on a reader finds the new checkpoint
     flushed(os.path.dirname(prefix) or ".")
-    replace_file(os.path.join(staging, os.path.basename(index)), index)
-    for stale in old.difference(shards):
+    for stale in old.difference(shards, {index}):
         Path(stale).unlink()
+
+
+def _set_aside(paths: Iterable[str], staging: str, undo: ExitStack) -> None:
+    """Take files out of their place, the first first; ``undo`` brings them back."""
+    aside = os.path.join(staging, "old")
+    os.mkdir(aside)  # noqa: PTH102 - beside os.rename
+    for path in paths:
+        kept = os.path.join(aside, os.path.basename(path))
+        os.rename(path, kept)
+        undo.callback(os.rename, kept, path)
