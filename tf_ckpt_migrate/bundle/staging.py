@@ -129,7 +129,7 @@ def publish(staging: str, prefix: str, shards: Iterable[str]) -> None:
 def _set_aside(paths: Iterable[str], staging: str, undo: ExitStack) -> None:
     """Take files out of their place, the first first; ``undo`` brings them back."""
     aside = os.path.join(staging, "old")
-    os.mkdir(aside)  # noqa: PTH102 - beside os.rename
+    os.mkdir(aside)
     for path in paths:
         kept = os.path.join(aside, os.path.basename(path))
         os.rename(path, kept)

@@ -107,8 +107,8 @@ def _refuse_source_as_output(prefix: str, sources: Iterable[CheckpointReader]) -
             # A snapshot's files may be links into another folder: the output's.
             if {_in_real_folder(path), os.path.realpath(path)} & replaced:
                 raise OutputExistsError(
-                    f"{prefix!r} would replace {path!r} of a source, which a conversion "
-                    "never touches; choose another output prefix"
+                    f"{prefix!r} would replace {path!r} of a source, which a "
+                    "conversion never touches; choose another output prefix"
                 )
 
 
