@@ -72,9 +72,8 @@ def graph_contents(
 
 def _targets_by_source(plan: MigrationPlan) -> dict[str, list[str]]:
     targets: dict[str, list[str]] = {}
-    for move in plan.moves:
-        for key in move.sources:
-            targets.setdefault(key, []).append(move.target)
+    for move in plan.moves:  # of several sources the first one's object carries on
+        targets.setdefault(move.sources[0], []).append(move.target)
     return targets
 
 
