@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
@@ -11,8 +12,14 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
-from tf_ckpt_migrate.conversion.layout import GUIDE_ROOT, guide_key, guide_name
+from tf_ckpt_migrate.conversion.layout import (
+    GUIDE_ROOT,
+    guide_key,
+    guide_name,
+    is_object_key,
+)
 from tf_ckpt_migrate.conversion.output import Value, string_value
+from tf_ckpt_migrate.errors import LayoutError, capped
 from tf_ckpt_migrate.names.keys import (
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
@@ -40,22 +47,23 @@ def graph_contents(
     Args:
       plan: What the output is made by.
       reader: The source.
-      like: The checkpoint that the output is to be like; its graph is taken as it is.
+      like: The checkpoint that the output is to be like; its graph is taken, as it is
+        unless the source has objects beyond it.
 
     Returns:
       The graph under its key; with a new graph also the counter of saves, for which
       ``tf.train.Checkpoint.restore`` asks.
 
     Raises:
-      LayoutError: If several tensors of one object are not renamed alike.
+      LayoutError: If several tensors of one object are not renamed alike, two would be
+        the value of one object, or a key is none that objects can have.
     """
+    _check_well_formed(plan.moves, named=reader.object_graph is None)
     if like is not None and like.object_graph is not None:
-        return {OBJECT_GRAPH_KEY: string_value(like.get_tensor(OBJECT_GRAPH_KEY))}
+        return {OBJECT_GRAPH_KEY: _graph_like(plan, reader, like, like.object_graph)}
     graphs: list[bytes] = []
     graph = reader.object_graph
-    known = set[str]()
-    if graph is not None:
-        known.update(*graph.tensors(reader).values())
+    known = _named_by(graph, reader)
     moves = [move for move in plan.moves if move.sources[0] not in known]
     if graph is not None and len(moves) < len(plan.moves):
         graphs.append(rewritten_graph(graph, _targets_by_source(plan)))
@@ -65,9 +73,55 @@ def graph_contents(
         keys.append((SAVE_COUNTER_KEY, ObjectKey(("save_counter",)), "save_counter"))
         added[SAVE_COUNTER_KEY] = _zero_counter()
     if keys:
-        named = ((key, parsed, name) for key, parsed, name in keys if parsed)
-        graphs.append(built_graph(named))
+        graphs.append(_built(keys))
     return {**added, OBJECT_GRAPH_KEY: string_value(_joined(graphs))}
+
+
+def _check_well_formed(moves: Iterable[Move], *, named: bool) -> None:
+    """Check the object-based keys that are written: a graph could not hold others."""
+    wrong = [
+        move.target
+        for move in moves
+        if is_object_key(move.target)
+        and not (named and (move.is_kept or move.target == guide_key(move.sources[0])))
+        and parse_object_key(move.target) is None
+    ]
+    if wrong:
+        raise LayoutError(
+            f"{', '.join(capped(map(repr, wrong), 3))} look"
+            f"{'s' if len(wrong) == 1 else ''} like the key of an object, but no path "
+            "of objects is written so: within a name '.' is written '..' and '/' is "
+            "written '.S'"
+        )
+
+
+def _named_by(graph: ObjectGraph | None, reader: CheckpointReader) -> set[str]:
+    """Return the keys that an object graph leads to."""
+    return set[str]() if graph is None else set(chain(*graph.tensors(reader).values()))
+
+
+def _graph_like(
+    plan: MigrationPlan,
+    reader: CheckpointReader,
+    like: CheckpointReader,
+    graph: ObjectGraph,
+) -> Value:
+    """Return the graph of the target, with what the source has beyond it."""
+    known = _named_by(graph, like)
+    names = {} if reader.object_graph is None else reader.object_graph.full_names()
+    beyond = [
+        (move.target, parse_object_key(move.target), names.get(move.sources[0], ""))
+        for move in plan.moves
+        if move.target not in known and is_object_key(move.target)
+    ]
+    if not any(parsed for _, parsed, _ in beyond):
+        return string_value(like.get_tensor(OBJECT_GRAPH_KEY))
+    more = ObjectGraph(_built(beyond), "a new object graph")
+    return string_value(joined_graphs([graph, more]))
+
+
+def _built(keys: Iterable[tuple[str, ObjectKey | None, str]]) -> bytes:
+    return built_graph((key, parsed, name) for key, parsed, name in keys if parsed)
 
 
 def _targets_by_source(plan: MigrationPlan) -> dict[str, list[str]]:
