@@ -67,13 +67,13 @@ def graph_contents(
     moves = [move for move in plan.moves if move.sources[0] not in known]
     if graph is not None and len(moves) < len(plan.moves):
         graphs.append(rewritten_graph(graph, _targets_by_source(plan)))
-    keys = [_named_key(move) for move in moves]
+    keys = [key for move in moves if (key := _named_key(move))]
     added: dict[str, Value] = {}
     if not graphs and SAVE_COUNTER_KEY not in {move.target for move in moves}:
         keys.append((SAVE_COUNTER_KEY, ObjectKey(("save_counter",)), "save_counter"))
         added[SAVE_COUNTER_KEY] = _zero_counter()
     if keys:
-        graphs.append(_built(keys))
+        graphs.append(built_graph(keys))
     return {**added, OBJECT_GRAPH_KEY: string_value(_joined(graphs))}
 
 
@@ -110,18 +110,14 @@ def _graph_like(
     known = _named_by(graph, like)
     names = {} if reader.object_graph is None else reader.object_graph.full_names()
     beyond = [
-        (move.target, parse_object_key(move.target), names.get(move.sources[0], ""))
+        (move.target, parsed, names.get(move.sources[0], ""))
         for move in plan.moves
-        if move.target not in known and is_object_key(move.target)
+        if move.target not in known and (parsed := parse_object_key(move.target))
     ]
-    if not any(parsed for _, parsed, _ in beyond):
+    if not beyond:
         return string_value(like.get_tensor(OBJECT_GRAPH_KEY))
-    more = ObjectGraph(_built(beyond), "a new object graph")
+    more = ObjectGraph(built_graph(beyond), "a new object graph")
     return string_value(joined_graphs([graph, more]))
-
-
-def _built(keys: Iterable[tuple[str, ObjectKey | None, str]]) -> bytes:
-    return built_graph((key, parsed, name) for key, parsed, name in keys if parsed)
 
 
 def _targets_by_source(plan: MigrationPlan) -> dict[str, list[str]]:
@@ -137,13 +133,18 @@ def _joined(graphs: Sequence[bytes]) -> bytes:
     return joined_graphs([ObjectGraph(graph, "a new object graph") for graph in graphs])
 
 
-def _named_key(move: Move) -> tuple[str, ObjectKey | None, str]:
-    """Return the target of a move for the object graph, with its variable's name."""
+def _named_key(move: Move) -> tuple[str, ObjectKey, str] | None:
+    """Return the target of a move for the object graph, with its variable's name.
+
+    None for the name of a variable: it is no object's.
+    """
     source = move.sources[0]
     if move.target == guide_key(source):  # as for every key of a plain conversion
         return move.target, ObjectKey((GUIDE_ROOT, source)), source
     parsed = parse_object_key(move.target)
-    name = guide_name(parsed) if parsed else None
+    if parsed is None:
+        return None
+    name = guide_name(parsed)
     return move.target, parsed, source if name is None else name
 
 
