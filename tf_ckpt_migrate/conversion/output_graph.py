@@ -58,7 +58,6 @@ def graph_contents(
       LayoutError: If several tensors of one object are not renamed alike, two would be
         the value of one object, or a key is none that objects can have.
     """
-    _check_well_formed(plan.moves, named=reader.object_graph is None)
     if like is not None and like.object_graph is not None:
         return {OBJECT_GRAPH_KEY: _graph_like(plan, reader, like, like.object_graph)}
     graphs: list[bytes] = []
@@ -68,6 +67,8 @@ def graph_contents(
     if graph is not None and len(moves) < len(plan.moves):
         graphs.append(rewritten_graph(graph, _targets_by_source(plan)))
     keys = [key for move in moves if (key := _named_key(move))]
+    if len(keys) < len(plan.moves):
+        _check_well_formed(plan.moves, named=graph is None)
     added: dict[str, Value] = {}
     if not graphs and SAVE_COUNTER_KEY not in {move.target for move in moves}:
         keys.append((SAVE_COUNTER_KEY, ObjectKey(("save_counter",)), "save_counter"))
@@ -83,7 +84,7 @@ def _check_well_formed(moves: Iterable[Move], *, named: bool) -> None:
         move.target
         for move in moves
         if is_object_key(move.target)
-        and not (named and (move.is_kept or move.target == guide_key(move.sources[0])))
+        and not (named and move.is_kept)
         and parse_object_key(move.target) is None
     ]
     if wrong:
