@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
-from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box
+from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box, covering
 from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.bundle.entry import Entry
 from tf_ckpt_migrate.bundle.index import BundleIndex
@@ -52,7 +52,7 @@ class BundleReader:
         self.index = BundleIndex(prefix)
         self.shards = Shards(prefix, self.index.shards)
         self.verify = verify
-        self._verified: set[tuple[int, int, int]] = set()
+        self._verified: set[tuple[int, int, int, int]] = set()
 
     def read(self, key: str, index: Index | None = None) -> Array:
         """Return a tensor, or the part of it at ``index``.
@@ -83,6 +83,8 @@ class BundleReader:
         return array
 
     def _assembled(self, key: str, entry: Entry, index: Index | None) -> Array:
+        where = f"{self.index.path}, key {key!r}"
+        entry.spec.check_rank(where)
         box, rest = bounding_box(index, entry.spec.shape)
 
         def piece_of(number: int) -> Array:
@@ -92,7 +94,6 @@ class BundleReader:
                 stored, f"tensor {key!r}, slice {piece}", whole=index is None
             )
 
-        where = f"{self.index.path}, key {key!r}"
         return assembled(entry.spec, entry.slices, piece_of, box, where)[rest]
 
     def _stored(self, entry: Entry, what: str, *, whole: bool) -> Array:
@@ -100,14 +101,13 @@ class BundleReader:
 
         spec = entry.spec
         dtype = spec.dtype.as_numpy_dtype
+        spec.check_rank(f"{self.index.path}, {what}")
         data = self.shards.read(entry.shard, entry.offset, entry.size, what)
         verify = self.verify and whole
         if spec.dtype is DType.string:
             return self._strings(entry, data, what, verify=verify)
         if verify:
             self._check(entry, data, what)
-        if not entry.size:
-            return np.empty(spec.shape, dtype)
         if self.index.big_endian:
             return _swapped(data, spec.dtype).reshape(spec.shape)
         return np.frombuffer(data, dtype).reshape(spec.shape)
@@ -134,6 +134,9 @@ class BundleReader:
         entry = self.index[key]
         if not entry.slices:
             self._check_stored(entry, f"tensor {key!r}")
+            return
+        box, _ = bounding_box(None, entry.spec.shape)
+        covering(entry.spec, entry.slices, box, f"{self.index.path}, key {key!r}")
         for piece in entry.slices:
             stored = self.index.slice_entry(key, piece)
             self._check_stored(stored, f"tensor {key!r}, slice {piece}")
@@ -152,7 +155,7 @@ class BundleReader:
             self._check(entry, data, what)
 
     def _check(self, entry: Entry, data: memoryview, what: str) -> None:
-        place = (entry.shard, entry.offset, entry.size)
+        place = (entry.shard, entry.offset, entry.size, entry.crc32c)
         if place in self._verified:
             return
         computed = crc32c.mask(crc32c.value(data))
