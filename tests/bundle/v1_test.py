@@ -96,18 +96,18 @@ def test_numbers_too_large_for_their_dtype_are_cut_as_in_cpp(path):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "field", "stored", "count", "found"),
+    ("tensor", "count", "found"),
     [
-        (DType.float32, "float_val", [1], 2, "1"),
-        (DType.float32, "float_val", [], 1, "0"),
-        (DType.float32, "double_val", [1], 1, "0"),
-        (DType.string, "string_val", [b"a", b"b"], 1, "2"),
-        (DType.complex64, "scomplex_val", [1, 2, 3], 2, "1.5"),
-        (DType.int32, "int_val", [1], 2**58, "1"),
+        ((DType.float32, "float_val", [1]), 2, "1"),
+        ((DType.float32, "float_val", []), 1, "0"),
+        ((DType.float32, "double_val", [1]), 1, "0"),
+        ((DType.string, "string_val", [b"a", b"b"]), 1, "2"),
+        ((DType.complex64, "scomplex_val", [1, 2, 3]), 2, "1.5"),
+        ((DType.int32, "int_val", [1]), 2**58, "1"),
     ],
 )
-def test_a_wrong_number_of_elements(path, dtype, field, stored, count, found):
-    reader = read(path, vector("w", dtype, field, stored, count))
+def test_a_wrong_number_of_elements(path, tensor, count, found):
+    reader = read(path, vector("w", *tensor, count))
     expected = (
         f"model.ckpt, tensor 'w', slice -: holds {found} elements, expected {count}"
     )
