@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Overlap", "assembled", "bounding_box", "covering"]
+__all__ = ["Overlap", "Ranges", "assembled", "bounding_box", "covering"]
 
 Ranges = tuple[tuple[int, int], ...]
 
