@@ -89,9 +89,10 @@ class BundleVerifier:
             self._add(entry, key, f"tensor {key!r}")
             return
         held = 0
+        where = f"{self._bundle.index.path}, key {key!r}"
         for piece in entry.slices:
             try:
-                ranges = piece.ranges(entry.spec.shape)
+                ranges = piece.ranges(entry.spec.shape, where)
                 stored = self._bundle.index.slice_entry(key, piece)
             except CheckpointError as error:
                 yield str(error)
@@ -99,15 +100,15 @@ class BundleVerifier:
             shape = tuple(high - low for low, high in ranges)
             if stored.spec != entry.spec._replace(shape=shape):
                 yield (
-                    f"{self._bundle.index.path}, key {key!r}: its slice {piece} is "
-                    f"{stored.spec}, but lies in {entry.spec}"
+                    f"{where}: its slice {piece} is {stored.spec}, but lies in "
+                    f"{entry.spec}"
                 )
             held += math.prod(shape)
             self._add(stored, key, f"tensor {key!r}, slice {piece}")
         if held != entry.spec.size:
             yield (
-                f"{self._bundle.index.path}, key {key!r}: its slices hold {held:,} of "
-                f"{entry.spec.size:,} elements: some are missing, or overlap"
+                f"{where}: its slices hold {held:,} of {entry.spec.size:,} elements: "
+                "some are missing, or overlap"
             )
 
     def _add(self, entry: Entry, key: str, what: str) -> None:
