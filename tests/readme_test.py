@@ -23,10 +23,11 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # Prefix that a page may use: prefix of the golden checkpoint that it is.
 CHECKPOINTS = {
     "old/model.ckpt-1000": "tests/goldens/tf1_15/optimizer_adam/model.ckpt",
+    "model/ckpt-1": "tests/goldens/tf2_21/checkpoint_slots/ckpt-1",
 }
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^\$ (.+(?:\\\n.+)*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+COMMAND = re.compile(r"^\$ ((?:.+\\\n)*.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 
 class Block(NamedTuple):
@@ -107,7 +108,7 @@ def test_the_first_screen_has_the_two_commands():
 
 def test_a_page_that_is_wrong_fails(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("```console\n$ echo a; echo b\na\n...\n$ echo c\nd\n```\n")
+    page.write_text("```console\n$ echo a; echo \\\n  b\na\n...\n$ echo c\nd\n```\n")
     with pytest.raises(AssertionError, match=r"page\.md:1: \$ echo c"):
         run_shell(blocks(page)[0], page)
     page.write_text("```python\n>>> 1 + 1\n3\n```\n")

@@ -17,11 +17,17 @@ from tf_ckpt_migrate._version import __version__
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate import errors, transforms
+    from tf_ckpt_migrate.checkpoint.describe import (
+        CheckpointDescription,
+        inspect_checkpoint,
+    )
+    from tf_ckpt_migrate.checkpoint.diff import CheckpointDiff, diff_checkpoints
     from tf_ckpt_migrate.checkpoint.reader import (
         CheckpointReader,
         list_variables,
         load_checkpoint,
     )
+    from tf_ckpt_migrate.checkpoint.verify import Verification, verify_checkpoint
     from tf_ckpt_migrate.conversion.compact import compact
     from tf_ckpt_migrate.conversion.convert import convert
     from tf_ckpt_migrate.conversion.dual_keys import add_name_keys, remove_name_keys
@@ -45,6 +51,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AssignmentMap",
+    "CheckpointDescription",
+    "CheckpointDiff",
     "CheckpointReader",
     "Combine",
     "ConversionResult",
@@ -55,13 +63,16 @@ __all__ = [
     "RenameRegex",
     "RenameScope",
     "Split",
+    "Verification",
     "__version__",
     "add_name_keys",
     "compact",
     "convert",
     "convert_tf1_to_tf2",
     "convert_tf2_to_tf1",
+    "diff_checkpoints",
     "errors",
+    "inspect_checkpoint",
     "list_variables",
     "load_checkpoint",
     "merge",
@@ -69,17 +80,21 @@ __all__ = [
     "prune",
     "remove_name_keys",
     "transforms",
+    "verify_checkpoint",
 ]
 
 # Where each public name lives; a submodule lives in the package itself. A new name
 # goes here, into `__all__` and under TYPE_CHECKING: a test holds the three together.
 _HOMES: dict[str, tuple[str, ...]] = {
     "": ("errors", "transforms"),
+    "checkpoint.describe": ("CheckpointDescription", "inspect_checkpoint"),
+    "checkpoint.diff": ("CheckpointDiff", "diff_checkpoints"),
     "checkpoint.reader": (
         "CheckpointReader",
         "list_variables",
         "load_checkpoint",
     ),
+    "checkpoint.verify": ("Verification", "verify_checkpoint"),
     "conversion.compact": ("compact",),
     "conversion.convert": ("convert",),
     "conversion.dual_keys": (

@@ -112,6 +112,32 @@ def test_a_kept_target_keeps_its_value(source, tmp_path):
     assert reader["a/b"].tolist() == [1, 2]
 
 
+class TestBookkeeping:
+    """What only serves TensorFlow itself stays out of the way, unless asked for."""
+
+    COUNTER = "save_counter/.ATTRIBUTES/VARIABLE_VALUE"
+
+    @pytest.fixture
+    def tf2(self, source, tmp_path):
+        return convert(plan_tf1_to_tf2(source), tmp_path / "tf2")
+
+    def test_a_scope_leaves_it_in_place(self, tf2):
+        plan = plan_migration(tf2, None, {"/": "x/"})
+        targets = [move.target for move in plan.moves]
+        assert self.COUNTER in targets
+        assert plan.notes == ()
+
+    @pytest.mark.parametrize("rule", [Drop(COUNTER), Drop(role="bookkeeping")])
+    def test_it_goes_where_it_is_asked_for(self, tf2, rule):
+        plan = plan_migration(tf2, None, [rule, ("/", "/")])
+        assert [each.key for each in plan.dropped] == [self.COUNTER]
+
+    def test_the_targets_own_is_kept(self, tf2):
+        plan = plan_migration(tf2, tf2)
+        assert [each.key for each in plan.dropped] == [self.COUNTER]
+        assert [each.name for each in plan.kept_targets] == [self.COUNTER]
+
+
 class TestRenamedObjects:
     """Renaming object-based keys renames the objects in the graph too."""
 

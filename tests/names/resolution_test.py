@@ -148,7 +148,7 @@ def test_shapes_and_dtypes_must_agree():
     )
     half = S._replace(dtype=DType.bfloat16)
     error = problems({"a": "b"}, specs("a"), specs("b", spec=half))
-    assert "transform=Cast(dtype=<DType.bfloat16: 14>) would fit" in str(error)
+    assert "transform=Cast('bfloat16') would fit" in str(error)
     text = S._replace(dtype=DType.string)
     assert "would fit" not in str(problems(None, specs("a"), specs("a", spec=text)))
 
@@ -173,7 +173,7 @@ def test_transforms_are_counted_in():
 def test_every_target_is_met_or_kept_on_purpose():
     error = problems(None, specs("a"), specs("a", "b"))
     assert error.problems == ("unmet target: 'b' float32[2, 3]",)
-    assert 'pass unmet="keep"' in str(error)
+    assert 'or pass unmet="keep"' in str(error)
     kept = resolve(None, specs("a"), specs("a", "b"), unmet="keep").kept_targets
     assert [entry.name for entry in kept] == ["b"]
 
@@ -266,10 +266,37 @@ def test_the_message_proposes_what_to_add():
     source = specs("bert/pooler/w", "w/Adam", "w", "global_step")
     target = specs("encoder/pooler/w", "w")
     text = str(problems(None, source, target))
-    assert "add Rename('bert/pooler/w', 'encoder/pooler/w')" in text
-    assert "add Drop(role='slot') to leave 1 of them behind" in text
-    assert "add Drop(role='step')" in text
-    assert 'pass unmatched="drop"' in text
+    assert "  Rename('bert/pooler/w', 'encoder/pooler/w')," in text
+    assert "  Drop(role='slot'),  # leaves 1 of them behind" in text
+    assert "  Drop(role='step')," in text
+    assert 'or pass unmatched="drop" or "keep" for what has no place' in text
+
+
+def test_the_message_proposes_a_scope_where_that_says_it_all():
+    names = ["encoder/w", "encoder/b", "pooler/w"]
+    source = specs(*(f"bert/{name}" for name in names), "bert/encoder/w/Adam")
+    target = specs(*(f"model/net/{name}" for name in names))
+    assert str(problems(None, source, target)).endswith(
+        "To go on, put before the other rules:\n"
+        "  Drop(role='slot'),  # leaves 1 of them behind\n"
+        "  RenameScope('bert/', 'model/net/'),\n"
+        "\n"
+        'or pass unmatched="drop" or "keep" for what has no place'
+    )
+    proposed = str(problems(None, source, target)).partition("other rules:")[2]
+    rules = eval("[" + proposed.partition("\n\n")[0] + "]")
+    assert len(resolve(rules, source, target).moves) == 3
+    below = str(problems(None, specs(*names), target))
+    assert below.endswith("  RenameScope('/', 'model/net/'),")
+
+
+def test_slots_of_renamed_variables_are_recognised():
+    source, target = specs("a/w", "a/w/Adam", "a/w/Adam_1"), specs("b/w")
+    error = problems({"a/": "b/"}, source, target)
+    assert len(error.problems) == 2
+    assert "  Drop(role='slot'),  # leaves 2 of them behind" in str(error)
+    mended = resolve([Drop(role="slot"), ("a/", "b/")], source, target)
+    assert pairs(mended) == {("a/w", "b/w")}
 
 
 def test_words_are_checked():

@@ -132,13 +132,12 @@ class BundleIndex(Mapping[str, Entry]):
             plain = plain_entry(raw, self.shards)
             if plain is None:  # unusual, or wrong: the long way tells
                 specs[key] = self[key].spec
-                places = self._places(key)
-            else:
-                specs[key], *place = plain
-                places = (place,)
-            for shard, end in places:
-                if end > ends.get(shard, 0):
-                    ends[shard] = end
+                for shard, end in self._places(key):
+                    ends[shard] = max(end, ends.get(shard, 0))
+                continue
+            specs[key], shard, end = plain
+            if end > ends.get(shard, 0):
+                ends[shard] = end
         return specs, ends
 
     def _places(self, key: str) -> list[tuple[int, int]]:

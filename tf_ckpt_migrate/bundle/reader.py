@@ -6,6 +6,7 @@ and read from disk only as their elements are used.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 __all__ = ["BundleReader", "Index"]
+
+_CHUNK = 16 << 20  # of bytes to check before telling that they are
 
 # What NumPy's basic indexing takes, save for new axes.
 Index = int | slice | EllipsisType | tuple[int | slice | EllipsisType, ...]
@@ -133,32 +136,60 @@ class BundleReader:
         """
         entry = self.index[key]
         if not entry.slices:
-            self._check_stored(entry, f"tensor {key!r}")
+            self.check_stored(entry, f"tensor {key!r}")
             return
         box, _ = bounding_box(None, entry.spec.shape)
         covering(entry.spec, entry.slices, box, f"{self.index.path}, key {key!r}")
         for piece in entry.slices:
             stored = self.index.slice_entry(key, piece)
-            self._check_stored(stored, f"tensor {key!r}, slice {piece}")
+            self.check_stored(stored, f"tensor {key!r}, slice {piece}")
 
-    def _check_stored(self, entry: Entry, what: str) -> None:
+    def check_stored(
+        self, entry: Entry, what: str, progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Check the bytes that one entry, which is not of several slices, refers to.
+
+        Args:
+          entry: From this checkpoint's index.
+          what: Which tensor it is, for messages.
+          progress: Called with the number of bytes checked since the last call.
+
+        Raises:
+          CorruptCheckpointError: If the checksum does not fit, or bytes are missing.
+        """
         data = self.shards.read(entry.shard, entry.offset, entry.size, what)
         if entry.spec.dtype is DType.string:
             self._strings(entry, data, what, verify=True)
         elif entry.spec.dtype is DType.variant:
-            where = f"{self.shards.path(entry.shard)}, {what}"
-            order = ">" if self.index.big_endian else "<"
-            check_variants(
-                bytes(data), entry.spec.size, entry.crc32c, where, order=order
-            )
+            self._check_variants(entry, data, what)
         else:
-            self._check(entry, data, what)
+            self._check(entry, data, what, progress)
+            return
+        if progress is not None:
+            progress(entry.size)
 
-    def _check(self, entry: Entry, data: memoryview, what: str) -> None:
+    def _check_variants(self, entry: Entry, data: memoryview, what: str) -> None:
+        where = f"{self.shards.path(entry.shard)}, {what}"
+        order = ">" if self.index.big_endian else "<"
+        check_variants(bytes(data), entry.spec.size, entry.crc32c, where, order=order)
+
+    def _check(
+        self,
+        entry: Entry,
+        data: memoryview,
+        what: str,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         place = (entry.shard, entry.offset, entry.size, entry.crc32c)
         if place in self._verified:
             return
-        computed = crc32c.mask(crc32c.value(data))
+        computed = 0
+        for start in range(0, entry.size, _CHUNK):
+            piece = data[start : start + _CHUNK]
+            computed = crc32c.extend(computed, piece)
+            if progress is not None:
+                progress(len(piece))
+        computed = crc32c.mask(computed)
         if computed != entry.crc32c:
             raise ChecksumError(
                 f"{self.shards.path(entry.shard)}: the checksum of {what} "

@@ -113,6 +113,6 @@ class Shards:
         return MissingShardError(
             f"data shard {path!r} is missing; beside it there are: "
             f"{', '.join(capped(beside)) or 'no files of this checkpoint'}. "
-            f"A checkpoint is its index and all {self.count} of its shards: copy the "
-            "missing ones here too"
+            f"A checkpoint is its index and all of its shards, here {self.count}: copy "
+            "what is missing here too"
         )

@@ -95,6 +95,8 @@ class BundleWriter:
         """Take over a whole shard of another checkpoint; return its number here."""
         number = len(self._shards)
         how = transfer(path, self._staged(number), self._data)
+        if how is not Transfer.LINKED:
+            flushed(self._staged(number))  # before the index that refers to it
         self._shards.append(Shard(path, how, Path(path).stat().st_size, path))
         return number
 
@@ -199,8 +201,6 @@ class BundleWriter:
 
     def _finished(self, number: int, count: int) -> Shard:
         shard = self._shards[number]
-        if shard.transfer in (Transfer.COPIED, Transfer.REFLINKED):
-            flushed(self._staged(number))
         if number in self._files:
             file = self._files[number]
             file.flush()

@@ -18,6 +18,7 @@ from tf_ckpt_migrate.bundle.naming import (
     parse_shard_path,
     parse_v1_shard_path,
 )
+from tf_ckpt_migrate.checkpoint.ordering import by_numbers
 from tf_ckpt_migrate.checkpoint.state import STATE_FILE, read_state
 from tf_ckpt_migrate.errors import (
     AmbiguousCheckpointError,
@@ -99,6 +100,9 @@ def _at_prefix(prefix: str) -> Location | None:
 
 def _v1_files(prefix: str) -> tuple[str, ...]:
     if os.path.isfile(prefix):
+        shard = parse_v1_shard_path(prefix)
+        if shard and shard.count > 1:
+            return ()  # read alone, it would be a part that looks like a whole
         return (prefix,) if _is_table(prefix) and not _is_index(prefix) else ()
     folder, base = os.path.split(prefix)
     shards = {
@@ -113,7 +117,7 @@ def _v1_files(prefix: str) -> tuple[str, ...]:
     if len(counts) != 1 or len(paths) != max(counts):
         raise MissingShardError(
             f"V1 checkpoint {prefix!r} has {len(paths)} of {max(counts)} shards: "
-            f"{', '.join(map(repr, capped(paths)))}; copy the missing ones here too"
+            f"{', '.join(capped(map(repr, paths)))}; copy the missing ones here too"
         )
     return paths
 
@@ -172,7 +176,7 @@ def _in_directory(folder: str) -> Location | None:
     if len(prefixes) > 1:
         raise AmbiguousCheckpointError(
             f"{folder!r} holds {len(prefixes)} checkpoints and no {STATE_FILE!r} file "
-            f"that says which: {', '.join(map(repr, capped(prefixes)))}; give the "
+            f"that says which: {', '.join(capped(map(repr, prefixes)))}; give the "
             f"prefix of one, such as {prefixes[-1]!r}"
         )
     if not prefixes:
@@ -196,7 +200,7 @@ def _by_state(folder: str) -> Location | None:
         raise CheckpointNotFoundError(
             f"{path!r} names {latest!r} as the latest checkpoint, but it is not there; "
             f"in {folder!r} there are: "
-            f"{', '.join(map(repr, capped(_prefixes_in(folder)))) or 'none'}"
+            f"{', '.join(capped(map(repr, _prefixes_in(folder)))) or 'none'}"
         )
     note = f"{path!r} names {latest!r}, which is gone; {here!r} is read instead"
     return found._replace(notes=(*found.notes, note))
@@ -208,8 +212,12 @@ def _prefixes_in(folder: str) -> list[str]:
         name[: -len(INDEX_SUFFIX)] for name in _names_in(folder) if _is_index(name)
     }
     if not prefixes:
-        prefixes = {name for name in _names_in(folder) if _is_v1_file(folder, name)}
-    return [os.path.join(folder, name) for name in sorted(prefixes, key=_by_numbers)]
+        prefixes = {
+            shard.prefix if (shard := parse_v1_shard_path(name)) else name
+            for name in _names_in(folder)
+            if _is_v1_file(folder, name)
+        }
+    return [os.path.join(folder, name) for name in sorted(prefixes, key=by_numbers)]
 
 
 def _is_v1_file(folder: str, name: str) -> bool:
@@ -217,18 +225,13 @@ def _is_v1_file(folder: str, name: str) -> bool:
     return os.path.isfile(path) and _is_table(path)
 
 
-def _by_numbers(name: str) -> list[tuple[int, str]]:
-    parts = re.findall(r"\d+|\D+", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
-
-
 def _names_in(folder: str) -> list[str]:
     return os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
 
 
 def _not_found(path: str) -> CheckpointNotFoundError:
-    folder = path if os.path.isdir(path) else os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    if not os.path.isdir(folder or "."):
         return CheckpointNotFoundError(
             f"no checkpoint at {path!r}: there is no directory {folder!r}"
         )
@@ -244,8 +247,8 @@ def _not_found(path: str) -> CheckpointNotFoundError:
                 "from where the shards came from"
             )
     present = _prefixes_in(folder)
-    likely = nearest(prefix, present) or capped(present, 3)
-    hint = ", ".join(map(repr, likely)) or "no checkpoint at all"
+    likely = nearest(prefix, present) or present
+    hint = ", ".join(capped(map(repr, likely), 3)) or "no checkpoint at all"
     return CheckpointNotFoundError(
-        f"no checkpoint at {path!r}; in {folder!r} there is: {hint}"
+        f"no checkpoint at {path!r}; in {folder or '.'!r} there is: {hint}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
 from tf_ckpt_migrate.conversion.result import ConversionResult
@@ -11,6 +12,7 @@ from tf_ckpt_migrate.conversion.result import ConversionResult
 __all__ = ["compact"]
 
 
+@without_collections
 def compact(
     checkpoint_path: CheckpointLike,
     output_prefix: str | os.PathLike[str],

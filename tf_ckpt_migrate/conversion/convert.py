@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import record_latest
+from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import (
     is_object_key,
 )
@@ -25,19 +27,17 @@ from tf_ckpt_migrate.names.keys import (
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
 )
-from tf_ckpt_migrate.names.moves import Dropped, Move
+from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.plan import MigrationPlan
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from tf_ckpt_migrate.bundle.dtypes import TensorSpec
     from tf_ckpt_migrate.transforms import Transform
-
-    Array = np.ndarray[Any, Any]
 
 __all__ = ["convert"]
 
 
+@without_collections
 def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     plan: MigrationPlan,
     output_prefix: str | os.PathLike[str],
@@ -92,16 +92,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         object_graph = _has_object_keys(plan, reader)
     like = _like(plan, object_graph=object_graph)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
-    contents: dict[str, Reference | Value] = {}
-    for move in plan.moves:
-        contents[move.target] = (
-            taken_from(reader, move.sources[0], big_endian=big_endian)
-            if move.transform is None
-            else _computed(move, move.transform, reader)
-        )
-    for kept in plan.kept_targets:
-        if like is not None:
-            contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
+    contents = _contents(plan, reader, like, big_endian=big_endian)
     added = graph_contents(plan, reader, like) if object_graph else {}
     made = write_output(
         prefix,
@@ -125,6 +116,28 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         (*reader.notes, *plan.notes),
         record_latest(prefix) if update_state_file else "",
     )
+
+
+def _contents(
+    plan: MigrationPlan,
+    reader: CheckpointReader,
+    like: CheckpointReader | None,
+    *,
+    big_endian: bool,
+) -> dict[str, Reference | Value]:
+    contents: dict[str, Reference | Value] = {}
+    bundle = reader.bundle
+    for sources, target, transform, spec in plan.moves:
+        if transform is not None:
+            contents[target] = _computed(sources, transform, spec, reader)
+        elif bundle is not None:
+            contents[target] = Reference(bundle, sources[0])
+        else:
+            contents[target] = taken_from(reader, sources[0])
+    for kept in plan.kept_targets:
+        if like is not None:
+            contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
+    return contents
 
 
 def _check(plan: MigrationPlan, reader: CheckpointReader) -> None:
@@ -157,5 +170,10 @@ def _like(plan: MigrationPlan, *, object_graph: bool) -> CheckpointReader | None
     return opened(plan.target) if plan.target and needed else None
 
 
-def _computed(move: Move, transform: Transform, reader: CheckpointReader) -> Value:
-    return Value(move.spec, lambda: transform(*(reader[key] for key in move.sources)))
+def _computed(
+    sources: Sequence[str],
+    transform: Transform,
+    spec: TensorSpec,
+    reader: CheckpointReader,
+) -> Value:
+    return Value(spec, lambda: transform(*(reader[key] for key in sources)))

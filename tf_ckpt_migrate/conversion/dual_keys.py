@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import replace_index
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import is_object_key, layout_of
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
@@ -25,6 +26,7 @@ from tf_ckpt_migrate.names.resolution import Unmatched
 __all__ = ["add_name_keys", "remove_name_keys"]
 
 
+@without_collections
 def add_name_keys(
     prefix: CheckpointLike,
     names: str | AssignmentMapLike = "full_name",
@@ -78,6 +80,7 @@ def add_name_keys(
     )
 
 
+@without_collections
 def remove_name_keys(prefix: CheckpointLike) -> ConversionResult:
     """Make a dual-keyed checkpoint object-based again, in place.
 

@@ -20,7 +20,8 @@ __all__ = ["built_graph"]
 # Tags of length-delimited fields 1, 2, 3 and of numbers in fields 1 and 3.
 _FIELD_1, _FIELD_2, _FIELD_3 = b"\x0a", b"\x12", b"\x1a"
 _NUMBER_1, _NUMBER_3 = b"\x08", b"\x18"
-_LENGTHS = [put_varint(length) for length in range(1024)]
+_KNOWN_LENGTHS = 1024
+_LENGTHS = [put_varint(length) for length in range(_KNOWN_LENGTHS)]
 
 
 def built_graph(keys: Iterable[tuple[str, ObjectKey, str]]) -> bytes:
@@ -46,53 +47,51 @@ def built_graph(keys: Iterable[tuple[str, ObjectKey, str]]) -> bytes:
     for key, parsed, full_name in keys:
         path, attribute, slot = parsed
         if slot is None:
-            node = tree.node(path)
-            tree.fields[node].append(_attribute(attribute, full_name, key))
+            tree.node(path).append(_attribute(attribute, full_name, key))
         else:
             slots.append((key, parsed, full_name))
     for key, parsed, full_name in slots:
         tree.add_slot(key, parsed, full_name)
-    return b"".join(_delimited(_FIELD_1, b"".join(node)) for node in tree.fields)
+    return b"".join([_delimited(_FIELD_1, b"".join(node)) for node in tree.nodes])
 
 
 class _Tree:
     """Nodes by path, each a list of its serialized fields."""
 
     def __init__(self) -> None:
-        self.fields: list[list[bytes]] = [[]]
-        self._by_path: dict[tuple[str, ...], int] = {(): 0}
+        root: list[bytes] = []
+        self.nodes = [root]
+        self._numbers: dict[tuple[str, ...], int] = {(): 0}
 
-    def node(self, path: tuple[str, ...]) -> int:
+    def node(self, path: tuple[str, ...]) -> list[bytes]:
         """Return the node at a path; it and its parents are made where missing."""
-        found = self._by_path.get(path)
+        return self.nodes[self.number(path)]
+
+    def number(self, path: tuple[str, ...]) -> int:
+        """Return the number of the node at a path."""
+        found = self._numbers.get(path)
         if found is None:
             parent = self.node(path[:-1])
-            found = self._by_path[path] = self.new_node()
+            found = self._numbers[path] = len(self.nodes)
+            self.nodes.append([])
             name = path[-1].encode()
             child = b"\x08%b\x12%b%b" % (put_varint(found), _length(len(name)), name)
-            self.fields[parent].append(_delimited(_FIELD_1, child))
+            parent.append(_delimited(_FIELD_1, child))
         return found
-
-    def new_node(self) -> int:
-        """Add a node that nothing refers to yet; return its number."""
-        self.fields.append([])
-        return len(self.fields) - 1
 
     def add_slot(self, key: str, parsed: ObjectKey, full_name: str) -> None:
         """Add a slot variable with its value's key."""
         if parsed.slot is None:
             return
-        node = self.new_node()
-        self.fields[node].append(_attribute(parsed.attribute, full_name, key))
         slot = (
             _NUMBER_1
-            + put_varint(self.node(parsed.path))
+            + put_varint(self.number(parsed.path))
             + _delimited(_FIELD_2, parsed.slot.name.encode())
             + _NUMBER_3
-            + put_varint(node)
+            + put_varint(len(self.nodes))
         )
-        optimizer = self.node(parsed.slot.optimizer)
-        self.fields[optimizer].append(_delimited(_FIELD_3, slot))
+        self.nodes.append([_attribute(parsed.attribute, full_name, key)])
+        self.node(parsed.slot.optimizer).append(_delimited(_FIELD_3, slot))
 
 
 def _attribute(name: str, full_name: str, key: str) -> bytes:
@@ -118,4 +117,4 @@ def _delimited(tag: bytes, contents: bytes) -> bytes:
 
 
 def _length(length: int) -> bytes:
-    return _LENGTHS[length] if length < len(_LENGTHS) else put_varint(length)
+    return _LENGTHS[length] if length < _KNOWN_LENGTHS else put_varint(length)

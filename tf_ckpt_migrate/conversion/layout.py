@@ -21,6 +21,7 @@ from tf_ckpt_migrate.names.slots import role_of
 __all__ = [
     "GUIDE_ROOT",
     "Layout",
+    "aliases_of",
     "guide_key",
     "guide_name",
     "is_object_key",
@@ -38,14 +39,11 @@ class Layout(NamedTuple):
 
     Attributes:
       specs: Dtype and shape of every tensor but bookkeeping.
-      aliases: Other names of them: variable names, object paths without their end. A
-        name that fits several is no alias.
       bookkeeping: Dtype and shape of what only serves TensorFlow itself: the counter of
         saves, serialized configurations, iterators. The object graph is in neither.
     """
 
     specs: Mapping[str, TensorSpec]
-    aliases: Mapping[str, str]
     bookkeeping: Mapping[str, TensorSpec]
 
 
@@ -111,7 +109,7 @@ def layout_of(reader: CheckpointReader) -> Layout:
     }
     for key in bookkeeping:
         del specs[key]
-    return Layout(specs, _aliases(specs, reader), bookkeeping)
+    return Layout(specs, bookkeeping)
 
 
 def _is_bookkeeping(key: str, reader: CheckpointReader) -> bool:
@@ -122,9 +120,13 @@ def _is_bookkeeping(key: str, reader: CheckpointReader) -> bool:
     return role_of(key, reader) == "bookkeeping"
 
 
-def _aliases(
-    specs: Mapping[str, TensorSpec], reader: CheckpointReader
+def aliases_of(
+    reader: CheckpointReader, specs: Mapping[str, TensorSpec]
 ) -> dict[str, str]:
+    """Return other names of tensors: of variables, and object paths without their end.
+
+    A name that fits several is no alias.
+    """
     if reader.object_graph is None:
         return {}
     full_names = reader.object_graph.full_names()

@@ -10,6 +10,7 @@ from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import record_latest
+from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.conversion.layout import layout_of
@@ -31,6 +32,7 @@ __all__ = ["Precedence", "merge"]
 Precedence = Literal["error", "first", "last"]
 
 
+@without_collections
 def merge(  # noqa: PLR0913 the options of every conversion, by keyword
     checkpoint_paths: Sequence[CheckpointLike],
     output_prefix: str | os.PathLike[str],

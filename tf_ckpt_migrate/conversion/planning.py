@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
-from tf_ckpt_migrate.conversion.layout import layout_of
+from tf_ckpt_migrate.conversion.bulk import without_collections
+from tf_ckpt_migrate.conversion.layout import aliases_of, layout_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.moves import KeptTarget
+from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unmatched, Unmet, resolve
-from tf_ckpt_migrate.names.rules import Drop, Keep, Rule
+from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, Rule
 
 __all__ = ["CheckpointLike", "opened", "plan_migration"]
 
@@ -31,6 +33,7 @@ def opened(checkpoint: CheckpointLike) -> CheckpointReader:
     return load_checkpoint(checkpoint)
 
 
+@without_collections
 def plan_migration(
     source: CheckpointLike,
     target: CheckpointLike | None = None,
@@ -71,40 +74,64 @@ def plan_migration(
     """
     reader = opened(source)
     own = layout_of(reader)
-    rules = list(AssignmentMap(assignment_map))
+    rules = AssignmentMap(assignment_map)
+    aside = _not_asked_for(rules, own.bookkeeping)
     specs = {**own.specs, **own.bookkeeping}
+    source_specs = {key: spec for key, spec in specs.items() if key not in aside}
     if target is None:
-        rules += [Keep(source=key) for key in own.bookkeeping]
         keep_all = assignment_map is None
-        resolution = resolve(rules, specs, unmatched="keep" if keep_all else unmatched)
+        found = resolve(
+            rules, source_specs, unmatched="keep" if keep_all else unmatched
+        )
+        kept = (Move((key,), key, None, spec) for key, spec in aside.items())
+        moves = (*found.moves, *kept)
         return MigrationPlan(
-            reader.prefix, "", specs, *resolution[:3], notes=resolution.notes
+            reader.prefix, "", specs, moves, found.dropped, notes=found.notes
         )
     goal = opened(target)
     layout = layout_of(goal)
-    rules += _dropped_bookkeeping(own.bookkeeping)
-    resolution = resolve(
+    found = resolve(
         rules,
-        specs,
+        source_specs,
         layout.specs,
         unmatched=unmatched,
         unmet=unmet,
-        aliases=layout.aliases,
+        aliases=aliases_of(goal, layout.specs),
     )
-    kept = [
+    dropped = (Dropped(key, "bookkeeping of the source") for key in aside)
+    kept_targets = (
         KeptTarget(key, spec, "bookkeeping of the target")
         for key, spec in layout.bookkeeping.items()
-    ]
+    )
     return MigrationPlan(
         reader.prefix,
         goal.prefix,
         specs,
-        resolution.moves,
-        resolution.dropped,
-        (*resolution.kept_targets, *kept),
-        notes=resolution.notes,
+        found.moves,
+        (*found.dropped, *dropped),
+        (*found.kept_targets, *kept_targets),
+        notes=found.notes,
     )
 
 
-def _dropped_bookkeeping(keys: Mapping[str, TensorSpec]) -> Iterable[Rule]:
-    return [Drop(source=key, reason="bookkeeping of the source") for key in keys]
+def _not_asked_for(
+    rules: Iterable[Rule], bookkeeping: Mapping[str, TensorSpec]
+) -> dict[str, TensorSpec]:
+    """Return the bookkeeping that no rule names, by itself, by role or by pattern.
+
+    A scope does not: it moves objects, but not the counter of saves beside them.
+    """
+    return {
+        key: spec
+        for key, spec in bookkeeping.items()
+        if not any(_names(rule, key) for rule in rules)
+    }
+
+
+def _names(rule: Rule, key: str) -> bool:
+    if isinstance(rule, Drop | Keep) and rule.role == "bookkeeping":
+        return True
+    pattern = rule.pattern if isinstance(rule, Drop | Keep | RenameRegex) else None
+    if pattern is not None:
+        return re.fullmatch(pattern, key) is not None
+    return key in getattr(rule, "sources", (getattr(rule, "source", None),))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
@@ -55,6 +56,7 @@ def plan_prune(
     )
 
 
+@without_collections
 def prune(  # noqa: PLR0913 the options of every conversion, by keyword
     checkpoint_path: CheckpointLike,
     output_prefix: str | os.PathLike[str],

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.layout import guide_key, is_object_key
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
@@ -23,6 +24,7 @@ from tf_ckpt_migrate.names.rules import Drop
 __all__ = ["convert_tf1_to_tf2", "plan_tf1_to_tf2"]
 
 
+@without_collections
 def plan_tf1_to_tf2(
     checkpoint_path: CheckpointLike,
     assignment_map: AssignmentMapLike | None = None,
@@ -86,6 +88,7 @@ def _in_guide_layout(move: Move) -> Move:
     return Move(move.sources, guide_key(move.target), move.transform, move.spec)
 
 
+@without_collections
 def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by keyword
     checkpoint_path: CheckpointLike,
     output_prefix: str | os.PathLike[str],

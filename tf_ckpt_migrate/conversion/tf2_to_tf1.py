@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.layout import (
     Layout,
@@ -34,6 +35,7 @@ _HOW_TO_NAME = (
 )
 
 
+@without_collections
 def plan_tf2_to_tf1(
     checkpoint_path: CheckpointLike,
     names: str | AssignmentMapLike = "full_name",
@@ -167,6 +169,7 @@ def _check_names(names: Mapping[str, str], prefix: str) -> None:
         )
 
 
+@without_collections
 def convert_tf2_to_tf1(  # noqa: PLR0913 the options of every conversion, by keyword
     checkpoint_path: CheckpointLike,
     output_prefix: str | os.PathLike[str],

@@ -98,6 +98,8 @@ class MigrationPlan:
           PlanError: If a tensor is gone, new, or of another dtype or shape.
         """
         planned = self.source_specs
+        if source_specs == planned:
+            return
         problems = [
             f"{key!r} is planned as {spec}, but the checkpoint "
             + (

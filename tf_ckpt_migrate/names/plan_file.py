@@ -22,6 +22,7 @@ aliases are refused: nothing is constructed but text, lists and mappings.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -47,6 +48,8 @@ PlanParts: TypeAlias = tuple[
     tuple[str, ...],
 ]
 _VERSION = "1"
+_LENGTH = re.compile(r"\d{1,19}", re.ASCII)
+_SPEC = re.compile(r"(\w+)\[((?:\d{1,19}(?:, ?\d{1,19})*)?)\]", re.ASCII)
 _REQUIRED = ("version", "moves", "source_specs")
 _FIELDS = (*_REQUIRED, "source", "target", "dropped", "kept_targets", "notes")
 
@@ -174,17 +177,10 @@ def _each(
 
 def _spec(node: Node) -> TensorSpec:
     text = node.text("a spec")
-    name, bracket, rest = text.partition("[")
-    lengths = [part.strip() for part in rest.removesuffix("]").split(",")]
-    lengths = [] if lengths == [""] else lengths
-    if (
-        name not in DType.__members__
-        or not bracket
-        or not rest.endswith("]")
-        or not all(length.isdecimal() for length in lengths)
-    ):
+    found = _SPEC.fullmatch(text)
+    if not found or found[1] not in DType.__members__:
         raise node.error(f"{text!r} is no spec such as float32[2, 3]")
-    return TensorSpec(DType[name], tuple(map(int, lengths)))
+    return TensorSpec(DType[found[1]], tuple(map(int, _LENGTH.findall(found[2]))))
 
 
 def _move(node: Node, specs: Mapping[str, TensorSpec]) -> Move:

@@ -7,6 +7,7 @@ would settle them.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.hints import Hints, fitting_transform
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.rules import RenameScope, Rule
+from tf_ckpt_migrate.names.plan_text import rename_pattern
+from tf_ckpt_migrate.names.rules import Rename, RenameScope, Rule
 from tf_ckpt_migrate.names.slots import role_of
 
 __all__ = ["Problems"]
@@ -112,8 +114,13 @@ class Problems:
         self._add("no_target", f"'' (of source {key!r}), which is no name")
 
     def no_target(self, key: str, name: str) -> None:
-        """A rule sends ``key`` to a name that the target does not have."""
+        """A rule spells out a name for ``key`` that the target does not have."""
         self._add("no_target", f"{name!r} (of source {key!r})", name, "target")
+
+    def no_place(self, key: str, name: str) -> None:
+        """A scope or pattern makes a name of ``key`` that the target does not have."""
+        self._unmatched.append(key)
+        self.no_target(key, name)
 
     def misfit(self, sources: Sequence[str], target: str, why: str) -> None:
         """A transform does not fit its sources."""
@@ -159,13 +166,7 @@ class Problems:
             count = len(self._findings[kind])
             lines += ["", f"{count:,} {_KINDS[kind][count > 1]}:"]
             lines += self._section(kind, hints)
-        advice = self._advice(source)
-        if advice:
-            lines += [
-                "",
-                "To go on, in the assignment map or the call:",
-                *(f"  {line}" for line in advice),
-            ]
+        lines += self._advice(source)
         problems = [
             f"{_KINDS[kind][2]}: {finding.text}"
             for kind in kinds
@@ -189,15 +190,26 @@ class Problems:
         return [*shown, f"  … and {rest:,} more"] if rest else shown
 
     def _advice(self, source: Mapping[str, TensorSpec]) -> list[str]:
-        pairs = self._pairs(source)
-        lines = [f"add Rename({old!r}, {new!r})" for old, new in pairs.items()]
-        left = [key for key in self._unmatched if key not in pairs]
-        lines += _leaving(left, source)
-        if len(self._unmet) > len(pairs):
-            lines.append(
-                'pass unmet="keep" if the other targets are to keep their own values'
-            )
+        """Return the rules that would settle most, in an order that works."""
+        renames = _renames(self._pairs(source))
+        found = {key for rule in renames for key in self._settled_by(rule)}
+        left = [key for key in self._unmatched if key not in found]
+        rules = [*_leaving(left, source), *(f"{rule!r}," for rule in renames)]
+        lines: list[str] = []
+        if rules:
+            lines += ["", "To go on, put before the other rules:"]
+            lines += [f"  {rule}" for rule in rules]
+        if left:
+            lines += ["", 'or pass unmatched="drop" or "keep" for what has no place']
+        if len(self._unmet) > len(found):
+            lines += ["", 'or pass unmet="keep" for targets to have their own values']
         return lines
+
+    def _settled_by(self, rule: Rename | RenameScope) -> list[str]:
+        if isinstance(rule, Rename):
+            return [rule.source]
+        keys = [key for key in self._unmatched if key.startswith(rule.source)]
+        return [key for key in keys if rule.target_of(key) in self._unmet]
 
     def _pairs(self, source: Mapping[str, TensorSpec]) -> dict[str, str]:
         """Return a few unmatched sources for unmet targets of like name and spec."""
@@ -211,6 +223,16 @@ class Problems:
         return pairs
 
 
+def _renames(pairs: Mapping[str, str]) -> list[Rename | RenameScope]:
+    """Return rules that rename ``pairs``: one scope where that says it all."""
+    patterns = {rename_pattern(old, new) for old, new in pairs.items()}
+    if len(patterns) == 1 and len(pairs) > 1:
+        old, new = patterns.pop()
+        if all(re.fullmatch(r"(?:[^*#]+/)?\*", side) for side in (old, new)):
+            return [RenameScope(old.rstrip("*"), new.rstrip("*"))]
+    return [Rename(old, new) for old, new in pairs.items()]
+
+
 def _leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]:
     """Return the calls that leave ``keys`` behind, by what they are to training."""
     if not keys:
@@ -220,13 +242,12 @@ def _leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]
     weights = roles.pop("weight", 0)
     least = "at least " if len(keys) > _COUNTED else ""
     lines = [
-        f"add Drop(role={role!r}) to leave {least}{count:,} of them behind"
+        f"Drop(role={role!r}),  # leaves {least}{count:,} of them behind"
         for role, count in roles.items()
     ]
     if weights:
         example = next(key for key in counted if role_of(key, source) == "weight")
-        lines.append(f"add Drop({example!r}) for each key to be left behind on purpose")
-    lines.append('pass unmatched="drop" or unmatched="keep" for all that are left')
+        lines.append(f"Drop({example!r}),  # and so on, for what is to be left behind")
     return lines
 
 

@@ -123,7 +123,7 @@ class Resolver:
         elif self.unmatched == "keep":
             self._move((key,), name, transform)
         else:
-            self.problems.no_target(key, name)
+            self.problems.no_place(key, name)
 
     def _named(self, key: str, name: str, transform: Transform | None) -> None:
         """Move ``key`` to a name that someone wrote out: it must exist."""

@@ -20,7 +20,7 @@ __all__ = ["Node", "parse_yaml"]
 
 _MAX_DEPTH = 50  # a plan is 5 deep, and two more for each chain in a chain
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
-_INTEGER = re.compile(r"[-+]?\d+", re.ASCII)
+_INTEGER = re.compile(r"[-+]?\d{1,19}", re.ASCII)  # of 64 bits, as TensorFlow's
 _FLOAT = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?", re.ASCII)
 
 

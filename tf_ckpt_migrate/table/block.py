@@ -154,8 +154,8 @@ class BlockBuilder:
 
     Example:
       >>> builder = BlockBuilder()
-      >>> builder.add(b"ab", b"1")
-      >>> builder.add(b"ac", b"2")
+      >>> builder.add(b"ab", b"1"), builder.add(b"ac", b"2")
+      (14, 19)
       >>> list(iterate_block(builder.finish(), "example"))
       [(b'ab', b'1'), (b'ac', b'2')]
     """
@@ -172,13 +172,12 @@ class BlockBuilder:
     def __bool__(self) -> bool:
         return bool(self._parts)
 
-    @property
-    def size(self) -> int:
-        """Bytes of the block if it were finished now."""
-        return self._length + 4 * len(self._restarts) + 4
+    def add(self, key: bytes, value: bytes) -> int:
+        """Append an entry whose key is greater than all before it.
 
-    def add(self, key: bytes, value: bytes) -> None:
-        """Append an entry whose key is greater than all before it."""
+        Returns:
+          Bytes of the block if it were finished now.
+        """
         if self._since_restart < self._interval:
             shared = shared_prefix(self._key, key)
         else:
@@ -194,6 +193,7 @@ class BlockBuilder:
         self._length += len(entry)
         self._since_restart += 1
         self._key = key
+        return self._length + 4 * len(self._restarts) + 4
 
     def finish(self) -> bytes:
         """Return the block."""

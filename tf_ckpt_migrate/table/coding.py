@@ -18,6 +18,13 @@ def put_varint(value: int) -> bytes:
       >>> put_varint(300).hex()
       'ac02'
     """
+    # Nearly all are short, and a loop takes its time.
+    if value < 1 << 7:
+        return bytes((value,))
+    if value < 1 << 14:
+        return bytes((value & 0x7F | 0x80, value >> 7))
+    if value < 1 << 21:
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -57,8 +57,7 @@ class _TableWriter:
             # Not before the next key is known can the shortest separator be chosen.
             self._add_to_index(_separator(self._last_key, key), self._pending)
         self._last_key = key
-        self._block.add(key, value)
-        if self._block.size >= self._block_size:
+        if self._block.add(key, value) >= self._block_size:
             self._close_block()
 
     def finish(self) -> None:

@@ -27,6 +27,8 @@ class Cast(Transform, op="cast"):
 
     Example:
       >>> half = Cast("bfloat16")
+      >>> half
+      Cast('bfloat16')
       >>> half.exact_for(TensorSpec(DType.float32, ()))
       False
       >>> half.exact_for(TensorSpec(DType.uint8, ()))
@@ -40,6 +42,9 @@ class Cast(Transform, op="cast"):
         object.__setattr__(self, "dtype", dtype_named(self.dtype))
         if not _is_number(self.dtype):
             raise TransformError(f"values cannot be cast to {self.dtype.name}")
+
+    def __repr__(self) -> str:
+        return f"Cast({self.dtype.name!r})"
 
     @property
     def exact(self) -> bool:

@@ -1,0 +1,256 @@
+"""Each subcommand does what it says, with its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+
+
+@pytest.fixture
+def adam(goldens):
+    """A name-based checkpoint of two weights with Adam."""
+    return goldens / "tf1_15/optimizer_adam/model.ckpt"
+
+
+@pytest.fixture
+def tf2(command, adam, tmp_path):
+    """The same, object-based."""
+    prefix = tmp_path / "tf2"
+    assert command("convert", adam, prefix, "--to=tf2").status == 0
+    return prefix
+
+
+def keys_of(prefix):
+    return sorted(load_checkpoint(prefix))
+
+
+def test_inspect(command, checkpoint):
+    outcome = command("inspect", checkpoint)
+    assert outcome.status == 0
+    assert "name-based, 4 tensors, 15 parameters" in outcome.out
+    assert "net/dense/kernel  " in outcome.out
+    assert "min" not in outcome.out
+
+
+def test_inspect_values(command, checkpoint):
+    outcome = command("inspect", checkpoint, "--values")
+    assert "  min  " in outcome.out.replace("\n", "  \n")
+    with open(f"{checkpoint}.data-00000-of-00001", "r+b") as file:
+        file.write(b"\xff")
+    outcome = command("inspect", checkpoint, "--values")
+    assert outcome.status == 1
+    assert "the checksum of tensor 'global_step'" in outcome.err
+
+
+def test_inspect_names(command, tf2):
+    assert "  variable" not in command("inspect", tf2).out
+    lines = command("inspect", tf2, "--names").out.splitlines()
+    assert any(line.endswith("offset  variable") for line in lines)
+    (row,) = (line for line in lines if line.startswith("vars/net.Sw/.ATTRIBUTES/"))
+    assert row.split()[-1] == "net/w"
+
+
+def test_inspect_without_the_tensors(command, checkpoint):
+    outcome = command("inspect", checkpoint, "--tensors=none")
+    assert "net/dense/kernel" not in outcome.out
+    assert outcome.out.endswith("4 tensors not listed; --tensors=all lists them\n")
+
+
+def test_inspect_json(command, checkpoint):
+    content = json.loads(command("inspect", checkpoint, "--output_format=json").out)
+    assert [tensor["key"] for tensor in content["tensors"]] == keys_of(checkpoint)
+
+
+def test_verify(command, checkpoint):
+    outcome = command("verify", checkpoint)
+    assert outcome.status == 0
+    assert outcome.out.startswith(f"{checkpoint}: ok; 4 tensors, 68 bytes")
+    os.truncate(f"{checkpoint}.data-00000-of-00001", 50)
+    outcome = command("verify", checkpoint, "--output_format=json")
+    assert outcome.status == 1
+    assert json.loads(outcome.out)["ok"] is False
+
+
+def test_diff(command, adam, goldens):
+    assert command("diff", adam, adam).status == 0
+    outcome = command("diff", adam, goldens / "tf1_15/optimizer_momentum")
+    assert outcome.status == 1
+    assert "only in a: " in outcome.out
+    same = command("diff", adam, adam, "--output_format=json")
+    assert json.loads(same.out)["equal"] is True
+
+
+def test_diff_with_tolerance(command, goldens):
+    folders = [goldens / f"tf1_15/optimizer_{name}" for name in ("adam", "adam_named")]
+    assert command("diff", *folders).status == 1
+
+
+def test_there_and_back(command, adam, tf2, tmp_path):
+    outcome = command("convert", tf2, tmp_path / "tf1", "--to=tf1")
+    assert outcome.status == 0
+    assert "1 shard linked" in outcome.out
+    assert command("diff", adam, tmp_path / "tf1").status == 0
+    assert command("verify", tf2).status == 0
+
+
+def test_rename_and_diff_with_the_same_rule(command, adam, tmp_path):
+    rules = ["--rename=net/=model/", "--drop_role=step", "--drop", "beta._power"]
+    outcome = command("convert", adam, tmp_path / "m", *rules)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert keys_of(tmp_path / "m") == [
+        f"model/{name}{slot}" for name in "bw" for slot in ("", "/Adam", "/Adam_1")
+    ]
+    assert command("diff", adam, tmp_path / "m", *rules).status == 0
+    assert command("diff", adam, tmp_path / "m").status == 1
+
+
+def test_a_map_in_a_file(command, adam, tmp_path):
+    rules = tmp_path / "map.yaml"
+    rules.write_text(
+        "- net/: model/\n- {rule: drop, role: slot}\n- {rule: keep, source: /}\n"
+    )
+    outcome = command("convert", adam, tmp_path / "m", f"--map={rules}")
+    assert outcome.status == 0, outcome.err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: [", "is no YAML"),
+        ("net/: model", "assigns between the scope"),
+        ("- 7", "7"),
+    ],
+)
+def test_a_map_that_is_none(command, adam, tmp_path, text, told):
+    rules = tmp_path / "map.yaml"
+    rules.write_text(text)
+    outcome = command("plan", adam, f"--map={rules}")
+    assert outcome.status == 1
+    assert outcome.err.startswith(f"tf-ckpt-migrate: {str(rules)!r}")
+    assert told in outcome.err
+
+
+def test_what_has_no_place_is_refused_with_the_flags_that_help(command, adam, tmp_path):
+    outcome = command("convert", adam, tmp_path / "m", "--rename=net/=model/")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "  --drop_role=optimizer  # leaves 2 of them behind\n" in outcome.err
+    assert "pass --unmatched=drop or --unmatched=keep" in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_is_written_edited_and_done(command, adam, tmp_path):
+    plan = tmp_path / "plan.yaml"
+    flags = ["--rename=net/=model/", "--unmatched=keep"]
+    outcome = command("plan", adam, *flags, f"--output={plan}")
+    assert outcome.status == 0
+    assert outcome.out.startswith("9 keys: 6 renamed, 3 kept, 0 dropped")
+    plan.write_text(plan.read_text().replace("model/w\n", "model/kernel\n"))
+    outcome = command("convert", adam, tmp_path / "m", f"--plan={plan}")
+    assert outcome.status == 0, outcome.err
+    assert "model/kernel" in keys_of(tmp_path / "m")
+
+
+def test_a_dry_run_writes_nothing(command, adam, tmp_path):
+    outcome = command("convert", adam, tmp_path / "m", "--to=tf2", "--dry-run")
+    assert outcome.status == 0
+    assert outcome.out.startswith("9 keys: 9 renamed")
+    assert not list(tmp_path.iterdir())
+
+
+def test_like_gives_the_keys_of_another(command, adam, tf2, tmp_path):
+    outcome = command("convert", adam, tmp_path / "m", "--to=tf2", f"--like={tf2}")
+    assert outcome.status == 0, outcome.err
+    assert keys_of(tmp_path / "m") == keys_of(tf2)
+
+
+def test_output_that_exists_is_refused(command, adam, tf2):
+    outcome = command("convert", adam, tf2, "--to=tf2")
+    assert outcome.status == 1
+    assert "exists already" in outcome.err
+    assert "--overwrite" in outcome.err
+    assert command("convert", adam, tf2, "--to=tf2", "--overwrite").status == 0
+
+
+def test_the_state_file_is_written_on_request(command, adam, tmp_path):
+    flags = ["--to=tf2", "--update_state_file", "--data=copy"]
+    outcome = command("convert", adam, tmp_path / "m-1", *flags)
+    assert "1 shard copied" in outcome.out
+    assert (
+        (tmp_path / "checkpoint").read_text().startswith('model_checkpoint_path: "m-1"')
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ([], "say what to do: --to=tf2"),
+        (["--plan=p.yaml", "--to=tf2"], "--plan says all that is to be done"),
+    ],
+)
+def test_a_conversion_that_is_not_said(command, adam, tmp_path, flags, told):
+    outcome = command("convert", adam, tmp_path / "m", *flags)
+    assert outcome.status == 2
+    assert told in outcome.err
+
+
+def test_prune(command, adam, tmp_path):
+    outcome = command("prune", adam, tmp_path / "m", "--compact")
+    assert outcome.status == 0, outcome.err
+    assert keys_of(tmp_path / "m") == ["global_step", "net/b", "net/w"]
+    outcome = command("prune", adam, tmp_path / "n", "--drop", "net/.*")
+    assert keys_of(tmp_path / "n") == ["beta1_power", "beta2_power", "global_step"]
+    assert command("prune", adam, tmp_path / "o", "--dry_run").status == 0
+    assert not list(tmp_path.glob("o*"))
+
+
+def test_merge(command, adam, tmp_path):
+    command("prune", adam, tmp_path / "weights")
+    command(
+        "prune", adam, tmp_path / "rest", "--drop=net/b", "--drop=net/w", "--drop=g.*"
+    )
+    outcome = command(
+        "merge", tmp_path / "weights", tmp_path / "rest", f"--output={tmp_path / 'm'}"
+    )
+    assert outcome.status == 0, outcome.err
+    assert command("diff", adam, tmp_path / "m").status == 0
+    clash = command("merge", adam, adam, f"--output={tmp_path / 'n'}")
+    assert clash.status == 1
+
+
+def test_compact(command, adam, tmp_path):
+    command("prune", adam, tmp_path / "m")
+    outcome = command("compact", tmp_path / "m", tmp_path / "n", "--shards=2")
+    assert outcome.status == 0, outcome.err
+    assert len(load_checkpoint(tmp_path / "n").files) == 3
+    assert command("diff", tmp_path / "m", tmp_path / "n").status == 0
+
+
+def test_name_keys_are_added_and_removed(command, tf2):
+    before = (tf2.parent / "tf2.index").read_bytes()
+    outcome = command("add-name-keys", tf2)
+    assert outcome.status == 0, outcome.err
+    assert "dual-keyed" in command("inspect", tf2).out
+    assert {"net/w", "net/w/Adam"} <= set(keys_of(tf2))
+    assert command("remove-name-keys", tf2).status == 0
+    assert (tf2.parent / "tf2.index").read_bytes() == before
+
+
+def test_every_result_comes_as_json(command, adam, tf2, tmp_path):
+    as_json = "--output_format=json"
+    for arguments in (
+        ("plan", adam),
+        ("convert", adam, tmp_path / "a", "--to=tf2"),
+        ("prune", adam, tmp_path / "b"),
+        ("compact", adam, tmp_path / "c"),
+        ("merge", adam, f"--output={tmp_path / 'd'}"),
+        ("add-name-keys", tf2),
+        ("remove-name-keys", tf2),
+        ("verify", tf2),
+    ):
+        outcome = command(*arguments, as_json)
+        assert outcome.status == 0, outcome.err
+        assert isinstance(json.loads(outcome.out), dict)

@@ -1,0 +1,139 @@
+"""Verifies a checkpoint: every byte against its checksum, every reference both ways."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
+from tf_ckpt_migrate.checkpoint.text import counted
+from tf_ckpt_migrate.checkpoint.verify_bundle import BundleVerifier
+from tf_ckpt_migrate.checkpoint.verify_graph import graph_problems
+from tf_ckpt_migrate.errors import CheckpointError, CorruptCheckpointError
+
+__all__ = ["Verification", "verify_checkpoint"]
+
+
+class Verification(NamedTuple):
+    """What verifying a checkpoint found.
+
+    Attributes:
+      prefix: Of the checkpoint.
+      tensors: Number of its keys.
+      checked_bytes: Bytes that were read and have the right checksum.
+      problems: All that is wrong, a sentence each.
+      notes: What is not wrong, but worth knowing.
+
+    Example:
+      >>> print(Verification("m", 1, 8, problems=("'m.index' is missing",)))
+      m: 1 problem; 1 tensor, 8 bytes fit their checksums
+      problem: 'm.index' is missing
+    """
+
+    prefix: str
+    tensors: int
+    checked_bytes: int
+    problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        verdict = "ok" if self.ok else counted(len(self.problems), "problem")
+        read = f"{self.checked_bytes:,} bytes fit their checksums"
+        return "\n".join(
+            [
+                f"{self.prefix}: {verdict}; {counted(self.tensors, 'tensor')}, {read}",
+                *(f"problem: {problem}" for problem in self.problems),
+                *(f"note: {note}" for note in self.notes),
+            ]
+        )
+
+    def to_json(self) -> str:
+        """Return all of it as JSON."""
+        content = {"ok": self.ok, **self._asdict()}
+        return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def verify_checkpoint(
+    ckpt_dir_or_file: str | os.PathLike[str],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verification:
+    """Check a checkpoint whole, and gather all that is wrong with it.
+
+    The index and every tensor are checked against their checksums, bytes that two keys
+    share once. Data files must be there and long enough, tensors must not overlap,
+    slices must make up their variable, and object graph and keys must name each other.
+
+    Args:
+      ckpt_dir_or_file: A checkpoint prefix; one of the files of a checkpoint; a model
+        directory; a SavedModel.
+      progress: Called with the bytes checked so far and the bytes there are to check,
+        at least every 16 MB.
+
+    Returns:
+      What was found; its ``ok`` says whether all is well.
+
+    Raises:
+      CheckpointNotFoundError: If there is no checkpoint.
+      AmbiguousCheckpointError: If there are several.
+      NotACheckpointError: If the file is of another kind.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [1.0, 3.0]}) as prefix:
+      ...     verify_checkpoint(prefix).ok
+      True
+    """
+    try:
+        reader = load_checkpoint(ckpt_dir_or_file)
+    except CorruptCheckpointError as error:
+        return Verification(os.fspath(ckpt_dir_or_file), 0, 0, (str(error),))
+    report = progress or _unheard
+    if reader.bundle is None:
+        return _of_v1(reader, report)
+    found = BundleVerifier(reader.bundle, report)
+    found.run()
+    problems = (*found.problems, *graph_problems(reader, found.unreadable))
+    notes = (*reader.notes, *found.notes)
+    return Verification(
+        reader.prefix, len(reader), found.checked_bytes, problems, notes
+    )
+
+
+def _unheard(done: int, total: int) -> None:
+    del done, total
+
+
+def _of_v1(
+    reader: CheckpointReader, report: Callable[[int, int], None]
+) -> Verification:
+    """Read every tensor: the blocks of a V1 file hold values and checksums alike."""
+    problems: list[str] = []
+    total = sum(os.path.getsize(path) for path in reader.files)
+    weights = {key: spec.nbytes + 1 for key, spec in reader.specs.items()}
+    whole, done, checked = sum(weights.values()), 0, 0
+    for key, weight in weights.items():
+        problem = next(_problems_of(reader, key), None)
+        if problem:
+            problems.append(problem)
+        else:
+            checked += weight - 1
+        done += weight
+        report(total * done // whole, total)
+    return Verification(
+        reader.prefix, len(reader), checked, tuple(problems), reader.notes
+    )
+
+
+def _problems_of(reader: CheckpointReader, key: str) -> Iterator[str]:
+    try:
+        reader.check(key)
+    except CheckpointError as error:
+        yield str(error)

@@ -1,0 +1,1 @@
+"""The command ``tf-ckpt-migrate``: one module for each subcommand."""

@@ -1,0 +1,53 @@
+"""``tf-ckpt-migrate diff``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tf_ckpt_migrate.cli.rules import add_rules, rules_of
+
+__all__ = ["EXAMPLE", "configure", "execute"]
+
+EXAMPLE = "tf-ckpt-migrate diff old/model.ckpt new/model.ckpt --rename bert/=encoder/"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("a", help="the first checkpoint")
+    parser.add_argument("b", help="the second checkpoint")
+    parser.add_argument(
+        "--rtol",
+        type=float,
+        default=0.0,
+        metavar="R",
+        help="numbers may be apart by R times that of b (default 0)",
+    )
+    parser.add_argument(
+        "--atol",
+        type=float,
+        default=0.0,
+        metavar="A",
+        help="numbers may be apart by A (default 0)",
+    )
+    add_rules(parser, "from keys of a to those of b")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Compare the checkpoints."""
+    from tf_ckpt_migrate.checkpoint.diff import diff_checkpoints
+    from tf_ckpt_migrate.checkpoint.diff_text import compared
+    from tf_ckpt_migrate.report.output import write
+
+    diff = diff_checkpoints(
+        arguments.a,
+        arguments.b,
+        rtol=arguments.rtol,
+        atol=arguments.atol,
+        assignment_map=rules_of(arguments),
+    )
+    if arguments.output_format == "json":
+        sys.stdout.write(diff.to_json() + "\n")
+    else:
+        write(compared(diff), sys.stdout)
+    return 0 if diff.equal else 1

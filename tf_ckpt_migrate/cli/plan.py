@@ -1,0 +1,36 @@
+"""``tf-ckpt-migrate plan``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tf_ckpt_migrate.cli.planning import add_planning, plan_of
+
+__all__ = ["EXAMPLE", "configure", "execute"]
+
+EXAMPLE = (
+    "tf-ckpt-migrate plan old/model.ckpt --rename bert/=encoder/ --output plan.yaml"
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("source", help="the checkpoint to convert")
+    add_planning(parser)
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write the plan here as YAML, to be edited and given to convert --plan",
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Plan, and show or write the plan."""
+    from tf_ckpt_migrate.cli.results import show
+
+    plan = plan_of(arguments)
+    if arguments.output is not None:
+        Path(arguments.output).write_text(plan.to_yaml(), encoding="utf-8")
+    show(plan, arguments)
+    return 0

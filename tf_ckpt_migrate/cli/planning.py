@@ -1,0 +1,83 @@
+"""Makes the plan that the flags of ``plan`` and ``convert`` ask for."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from tf_ckpt_migrate.cli.rules import add_rules, rules_of
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.names.plan import MigrationPlan
+
+__all__ = ["add_planning", "plan_of"]
+
+
+def add_planning(parser: argparse.ArgumentParser) -> None:
+    """Add the flags."""
+    parser.add_argument(
+        "--to",
+        choices=("tf1", "tf2"),
+        help="tf2: from variable names to the objects of tf.train.Checkpoint; tf1: "
+        "back. Without it keys are only renamed",
+    )
+    parser.add_argument(
+        "--like",
+        metavar="CHECKPOINT",
+        help="give the result the keys (and the object graph) of this checkpoint",
+    )
+    parser.add_argument(
+        "--names",
+        choices=("full_name", "key"),
+        default="full_name",
+        help="with --to=tf1 and without rules: name variables as their program did "
+        "(full_name, the default) or by their object paths (key)",
+    )
+    add_rules(parser, "from keys of the source to those of the result")
+    parser.add_argument(
+        "--unmatched",
+        choices=("error", "keep", "drop"),
+        default="error",
+        help="what becomes of a key that no rule or target fits (default error)",
+    )
+    parser.add_argument(
+        "--unmet",
+        choices=("error", "keep"),
+        default="error",
+        help="with --like: what becomes of a target that nothing is taken for",
+    )
+
+
+def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
+    """Return the plan.
+
+    Raises:
+      CheckpointError: If a checkpoint cannot be read, or is not one for ``--to``.
+      RuleError: If a rule is not well formed.
+      PlanError: If anything is not accounted for.
+    """
+    rules = rules_of(arguments)
+    if arguments.to == "tf2":
+        from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
+
+        return plan_tf1_to_tf2(
+            arguments.source,
+            rules,
+            like=arguments.like,
+            unmatched=arguments.unmatched,
+            unmet=arguments.unmet,
+        )
+    if arguments.to == "tf1" and arguments.like is None:
+        from tf_ckpt_migrate.conversion.tf2_to_tf1 import plan_tf2_to_tf1
+
+        names = arguments.names if rules is None else rules
+        return plan_tf2_to_tf1(arguments.source, names, unmatched=arguments.unmatched)
+    from tf_ckpt_migrate.conversion.planning import plan_migration
+
+    return plan_migration(
+        arguments.source,
+        arguments.like,
+        rules,
+        unmatched=arguments.unmatched,
+        unmet=arguments.unmet,
+    )

@@ -1,0 +1,120 @@
+"""Flags that give rules: ``--map``, ``--rename``, ``--drop`` and ``--drop_role``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tf_ckpt_migrate.errors import RuleError
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+
+__all__ = ["ROLES", "add_rules", "rules_of"]
+
+ROLES = ("slot", "optimizer", "average", "step")
+
+
+class _Given(NamedTuple):
+    """A rule as the command line gives it: without a target it drops."""
+
+    source: str = ""
+    target: str | None = None
+    role: str | None = None
+
+
+def add_rules(parser: argparse.ArgumentParser, direction: str) -> None:
+    """Add the flags.
+
+    Args:
+      parser: To add them to.
+      direction: What the rules rename, for the help.
+    """
+    parser.add_argument(
+        "--map",
+        metavar="FILE",
+        help=f"YAML file of rules {direction}: `scope/: other/` pairs and others",
+    )
+    parser.add_argument(
+        "--rename",
+        dest="rules",
+        action="append",
+        type=_rename,
+        metavar="A=B",
+        help="a rule: key A becomes B, or scope A/ becomes B/; may be repeated, the "
+        "first rule that fits a key wins, and those of --map come last",
+    )
+    parser.add_argument(
+        "--drop",
+        dest="rules",
+        action="append",
+        type=_Given,
+        metavar="PATTERN",
+        help="a rule: leave out keys that a regular expression fits as a whole, or "
+        "those below a scope/; may be repeated",
+    )
+    parser.add_argument(
+        "--drop_role",
+        dest="rules",
+        action="append",
+        type=_role,
+        metavar="ROLE",
+        help="a rule: leave out keys by what they are to training: slot, optimizer "
+        "(beta powers, hyperparameters), average or step; may be repeated",
+    )
+
+
+def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
+    """Return the rules that the command line gives; None where it gives none.
+
+    Raises:
+      RuleError: If the file of ``--map`` is no YAML, or one of the rules is none.
+      OSError: If the file cannot be read.
+    """
+    if arguments.rules is None and arguments.map is None:
+        return None
+    from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+    from tf_ckpt_migrate.names.rules import Drop
+
+    given: list[_Given] = arguments.rules or []
+    rules: list[Any] = []
+    for source, target, role in given:
+        if role is not None:
+            rules.append(Drop(role=role))
+        elif target is not None:
+            rules.append((source, target))
+        elif source.endswith("/"):
+            rules.append(Drop(source=source))
+        else:
+            rules.append(Drop(pattern=source))
+    if arguments.map is not None:
+        rules += _map_of(arguments.map)
+    return AssignmentMap(rules)
+
+
+def _map_of(path: str) -> AssignmentMap:
+    import yaml
+
+    from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return AssignmentMap.from_config(config)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RuleError(f"{path!r} is no YAML: {error}") from None
+    except RuleError as error:
+        raise RuleError(f"{path!r}: {error}") from None
+
+
+def _rename(text: str) -> _Given:
+    source, equals, target = text.rpartition("=")
+    if not equals or not source or not target:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form A=B")
+    return _Given(source, target)
+
+
+def _role(text: str) -> _Given:
+    if text not in ROLES:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(ROLES)}")
+    return _Given(role=text)
