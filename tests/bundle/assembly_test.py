@@ -135,7 +135,7 @@ def test_slices_along_two_axes_are_put_together():
     ],
 )
 def test_slices_that_do_not_cover_the_whole_are_refused(slices):
-    with pytest.raises(CorruptCheckpointError, match="key 'w': the slices hold"):
+    with pytest.raises(CorruptCheckpointError, match="key 'w': its slices hold"):
         read(slices)
 
 

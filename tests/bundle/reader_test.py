@@ -180,7 +180,7 @@ def test_slices_that_leave_a_gap_are_found(prefix):
     write_partitioned(prefix, "emb", EMB, gap)
     for look in (BundleReader(prefix).read, BundleReader(prefix).check):
         with pytest.raises(
-            CorruptCheckpointError, match="'emb': the slices hold 27 of 30 elements"
+            CorruptCheckpointError, match="'emb': its slices hold 27 of 30 elements"
         ):
             look("emb")
 

@@ -175,7 +175,7 @@ def test_slices_that_do_not_cover_the_whole(path, pieces):
     if not pieces:
         del meta.meta.tensor[0].slice[:]
     write_v1(path, [], meta=meta)
-    with pytest.raises(CorruptCheckpointError, match="tensor 'emb': the slices hold"):
+    with pytest.raises(CorruptCheckpointError, match="tensor 'emb': its slices hold"):
         V1Reader([path]).read("emb")
 
 

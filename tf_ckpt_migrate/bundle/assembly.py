@@ -149,7 +149,7 @@ def covering(
     covered, wanted = sum(_volume(each.common) for each in found), _volume(box)
     if covered != wanted or not _are_disjoint([each.common for each in found]):
         raise CorruptCheckpointError(
-            f"{where}: the slices hold {covered:,} of {wanted:,} elements: some are "
+            f"{where}: its slices hold {covered:,} of {wanted:,} elements: some are "
             "missing, or overlap"
         )
     return found

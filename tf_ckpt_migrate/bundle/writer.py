@@ -201,8 +201,6 @@ class BundleWriter:
 
     def _finished(self, number: int, count: int) -> Shard:
         shard = self._shards[number]
-        if shard.transfer in (Transfer.COPIED, Transfer.REFLINKED):
-            flushed(self._staged(number))
         if number in self._files:
             file = self._files[number]
             file.flush()
