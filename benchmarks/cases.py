@@ -38,7 +38,7 @@ class Sizes(NamedTuple):
         return f"{self.nbytes / 1e9:g} GB, {self.tensors} tensors"
 
 
-QUICK = Sizes(1_000_000, 20, 200, (10, 100), 1 << 30, 20, 3)
+QUICK = Sizes(1_000_000, 20, 200, (10, 100), 1 << 30, 20, 1)
 Case = Callable[[str, Sizes], Iterator[Row]]
 
 
