@@ -113,7 +113,7 @@ def test_tensorflow_restores_every_golden(name, tmp_path, tf):
         if not NO_VARIABLE.match(spec.dtype.name)
     }
     checkpoint = tf.train.Checkpoint(vars=variables)
-    if "dtypes_new" in name and not tf.__version__.startswith("2.21."):
+    if name == "tf2_21/dtypes_new" and not tf.__version__.startswith("2.21."):
         with pytest.raises(TypeError, match="not correspond to a valid"):
             checkpoint.restore(os.fspath(result))  # this TensorFlow knows not even them
         return
