@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.conversion.graph_build import built_graph
+from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
-from tf_ckpt_migrate.conversion.layout import GUIDE_ROOT, guide_key, guide_name
+from tf_ckpt_migrate.conversion.layout import guide_key, guide_name
 from tf_ckpt_migrate.conversion.output import Value, string_value
 from tf_ckpt_migrate.names.keys import (
     OBJECT_GRAPH_KEY,
@@ -54,6 +54,10 @@ def graph_contents(
     graphs: list[bytes] = []
     graph = reader.object_graph
     known = set[str]()
+    if graph is None and all(m.target == guide_key(m.sources[0]) for m in plan.moves):
+        made = guide_graph((move.target, move.sources[0]) for move in plan.moves)
+        counter = {SAVE_COUNTER_KEY: _zero_counter()}
+        return {**counter, OBJECT_GRAPH_KEY: string_value(made)}
     if graph is not None:
         known.update(*graph.tensors(reader).values())
     moves = [move for move in plan.moves if move.sources[0] not in known]
@@ -87,8 +91,6 @@ def _joined(graphs: Sequence[bytes]) -> bytes:
 def _named_key(move: Move) -> tuple[str, ObjectKey | None, str]:
     """Return the target of a move for the object graph, with its variable's name."""
     source = move.sources[0]
-    if move.target == guide_key(source):  # as for every key of a plain conversion
-        return move.target, ObjectKey((GUIDE_ROOT, source)), source
     parsed = parse_object_key(move.target)
     name = guide_name(parsed) if parsed else None
     return move.target, parsed, source if name is None else name
