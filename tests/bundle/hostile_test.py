@@ -141,7 +141,7 @@ def test_every_cut_off_file_is_found(tmp_path, write: Callable):
 
 def test_every_flipped_bit_of_a_v1_file_is_found(tmp_path):
     path = str(tmp_path / "model.ckpt")
-    write_v1(path, V1_TENSORS)
+    write_v1(path, V1_TENSORS[2:4])
     whole, expected = Path(path).read_bytes(), read_all_v1(path)
     end = len(whole) - FOOTER_SIZE
     for bit in range(8 * end):

@@ -55,6 +55,17 @@ def test_files_of_a_checkpoint_in_this_folder(folder, monkeypatch):
     assert existing_files("nowhere/m") == []
 
 
+def test_a_folder_of_the_same_name_is_no_file_of_a_checkpoint(folder):
+    make(folder)
+    make(folder / "m", "m.index")
+    check_absent(str(folder / "m"))
+    published(folder, SHARD)
+    assert existing_files(str(folder / "m")) == [
+        str(folder / SHARD),
+        str(folder / "m.index"),
+    ]
+
+
 def test_files_of_an_empty_basename(folder):
     make(folder, ".index", ".data-00000-of-00001", "m.index")
     assert existing_files(f"{folder}/") == [

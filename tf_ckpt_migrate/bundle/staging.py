@@ -43,7 +43,8 @@ def existing_files(prefix: str) -> list[str]:
     if not os.path.isdir(folder or "."):
         return []
     names = sorted(name for name in os.listdir(folder or ".") if _is_of(name, base))
-    return [os.path.join(folder, name) for name in names]
+    paths = [os.path.join(folder, name) for name in names]
+    return [path for path in paths if not os.path.isdir(path)]
 
 
 def _is_of(name: str, base: str) -> bool:
