@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _STAGING_MARK = ".tcm-staging-"
+_SHOWN = 40  # characters of the basename, which alone may be as long as a name can be
 
 
 def existing_files(prefix: str) -> list[str]:
@@ -74,7 +75,7 @@ def staging_folder(prefix: str) -> Generator[str]:
     """
     folder = os.path.dirname(prefix) or "."
     Path(folder).mkdir(parents=True, exist_ok=True)
-    mark = f".{os.path.basename(prefix)}{_STAGING_MARK}"
+    mark = f".{os.path.basename(prefix)[:_SHOWN]}{_STAGING_MARK}"
     staging = tempfile.mkdtemp(prefix=mark, dir=folder)
     try:
         yield staging

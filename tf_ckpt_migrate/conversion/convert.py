@@ -97,6 +97,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     made = write_output(
         prefix,
         {**contents, **added},
+        sources=(reader,) if like is None else (reader, like),
         overwrite=overwrite,
         data=data,
         big_endian=big_endian,

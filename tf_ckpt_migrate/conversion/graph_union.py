@@ -31,6 +31,8 @@ def joined_graphs(graphs: Sequence[ObjectGraph]) -> bytes:
     message.CopyFrom(first.message)
     for other in others:
         _join(message, other)
+    for node in message.nodes:  # what TensorFlow then finds out for itself
+        node.ClearField("has_checkpoint_values")
     return message.SerializeToString(deterministic=True)
 
 

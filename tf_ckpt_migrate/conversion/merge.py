@@ -96,6 +96,7 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
     shards = write_output(
         prefix,
         {**contents, **added},
+        sources=readers,
         overwrite=overwrite,
         data=data,
         big_endian=big_endian,

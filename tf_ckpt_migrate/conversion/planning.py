@@ -10,11 +10,12 @@ from typing import TypeAlias
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.layout import aliases_of, layout_of
+from tf_ckpt_migrate.conversion.layout import aliases_of, is_object_key, layout_of
+from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import Unmatched, Unmet, resolve
+from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
 from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, Rule
 
 __all__ = ["CheckpointLike", "opened", "plan_migration"]
@@ -79,10 +80,8 @@ def plan_migration(
     specs = {**own.specs, **own.bookkeeping}
     source_specs = {key: spec for key, spec in specs.items() if key not in aside}
     if target is None:
-        keep_all = assignment_map is None
-        found = resolve(
-            rules, source_specs, unmatched="keep" if keep_all else unmatched
-        )
+        word: Unmatched = "keep" if assignment_map is None else unmatched
+        found = resolve(rules, source_specs, unmatched=word)
         kept = (Move((key,), key, None, spec) for key, spec in aside.items())
         moves = (*found.moves, *kept)
         return MigrationPlan(
@@ -90,14 +89,17 @@ def plan_migration(
         )
     goal = opened(target)
     layout = layout_of(goal)
+    doubles = _doubles(goal, rules, source_specs)
+    places = {key: spec for key, spec in layout.specs.items() if key not in doubles}
     found = resolve(
         rules,
         source_specs,
-        layout.specs,
+        places,
         unmatched=unmatched,
         unmet=unmet,
-        aliases=aliases_of(goal, layout.specs),
+        aliases={**doubles, **aliases_of(goal, places)},
     )
+    moves, kept = _doubled(found, doubles)
     dropped = (Dropped(key, "bookkeeping of the source") for key in aside)
     kept_targets = (
         KeptTarget(key, spec, "bookkeeping of the target")
@@ -107,11 +109,45 @@ def plan_migration(
         reader.prefix,
         goal.prefix,
         specs,
-        found.moves,
+        moves,
         (*found.dropped, *dropped),
-        (*found.kept_targets, *kept_targets),
+        (*kept, *kept_targets),
         notes=found.notes,
     )
+
+
+def _doubles(
+    goal: CheckpointReader, rules: Iterable[Rule], source: Iterable[str]
+) -> dict[str, str]:
+    """Return the names of a dual-keyed target, each with its object-based key.
+
+    They get what that key gets. If the source has both kinds of keys too, each of its
+    keys goes to its own kind.
+    """
+    names = [key for key in layout_of(goal).specs if not is_object_key(key)]
+    if goal.object_graph is None or goal.bundle is None or not names:
+        return {}
+    left_behind = {rule.source for rule in rules if isinstance(rule, Drop)}
+    if len({is_object_key(key) for key in source if key not in left_behind}) > 1:
+        return {}
+    return same_bytes(goal.bundle.index, names, filter(is_object_key, goal))
+
+
+def _doubled(
+    found: Resolution, doubles: Mapping[str, str]
+) -> tuple[tuple[Move, ...], tuple[KeptTarget, ...]]:
+    """Return moves and kept targets, those of the names of objects too."""
+    moves = {move.target: move for move in found.moves}
+    kept = {each.name: each for each in found.kept_targets}
+    more = [
+        moves[key]._replace(target=name)
+        for name, key in doubles.items()
+        if key in moves and name not in moves
+    ]
+    stay = [
+        kept[key]._replace(name=name) for name, key in doubles.items() if key in kept
+    ]
+    return (*found.moves, *more), (*found.kept_targets, *stay)
 
 
 def _not_asked_for(

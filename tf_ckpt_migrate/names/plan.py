@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 
 __all__ = ["MigrationPlan"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class MigrationPlan:
       notes: What a reader should know; no part of equality.
 
     Raises:
-      PlanError: If a key is unaccounted for or unknown, or a target is written twice.
+      PlanError: If a key is unaccounted for or unknown, or a target is written twice or
+        cannot be a key.
 
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
@@ -54,11 +59,16 @@ class MigrationPlan:
 
     def __post_init__(self) -> None:
         """Check that the world is closed."""
-        problems = [*_sources_unaccounted(self), *_targets_twice(self)]
+        problems = [
+            *_sources_unaccounted(self),
+            *_targets_twice(self),
+            *_no_keys(move.target for move in self.moves),
+        ]
         if problems:
             raise PlanError(
                 "this is no plan: every source key is moved or dropped, and every "
-                "target written once, but\n  " + "\n  ".join(capped(problems)),
+                "target a key that is written once, but\n  "
+                + "\n  ".join(capped(problems)),
                 problems,
             )
 
@@ -207,4 +217,21 @@ def _targets_twice(plan: MigrationPlan) -> list[str]:
     twice = [name for name, count in written.items() if count > 1]
     return [f"{name!r} is written {written[name]} times" for name in twice] + [
         f"{name!r} is written and keeps its value" for name in sorted(both)
+    ]
+
+
+def _no_keys(targets: Iterable[str]) -> list[str]:
+    """Return what is wrong with targets that an index has another meaning for."""
+    return [
+        f"{target!r} cannot be the key of a tensor: "
+        + (
+            "it is that of the object graph, which conversions write"
+            if target == OBJECT_GRAPH_KEY
+            else "it is empty, begins with a zero byte, or is no Unicode text"
+        )
+        for target in targets
+        if not target
+        or target[0] == "\0"
+        or target == OBJECT_GRAPH_KEY
+        or (not target.isascii() and _SURROGATE.search(target))
     ]
