@@ -3,7 +3,8 @@
 A reader finds a checkpoint by its index. So the index is renamed into place when every
 shard already is, and where shards of an older checkpoint must give way to shards of the
 same names, the old index goes first: a reader sees the old checkpoint, none, or the
-new one.
+new one. What gives way is kept until the new index is there, and comes back if a step
+before that fails.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path
@@ -102,15 +103,29 @@ def publish(staging: str, prefix: str, shards: Iterable[str]) -> None:
       staging: The folder with the flushed files, each under its final basename.
       prefix: Of the checkpoint.
       shards: Final paths of its shards.
+
+    Raises:
+      OSError: If a step fails. Until the new index is in its place, all is then put
+        back as it was; from there on the new checkpoint is whole.
     """
     shards = list(shards)
-    index = index_path(prefix)
+    folder, index = os.path.dirname(prefix) or ".", index_path(prefix)
     old = set(existing_files(prefix)) - {prefix, index}
-    if not old.isdisjoint(shards):
-        Path(index).unlink(missing_ok=True)
-    for shard in shards:
-        os.replace(os.path.join(staging, os.path.basename(shard)), shard)
-    flushed(os.path.dirname(prefix) or ".")
-    replace_file(os.path.join(staging, os.path.basename(index)), index)
+    with ExitStack() as undo:
+        if clashing := sorted(old.intersection(shards)):
+            for number, path in enumerate([index, *clashing]):
+                if os.path.lexists(path):
+                    _move(path, os.path.join(staging, f"old-{number}"), undo)
+        for shard in shards:
+            _move(os.path.join(staging, os.path.basename(shard)), shard, undo)
+        flushed(folder)
+        os.replace(os.path.join(staging, os.path.basename(index)), index)
+        undo.pop_all()
+    flushed(folder)
     for stale in old.difference(shards):
         Path(stale).unlink()
+
+
+def _move(path: str, to: str, undo: ExitStack) -> None:
+    os.replace(path, to)
+    undo.callback(os.replace, to, path)
