@@ -146,7 +146,12 @@ def test_tensorflow_restores_every_golden(name, tmp_path, tf):
         for key, spec in reader.specs.items()
         if not NO_VARIABLE.match(spec.dtype.name)
     }
-    status = tf.train.Checkpoint(vars=variables).restore(os.fspath(result))
+    checkpoint = tf.train.Checkpoint(vars=variables)
+    if name == "tf2_21/dtypes_new" and not tf.__version__.startswith("2.21."):
+        with pytest.raises(TypeError, match="not correspond to a valid"):
+            checkpoint.restore(os.fspath(result))  # this TensorFlow knows not even them
+        return
+    status = checkpoint.restore(os.fspath(result))
     if len(variables) == len(reader):
         status.assert_consumed()
     status.assert_existing_objects_matched()

@@ -3,7 +3,8 @@
 A reader finds a checkpoint by its index. So the index is renamed into place when every
 shard already is, and where shards of an older checkpoint must give way to shards of the
 same names, the old index goes first: a reader sees the old checkpoint, none, or the
-new one. What gave way comes back if the new checkpoint cannot be put in its place.
+new one. What gives way is kept until the new index is there, and comes back if a step
+before that fails.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def existing_files(prefix: str) -> list[str]:
     if not os.path.isdir(folder or "."):
         return []
     names = sorted(name for name in os.listdir(folder or ".") if _is_of(name, base))
-    return [os.path.join(folder, name) for name in names]
+    paths = [os.path.join(folder, name) for name in names]
+    return [path for path in paths if not os.path.isdir(path)]
 
 
 def _is_of(name: str, base: str) -> bool:
@@ -105,32 +107,27 @@ def publish(staging: str, prefix: str, shards: Iterable[str]) -> None:
       shards: Final paths of its shards.
 
     Raises:
-      OSError: If a file cannot be moved; what was there is then there again.
+      OSError: If a step fails. Until the new index is in its place, all is then put
+        back as it was; from there on the new checkpoint is whole.
     """
     shards = list(shards)
-    index = index_path(prefix)
-    old = set(existing_files(prefix)) - {prefix}
-    clashing = old.intersection(shards)
+    folder, index = os.path.dirname(prefix) or ".", index_path(prefix)
+    old = set(existing_files(prefix)) - {prefix, index}
     with ExitStack() as undo:
-        if clashing:
-            giving_way = [index, *sorted(clashing)] if index in old else clashing
-            _set_aside(giving_way, staging, undo)
+        if clashing := sorted(old.intersection(shards)):
+            for number, path in enumerate([index, *clashing]):
+                if os.path.lexists(path):
+                    _move(path, os.path.join(staging, f"old-{number}"), undo)
         for shard in shards:
-            os.rename(os.path.join(staging, os.path.basename(shard)), shard)
-            undo.callback(os.unlink, shard)
-        flushed(os.path.dirname(prefix) or ".")
+            _move(os.path.join(staging, os.path.basename(shard)), shard, undo)
+        flushed(folder)
         os.replace(os.path.join(staging, os.path.basename(index)), index)
-        undo.pop_all()  # from here on a reader finds the new checkpoint
-    flushed(os.path.dirname(prefix) or ".")
-    for stale in old.difference(shards, {index}):
+        undo.pop_all()
+    flushed(folder)
+    for stale in old.difference(shards):
         Path(stale).unlink()
 
 
-def _set_aside(paths: Iterable[str], staging: str, undo: ExitStack) -> None:
-    """Take files out of their place, the first first; ``undo`` brings them back."""
-    aside = os.path.join(staging, "old")
-    os.mkdir(aside)
-    for path in paths:
-        kept = os.path.join(aside, os.path.basename(path))
-        os.rename(path, kept)
-        undo.callback(os.rename, kept, path)
+def _move(path: str, to: str, undo: ExitStack) -> None:
+    os.replace(path, to)
+    undo.callback(os.replace, to, path)

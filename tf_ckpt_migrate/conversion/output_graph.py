@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.conversion.graph_build import built_graph
+from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
-from tf_ckpt_migrate.conversion.layout import (
-    GUIDE_ROOT,
-    guide_key,
-    guide_name,
-    is_object_key,
-)
+from tf_ckpt_migrate.conversion.layout import guide_key, guide_name, is_object_key
 from tf_ckpt_migrate.conversion.output import Value, string_value
 from tf_ckpt_migrate.errors import LayoutError, capped
 from tf_ckpt_migrate.names.keys import (
@@ -58,17 +53,21 @@ def graph_contents(
       LayoutError: If several tensors of one object are not renamed alike, two would be
         the value of one object, or a key is none that objects can have.
     """
-    if like is not None and like.object_graph is not None:
-        return {OBJECT_GRAPH_KEY: _graph_like(plan, reader, like, like.object_graph)}
-    graphs: list[bytes] = []
     graph = reader.object_graph
+    if like is not None and like.object_graph is not None:
+        _check_well_formed(plan.moves, named=graph is None)
+        return {OBJECT_GRAPH_KEY: _graph_like(plan, reader, like, like.object_graph)}
+    if graph is None and all(m.target == guide_key(m.sources[0]) for m in plan.moves):
+        made = guide_graph((move.target, move.sources[0]) for move in plan.moves)
+        counter = {SAVE_COUNTER_KEY: _zero_counter()}
+        return {**counter, OBJECT_GRAPH_KEY: string_value(made)}
+    _check_well_formed(plan.moves, named=graph is None)
+    graphs: list[bytes] = []
     known = _named_by(graph, reader)
     moves = [move for move in plan.moves if move.sources[0] not in known]
     if graph is not None and len(moves) < len(plan.moves):
         graphs.append(rewritten_graph(graph, _targets_by_source(plan)))
     keys = [key for move in moves if (key := _named_key(move))]
-    if len(keys) < len(plan.moves):
-        _check_well_formed(plan.moves, named=graph is None)
     added: dict[str, Value] = {}
     if not graphs and SAVE_COUNTER_KEY not in {move.target for move in moves}:
         keys.append((SAVE_COUNTER_KEY, ObjectKey(("save_counter",)), "save_counter"))
@@ -140,8 +139,6 @@ def _named_key(move: Move) -> tuple[str, ObjectKey, str] | None:
     None for the name of a variable: it is no object's.
     """
     source = move.sources[0]
-    if move.target == guide_key(source):  # as for every key of a plain conversion
-        return move.target, ObjectKey((GUIDE_ROOT, source)), source
     parsed = parse_object_key(move.target)
     if parsed is None:
         return None

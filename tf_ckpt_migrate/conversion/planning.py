@@ -80,10 +80,8 @@ def plan_migration(
     specs = {**own.specs, **own.bookkeeping}
     source_specs = {key: spec for key, spec in specs.items() if key not in aside}
     if target is None:
-        keep_all = assignment_map is None
-        found = resolve(
-            rules, source_specs, unmatched="keep" if keep_all else unmatched
-        )
+        word: Unmatched = "keep" if assignment_map is None else unmatched
+        found = resolve(rules, source_specs, unmatched=word)
         kept = (Move((key,), key, None, spec) for key, spec in aside.items())
         moves = (*found.moves, *kept)
         return MigrationPlan(
