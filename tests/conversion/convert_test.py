@@ -112,3 +112,62 @@ def test_of_several_sources_one_object_is_left(tmp_path):
     attributes = [a for a in reader.object_graph.attributes if "save_" not in a[3]]
     assert [a.checkpoint_key for a in attributes] == [f"vars/c{VALUE}"]
     assert reader[f"vars/c{VALUE}"].tolist() == [1.0, 2.0]
+
+
+class TestWrongUse:
+    """Each wrong argument is answered with the right call, and nothing is written."""
+
+    @pytest.fixture
+    def prefix(self, tmp_path):
+        return write(tmp_path / "model", {"w": [1.0], "w/Adam": [2.0]})
+
+    def test_one_path_is_not_several(self, prefix):
+        with pytest.raises(TypeError, match=r"merge\(\[first, second\], output"):
+            tcm.merge(prefix, prefix + "-out")
+
+    @pytest.mark.parametrize("name", ["roles", "patterns"])
+    def test_one_word_is_not_several(self, prefix, name):
+        with pytest.raises(TypeError, match=rf"{name}=\['slot'\]"):
+            tcm.prune(prefix, prefix + "-out", **{name: "slot"})
+
+    def test_a_checkpoint_is_no_plan(self, prefix):
+        with pytest.raises(TypeError, match=r"convert\(plan_migration\(source"):
+            tcm.convert(prefix, prefix + "-out")
+
+    @pytest.mark.parametrize("shards", [0, -1, 1.5, "2", 100_000])
+    def test_no_number_of_shards(self, prefix, shards):
+        with pytest.raises(ValueError, match="from 1 to 512"):
+            tcm.compact(prefix, prefix + "-out", shards=shards)
+
+    def test_an_unknown_way_of_naming_comes_first(self, prefix):
+        tf2 = tcm.convert_tf1_to_tf2(prefix, prefix + "-tf2")
+        with pytest.raises(ValueError, match="names='keys'"):
+            tcm.convert_tf2_to_tf1(tf2, prefix + "-out", names="keys")
+
+    @pytest.mark.parametrize("key", [None, 5, b"v"])
+    def test_what_is_no_key_is_not_found(self, prefix, key):
+        with pytest.raises(LookupError, match="not found"):
+            tcm.load_checkpoint(prefix)[key]
+
+    def test_a_damaged_state_file_is_told_before_anything_is_written(
+        self, prefix, tmp_path
+    ):
+        (tmp_path / "checkpoint").write_text("no state {")
+        before = files_in(tmp_path)
+        for call in (
+            lambda out: tcm.convert_tf1_to_tf2(prefix, out, update_state_file=True),
+            lambda out: tcm.merge([prefix], out, update_state_file=True),
+        ):
+            with pytest.raises(tcm.errors.CorruptCheckpointError, match="line 1"):
+                call(tmp_path / "out")
+        assert files_in(tmp_path) == before
+
+    def test_paths_may_be_bytes(self, prefix):
+        result = tcm.convert_tf1_to_tf2(prefix.encode(), (prefix + "-ü").encode())
+        assert tcm.load_checkpoint(os.fsencode(result.prefix)).format == "object-based"
+
+    def test_a_path_that_is_too_deep(self, prefix, tmp_path):
+        rename = tcm.Rename("w", "/".join(["a"] * 5000) + VALUE)
+        plan = tcm.plan_migration(prefix, None, [rename], unmatched="drop")
+        with pytest.raises(LayoutError, match="more than 200"):
+            tcm.convert(plan, tmp_path / "out", object_graph=True)

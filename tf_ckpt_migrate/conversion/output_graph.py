@@ -91,7 +91,7 @@ def _check_well_formed(moves: Iterable[Move], *, named: bool) -> None:
             f"{', '.join(capped(map(repr, wrong), 3))} look"
             f"{'s' if len(wrong) == 1 else ''} like the key of an object, but no path "
             "of objects is written so: within a name '.' is written '..' and '/' is "
-            "written '.S'"
+            "written '.S', and no path has more than 200 names"
         )
 
 
