@@ -1,7 +1,10 @@
 """Renames in object graphs, down to what TensorFlow makes of them."""
 
+import os
+
 import pytest
 
+import tf_ckpt_migrate as tcm
 from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
@@ -198,3 +201,52 @@ def test_two_objects_of_one_name_are_refused():
     graph = made([(0, "a", 1), (0, "a", 2)], {1: "a"})
     with pytest.raises(CorruptCheckpointError, match="2 objects 'a'"):
         rewritten(graph, {"a": "b"})
+
+
+def _module(tf, start):
+    """Return an object with two variables, each found on two paths, and slots."""
+    root = tf.train.Checkpoint(a=tf.Module(), b=tf.Module())
+    root.a.w = tf.Variable([start, start])
+    root.b.w = tf.Variable([start + 1, start + 1])
+    root.alias_a, root.alias_b = root.a, root.b
+    return root
+
+
+def _converted(tf, tmp_path, *rules):
+    saved = _module(tf, 1.0).save(str(tmp_path / "saved"))
+    plan = tcm.plan_migration(saved, None, rules, unmatched="keep")
+    return os.fspath(tcm.convert(plan, tmp_path / "out"))
+
+
+@pytest.mark.tf
+def test_tensorflow_misses_what_was_dropped(tmp_path, tf):
+    prefix = _converted(tf, tmp_path, tcm.Drop(pattern="a/w/.*"))
+    status = _module(tf, 5.0).restore(prefix)
+    with pytest.raises(AssertionError):
+        status.assert_existing_objects_matched()
+
+
+@pytest.mark.tf
+def test_tensorflow_restores_what_swapped_though_there_are_aliases(tmp_path, tf):
+    swap = [tcm.RenameScope("a/", "b/"), tcm.RenameScope("b/", "a/")]
+    prefix = _converted(tf, tmp_path, *swap)
+    root = _module(tf, 5.0)
+    root.restore(prefix).assert_consumed()
+    assert root.a.w.numpy().tolist() == [2, 2]
+    assert root.b.w.numpy().tolist() == [1, 1]
+
+
+@pytest.mark.tf
+def test_tensorflow_defers_what_moved_below_an_empty_object(tmp_path, tf):
+    root = tf.train.Checkpoint(a=tf.Module(), empty=tf.Module())
+    root.a.w = tf.Variable([1.0, 2.0])
+    saved = root.save(str(tmp_path / "saved"))
+    rename = tcm.Rename("a/w" + VALUE, "empty/z/w" + VALUE)
+    plan = tcm.plan_migration(saved, None, [rename], unmatched="keep")
+    later = tf.train.Checkpoint()
+    status = later.restore(os.fspath(tcm.convert(plan, tmp_path / "out")))
+    later.empty = tf.Module()
+    later.empty.z = tf.Module()
+    later.empty.z.w = tf.Variable([0.0, 0.0])
+    status.assert_consumed()
+    assert later.empty.z.w.numpy().tolist() == [1, 2]

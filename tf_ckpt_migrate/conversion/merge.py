@@ -78,17 +78,7 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
       ...     merge([first, second], first + "-joined").keys
       2
     """
-    if precedence not in ("error", "first", "last"):
-        raise ValueError(
-            f'precedence={precedence!r}; expected "error", "first", "last"'
-        )
-    if isinstance(checkpoint_paths, str | bytes | os.PathLike):
-        raise TypeError(
-            f"checkpoint_paths={checkpoint_paths!r}; expected several, as in "
-            "merge([first, second], output_prefix)"
-        )
-    if not checkpoint_paths:
-        raise ValueError("no checkpoints to merge")
+    _check_arguments(checkpoint_paths, precedence)
     prefix = os.fsdecode(output_prefix)
     if update_state_file:
         kept_beside(prefix)  # a damaged file is told of before anything is written
@@ -123,6 +113,20 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
         ),
         record_latest(prefix) if update_state_file else "",
     )
+
+
+def _check_arguments(checkpoint_paths: object, precedence: str) -> None:
+    if precedence not in ("error", "first", "last"):
+        raise ValueError(
+            f'precedence={precedence!r}; expected "error", "first", "last"'
+        )
+    if isinstance(checkpoint_paths, str | bytes | os.PathLike):
+        raise TypeError(
+            f"checkpoint_paths={checkpoint_paths!r}; expected several, as in "
+            "merge([first, second], output_prefix)"
+        )
+    if not checkpoint_paths:
+        raise ValueError("no checkpoints to merge")
 
 
 def _owners(

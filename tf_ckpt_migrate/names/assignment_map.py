@@ -53,8 +53,8 @@ class AssignmentMap:
             entries = cast(Mapping[str, Any], rules).items()
         if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
             raise RuleError(
-                f"{rules!r} is no assignment map; give a dict, a list of pairs, or rules "
-                "such as Rename('a/w', 'b/kernel')"
+                f"{rules!r} is no assignment map; give a dict, a list of pairs, or "
+                "rules such as Rename('a/w', 'b/kernel')"
             )
         self._rules: tuple[Rule, ...] = tuple(map(_rule, cast(Iterable[Any], entries)))
 
