@@ -8,6 +8,7 @@ import tf_ckpt_migrate as tcm
 from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
+from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.errors import CorruptCheckpointError, LayoutError
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -203,6 +204,13 @@ def test_two_objects_of_one_name_are_refused():
         rewritten(graph, {"a": "b"})
 
 
+def test_joined_objects_with_two_values_are_refused():
+    one = made([(0, "a", 1)], {1: "a"})
+    other = made([(0, "a", 1), (0, "alias", 1)], {1: "alias"})
+    with pytest.raises(LayoutError, match="both be the value of one object"):
+        joined_graphs([one, other])
+
+
 def _module(tf, start):
     """Return an object with two variables, each found on two paths, and slots."""
     root = tf.train.Checkpoint(a=tf.Module(), b=tf.Module())
@@ -218,7 +226,6 @@ def _converted(tf, tmp_path, *rules):
     return os.fspath(tcm.convert(plan, tmp_path / "out"))
 
 
-@pytest.mark.tf
 def test_tensorflow_misses_what_was_dropped(tmp_path, tf):
     prefix = _converted(tf, tmp_path, tcm.Drop(pattern="a/w/.*"))
     status = _module(tf, 5.0).restore(prefix)
@@ -226,7 +233,6 @@ def test_tensorflow_misses_what_was_dropped(tmp_path, tf):
         status.assert_existing_objects_matched()
 
 
-@pytest.mark.tf
 def test_tensorflow_restores_what_swapped_though_there_are_aliases(tmp_path, tf):
     swap = [tcm.RenameScope("a/", "b/"), tcm.RenameScope("b/", "a/")]
     prefix = _converted(tf, tmp_path, *swap)
@@ -236,7 +242,6 @@ def test_tensorflow_restores_what_swapped_though_there_are_aliases(tmp_path, tf)
     assert root.b.w.numpy().tolist() == [1, 1]
 
 
-@pytest.mark.tf
 def test_tensorflow_defers_what_moved_below_an_empty_object(tmp_path, tf):
     root = tf.train.Checkpoint(a=tf.Module(), empty=tf.Module())
     root.a.w = tf.Variable([1.0, 2.0])

@@ -14,7 +14,13 @@ from tf_ckpt_migrate.conversion.graph_moves import Moves, Path
 from tf_ckpt_migrate.errors import CorruptCheckpointError, LayoutError
 from tf_ckpt_migrate.names.keys import ObjectKey
 
-__all__ = ["ObjectTree", "drop_emptied", "drop_empty_slots", "move_objects"]
+__all__ = [
+    "ObjectTree",
+    "check_values",
+    "drop_emptied",
+    "drop_empty_slots",
+    "move_objects",
+]
 
 
 def drop_empty_slots(message: Any) -> None:
@@ -234,19 +240,20 @@ class ObjectTree:
             name=parsed.attribute, full_name=full_name, checkpoint_key=key
         )
 
-    def check(self) -> None:
-        """Check that no object has two values for one thing.
 
-        Raises:
-          LayoutError: If one has, by two paths that lead to it.
-        """
-        for node in self._nodes:
-            keys: dict[str, str] = {}
-            for each in node.attributes:
-                other = keys.setdefault(each.name, each.checkpoint_key)
-                if other != each.checkpoint_key:
-                    raise LayoutError(
-                        f"{other!r} and {each.checkpoint_key!r} would both be the "
-                        "value of one object, to which both paths lead; rename or "
-                        "drop one of them"
-                    )
+def check_values(message: Any) -> None:
+    """Check that no object has two values for one thing.
+
+    Raises:
+      LayoutError: If one has, by two paths that lead to it.
+    """
+    for node in message.nodes:
+        keys: dict[str, str] = {}
+        for each in node.attributes:
+            other = keys.setdefault(each.name, each.checkpoint_key)
+            if other != each.checkpoint_key:
+                raise LayoutError(
+                    f"{other!r} and {each.checkpoint_key!r} would both be the "
+                    "value of one object, to which both paths lead; rename or "
+                    "drop one of them"
+                )

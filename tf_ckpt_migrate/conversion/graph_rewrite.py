@@ -14,6 +14,7 @@ from typing import Any
 
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.conversion.graph_edit import (
+    check_values,
     drop_emptied,
     drop_empty_slots,
     move_objects,
@@ -55,7 +56,7 @@ def rewritten_graph(graph: ObjectGraph, renames: Mapping[str, Sequence[str]]) ->
         tree = move_objects(message, moves)
         for addition in additions:
             tree.add(*addition)
-        tree.check()
+        check_values(message)
         for node in message.nodes:  # what TensorFlow then finds out for itself
             node.ClearField("has_checkpoint_values")
 
