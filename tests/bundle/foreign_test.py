@@ -39,7 +39,7 @@ BIG_GRAPH = b"\x0a\xcf\x01" + BIG_NODE
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"\x89HDF\r\n\x1a\n" + bytes(8), "HDF5"),
         (_zip(), "zip archive"),
-        (gzip.compress(b"x"), "gzip"),
+        (gzip.compress(b"x", mtime=0), "gzip"),
         (bz2.compress(b"x"), "bzip2"),
         (lzma.compress(b"x"), "xz"),
         (_npy(), "NumPy array"),
@@ -49,6 +49,7 @@ BIG_GRAPH = b"\x0a\xcf\x01" + BIG_NODE
         (GRAPH, "serialized graph"),
         (BIG_GRAPH, "serialized graph"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # zip holds the time
 )
 def test_a_known_kind_is_recognised(tmp_path, data, meaning):
     path = tmp_path / "file"
