@@ -191,8 +191,10 @@ class MigrationPlan:
 
 def _sources_unaccounted(plan: MigrationPlan) -> list[str]:
     moved = {key for move in plan.moves for key in move.sources}
-    dropped = Counter(entry.key for entry in plan.dropped)
     known = plan.source_specs
+    if not plan.dropped and moved == known.keys():
+        return []
+    dropped = Counter(entry.key for entry in plan.dropped)
     return [
         *(f"{key!r} is not in the source" for key in moved if key not in known),
         *(
@@ -211,6 +213,9 @@ def _sources_unaccounted(plan: MigrationPlan) -> list[str]:
 
 
 def _targets_twice(plan: MigrationPlan) -> list[str]:
+    targets = {move.target for move in plan.moves}
+    if not plan.kept_targets and len(targets) == len(plan.moves):
+        return []
     written = Counter(move.target for move in plan.moves)
     kept = Counter(entry.name for entry in plan.kept_targets)
     both = {*written} & {*kept}
