@@ -11,7 +11,12 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
-from tf_ckpt_migrate.conversion.layout import GUIDE_ROOT, guide_key, guide_name
+from tf_ckpt_migrate.conversion.layout import (
+    GUIDE_ROOT,
+    CheckpointView,
+    guide_key,
+    guide_name,
+)
 from tf_ckpt_migrate.conversion.output import Value, string_value
 from tf_ckpt_migrate.names.keys import (
     OBJECT_GRAPH_KEY,
@@ -33,7 +38,7 @@ __all__ = ["graph_contents"]
 def graph_contents(
     plan: MigrationPlan,
     reader: CheckpointReader,
-    like: CheckpointReader | None,
+    like: CheckpointView | None,
 ) -> dict[str, Value]:
     """Return the object graph that fits the output's keys, and what else it needs.
 
@@ -50,7 +55,7 @@ def graph_contents(
       LayoutError: If several tensors of one object are not renamed alike.
     """
     if like is not None and like.object_graph is not None:
-        return {OBJECT_GRAPH_KEY: string_value(like.get_tensor(OBJECT_GRAPH_KEY))}
+        return {OBJECT_GRAPH_KEY: string_value(like.object_graph.serialized)}
     graphs: list[bytes] = []
     graph = reader.object_graph
     known = set[str]()

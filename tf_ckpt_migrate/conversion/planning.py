@@ -5,21 +5,47 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.layout import aliases_of, layout_of
+from tf_ckpt_migrate.conversion.layout import (
+    CheckpointView,
+    Layout,
+    aliases_of,
+    layout_of,
+)
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unmatched, Unmet, resolve
 from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, Rule
 
-__all__ = ["CheckpointLike", "opened", "plan_migration"]
+__all__ = [
+    "CheckpointLike",
+    "Goal",
+    "goal_of",
+    "opened",
+    "plan_into",
+    "plan_migration",
+]
 
 CheckpointLike: TypeAlias = str | os.PathLike[str] | CheckpointReader
+
+
+class Goal(NamedTuple):
+    """What a plan is to fill.
+
+    Attributes:
+      prefix: What to call it.
+      layout: Its tensors.
+      aliases: Other names that rules and sources may use for them.
+    """
+
+    prefix: str
+    layout: Layout
+    aliases: Mapping[str, str]
 
 
 def opened(checkpoint: CheckpointLike) -> CheckpointReader:
@@ -33,10 +59,21 @@ def opened(checkpoint: CheckpointLike) -> CheckpointReader:
     return load_checkpoint(checkpoint)
 
 
+def goal_of(target: CheckpointLike | CheckpointView) -> Goal:
+    """Return a checkpoint, or what is seen as one, as what a plan is to fill.
+
+    Raises:
+      CheckpointError: If there is none, or it cannot be read.
+    """
+    view = opened(target) if isinstance(target, str | os.PathLike) else target
+    layout = layout_of(view)
+    return Goal(view.prefix, layout, aliases_of(view, layout.specs))
+
+
 @without_collections
 def plan_migration(
     source: CheckpointLike,
-    target: CheckpointLike | None = None,
+    target: CheckpointLike | CheckpointView | None = None,
     assignment_map: AssignmentMapLike | None = None,
     *,
     unmatched: Unmatched = "error",
@@ -50,7 +87,8 @@ def plan_migration(
 
     Args:
       source: The checkpoint to take from.
-      target: A checkpoint whose keys the result is to have; None for any keys.
+      target: A checkpoint whose keys the result is to have, or what is seen as one;
+        None for any keys.
       assignment_map: Rules from source keys to target keys, or to other names of the
         target's variables. Without a target, None keeps every key.
       unmatched: What becomes of a source key without a place: ``"error"``, ``"keep"``
@@ -73,35 +111,53 @@ def plan_migration(
       '2 keys: 1 renamed, 1 kept, 0 dropped, 0 unmatched, 0 collisions'
     """
     reader = opened(source)
-    own = layout_of(reader)
+    if target is not None:
+        return plan_into(
+            goal_of(target), reader, assignment_map, unmatched=unmatched, unmet=unmet
+        )
     rules = AssignmentMap(assignment_map)
-    aside = _not_asked_for(rules, own.bookkeeping)
-    specs = {**own.specs, **own.bookkeeping}
-    source_specs = {key: spec for key, spec in specs.items() if key not in aside}
-    if target is None:
-        keep_all = assignment_map is None
-        found = resolve(
-            rules, source_specs, unmatched="keep" if keep_all else unmatched
-        )
-        kept = (Move((key,), key, None, spec) for key, spec in aside.items())
-        moves = (*found.moves, *kept)
-        return MigrationPlan(
-            reader.prefix, "", specs, moves, found.dropped, notes=found.notes
-        )
-    goal = opened(target)
-    layout = layout_of(goal)
+    specs, aside = _source_specs(reader, rules)
     found = resolve(
         rules,
-        source_specs,
-        layout.specs,
+        {key: spec for key, spec in specs.items() if key not in aside},
+        unmatched="keep" if assignment_map is None else unmatched,
+    )
+    kept = (Move((key,), key, None, spec) for key, spec in aside.items())
+    moves = (*found.moves, *kept)
+    return MigrationPlan(
+        reader.prefix, "", specs, moves, found.dropped, notes=found.notes
+    )
+
+
+def plan_into(
+    goal: Goal,
+    reader: CheckpointReader,
+    assignment_map: AssignmentMapLike | None = None,
+    *,
+    unmatched: Unmatched = "error",
+    unmet: Unmet = "error",
+) -> MigrationPlan:
+    """Decide what becomes of every tensor of a checkpoint, given what is to be filled.
+
+    The arguments are those of ``plan_migration``.
+
+    Raises:
+      PlanError: If anything is not accounted for.
+    """
+    rules = AssignmentMap(assignment_map)
+    specs, aside = _source_specs(reader, rules)
+    found = resolve(
+        rules,
+        {key: spec for key, spec in specs.items() if key not in aside},
+        goal.layout.specs,
         unmatched=unmatched,
         unmet=unmet,
-        aliases=aliases_of(goal, layout.specs),
+        aliases=goal.aliases,
     )
     dropped = (Dropped(key, "bookkeeping of the source") for key in aside)
     kept_targets = (
         KeptTarget(key, spec, "bookkeeping of the target")
-        for key, spec in layout.bookkeeping.items()
+        for key, spec in goal.layout.bookkeeping.items()
     )
     return MigrationPlan(
         reader.prefix,
@@ -112,6 +168,15 @@ def plan_migration(
         (*found.kept_targets, *kept_targets),
         notes=found.notes,
     )
+
+
+def _source_specs(
+    reader: CheckpointReader, rules: Iterable[Rule]
+) -> tuple[Mapping[str, TensorSpec], Mapping[str, TensorSpec]]:
+    """Return every tensor of the source, and which of them no rule is asked about."""
+    own = layout_of(reader)
+    aside = _not_asked_for(rules, own.bookkeeping)
+    return {**own.specs, **own.bookkeeping}, aside
 
 
 def _not_asked_for(

@@ -1,0 +1,69 @@
+"""What is used of TensorFlow that is not its public API, and why.
+
+- ``Checkpoint._saver._graph_view``: the view of the objects that ``save`` walks. The
+  public ``tf.train.TrackableView`` lacks the dependencies that ``Checkpoint(root, …)``
+  attaches to its root.
+- ``checkpoint.save_util.serialize_graph_view``: makes the keys and the object graph of
+  a checkpoint. The public way to them is to write one. Variables come as callables that
+  nobody calls, so no value is read, let alone written.
+
+Both are the same in TensorFlow 2.15 and 2.21, and a test compares what they give with
+the checkpoints that TensorFlow writes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+__all__ = ["Saved", "SavedTensor", "saved_by"]
+
+
+class SavedTensor(NamedTuple):
+    """A tensor that saving would write.
+
+    Attributes:
+      key: Its key.
+      owner: The object that it is the state of.
+      value: The tensor, or a callable that reads it.
+    """
+
+    key: str
+    owner: Any
+    value: Any
+
+
+class Saved(NamedTuple):
+    """What saving would write, without values.
+
+    Attributes:
+      tensors: Every tensor.
+      graph: The serialized ``TrackableObjectGraph``.
+      objects: Every object with its path from the root.
+    """
+
+    tensors: list[SavedTensor]
+    graph: bytes
+    objects: list[tuple[Any, str]]
+
+
+def saved_by(checkpoint: Any) -> Saved:
+    """Return what a ``tf.train.Checkpoint`` would write.
+
+    Args:
+      checkpoint: Of TensorFlow 2, or ``tf.compat.v1.train.Checkpoint``.
+    """
+    from tensorflow.python.checkpoint import save_util
+
+    view = checkpoint._saver._graph_view
+    tensors, _, _, graph = save_util.serialize_graph_view(view)
+    _, paths = view.breadth_first_traversal()
+    return Saved(
+        [
+            # Objects that save in the way of old come wrapped.
+            SavedTensor(key, getattr(owner, "obj", owner), value)
+            for owner, values in tensors.items()
+            for key, value in values.items()
+        ],
+        graph.SerializeToString(deterministic=True),
+        [(each, ".".join(step.name for step in path)) for each, path in paths.items()],
+    )
