@@ -41,7 +41,7 @@ def test_importing_the_package_does_not_import_tensorflow():
 
 
 def test_within_a_function_variables_cannot_be_assigned_at_once(tf):
-    @tf.function
+    @tf.function(autograph=False)
     def traced():
         require_eager("restore()", "call it outside")
 
