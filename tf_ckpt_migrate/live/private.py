@@ -7,15 +7,20 @@
   a checkpoint. The public way to them is to write one. Variables come as callables that
   nobody calls, so no value is read, let alone written.
 
-Both are the same in TensorFlow 2.15 and 2.21, and a test compares what they give with
-the checkpoints that TensorFlow writes.
+- ``variable_scope._get_default_variable_store()._vars``: the variables that
+  ``init_from_checkpoint`` looks names up in; a graph's collections hold others too.
+- ``Variable._save_slice_info``: the name under which a part is saved, which the
+  variable's own name does not tell.
+
+All are the same in TensorFlow 2.15 and 2.21, and tests compare what they give with what
+TensorFlow does.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["Saved", "SavedTensor", "saved_by"]
+__all__ = ["Saved", "SavedTensor", "saved_by", "slice_of", "stored_variables"]
 
 
 class SavedTensor(NamedTuple):
@@ -67,3 +72,19 @@ def saved_by(checkpoint: Any) -> Saved:
         graph.SerializeToString(deterministic=True),
         [(each, ".".join(step.name for step in path)) for each, path in paths.items()],
     )
+
+
+def stored_variables() -> dict[str, Any]:
+    """Return what ``tf.compat.v1.get_variable`` has made, by name, parts singly."""
+    from tensorflow.python.ops import variable_scope
+
+    store = variable_scope._get_default_variable_store()
+    return dict(store._vars)
+
+
+def slice_of(variable: Any) -> Any:
+    """Return which part of a partitioned variable this is, or None.
+
+    The result has ``full_name`` and ``full_shape``.
+    """
+    return getattr(variable, "_save_slice_info", None)

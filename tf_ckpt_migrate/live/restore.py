@@ -100,7 +100,7 @@ def restore(
             "a variable has nowhere to go"
         )
     reader = opened(ckpt_dir_or_file)
-    live = LiveTarget(target)
+    live = target if isinstance(target, LiveTarget) else LiveTarget(target)
     if unmet == "error":
         check_built(live.objects, live.prefix)
     plan, variables = _planned(reader, live, assignment_map, unmatched, unmet)
