@@ -13,7 +13,6 @@ from tf_ckpt_migrate.live.goals import goal_by_names, names_of
 from tf_ckpt_migrate.live.private import stored_variables
 from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.live.target import LiveTarget
-from tf_ckpt_migrate.live.unbuilt import check_built
 from tf_ckpt_migrate.live.variables import is_variable
 from tf_ckpt_migrate.names.rules import Drop, Rule, Split
 
@@ -43,7 +42,7 @@ def initialize_eagerly(
     """
     reader = opened(path)
     live = LiveTarget(_known_variables(pairs) if target is None else target)
-    check_built(live.objects, live.prefix)
+    live.check_built()
     names = list(goal_by_names(live).layout.specs)
     wanted: dict[str, str] = {}
     for source, goal in sorted(pairs, key=lambda pair: pair[0]):

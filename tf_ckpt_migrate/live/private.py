@@ -18,6 +18,7 @@ TensorFlow does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 __all__ = ["Saved", "SavedTensor", "saved_by", "slice_of", "stored_variables"]
@@ -43,12 +44,14 @@ class Saved(NamedTuple):
     Attributes:
       tensors: Every tensor.
       graph: The serialized ``TrackableObjectGraph``.
-      objects: Every object with its path from the root.
+      objects: Every object that is asked for tensors, those that have none too.
+      path_of: Returns the path of an object from the root, for messages.
     """
 
     tensors: list[SavedTensor]
     graph: bytes
-    objects: list[tuple[Any, str]]
+    objects: list[Any]
+    path_of: Callable[[Any], str]
 
 
 def saved_by(checkpoint: Any) -> Saved:
@@ -60,17 +63,23 @@ def saved_by(checkpoint: Any) -> Saved:
     from tensorflow.python.checkpoint import save_util
 
     view = checkpoint._saver._graph_view
-    tensors, _, _, graph = save_util.serialize_graph_view(view)
-    _, paths = view.breadth_first_traversal()
+    saved, _, _, graph = save_util.serialize_graph_view(view)
+    # Objects that save in the way of old come wrapped.
+    owned = [(getattr(owner, "obj", owner), each) for owner, each in saved.items()]
+
+    def path_of(wanted: Any) -> str:
+        _, paths = view.breadth_first_traversal()
+        return ".".join(step.name for step in paths[wanted])
+
     return Saved(
         [
-            # Objects that save in the way of old come wrapped.
-            SavedTensor(key, getattr(owner, "obj", owner), value)
-            for owner, values in tensors.items()
+            SavedTensor(key, owner, value)
+            for owner, values in owned
             for key, value in values.items()
         ],
         graph.SerializeToString(deterministic=True),
-        [(each, ".".join(step.name for step in path)) for each, path in paths.items()],
+        [owner for owner, _ in owned],
+        path_of,
     )
 
 

@@ -19,7 +19,6 @@ from tf_ckpt_migrate.live.framework import require_eager
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names
 from tf_ckpt_migrate.live.report import RestoreReport
 from tf_ckpt_migrate.live.target import LiveTarget
-from tf_ckpt_migrate.live.unbuilt import check_built
 from tf_ckpt_migrate.live.variables import assign, name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["bound", "restore"]
 
 
+@without_collections
 def restore(
     ckpt_dir_or_file: CheckpointLike,
     target: object,
@@ -102,13 +102,12 @@ def restore(
     reader = opened(ckpt_dir_or_file)
     live = target if isinstance(target, LiveTarget) else LiveTarget(target)
     if unmet == "error":
-        check_built(live.objects, live.prefix)
+        live.check_built()
     plan, variables = _planned(reader, live, assignment_map, unmatched, unmet)
     _execute(plan, reader, variables)
     return RestoreReport(plan)
 
 
-@without_collections
 def _planned(
     reader: CheckpointReader,
     live: LiveTarget,

@@ -18,7 +18,7 @@ from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.private import SavedTensor, saved_by
 from tf_ckpt_migrate.live.roots import root_of
-from tf_ckpt_migrate.live.unbuilt import check_built
+from tf_ckpt_migrate.live.unbuilt import unbuilt_error, unbuilt_layers
 from tf_ckpt_migrate.live.variables import is_variable, spec_of_variable, value_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ class LiveTarget:
       bundle: None: no file has the bytes.
       variables: Every variable by its key.
       given_names: Of variables that were given in a dict or list, by their keys.
-      objects: Every object with its path.
 
     Raises:
       TargetError: If they are none that could be restored.
@@ -59,7 +58,7 @@ class LiveTarget:
         saved = saved_by(root.checkpoint)
         self.prefix = root.description
         self.given_names = root.names
-        self.objects = saved.objects
+        self._saved = saved
         self.object_graph = ObjectGraph(saved.graph, root.description)
         self.variables: Mapping[str, Any] = {
             tensor.key: tensor.owner
@@ -85,6 +84,16 @@ class LiveTarget:
             dtype = DType(tensor.dtype.as_datatype_enum)
             specs[key] = TensorSpec(dtype, tuple(tensor.shape))
         return specs
+
+    def check_built(self) -> None:
+        """Check that every Keras layer has its variables.
+
+        Raises:
+          UnbuiltTargetError: If one has not.
+        """
+        missing = unbuilt_layers(self._saved.objects)
+        if missing:
+            raise unbuilt_error(map(self._saved.path_of, missing), self.prefix)
 
     def keys_of(self, variables: Iterable[object]) -> list[str]:
         """Return the keys of variables that are given as objects.
@@ -130,5 +139,5 @@ def built_target(target: object) -> LiveTarget:
       'a list of 1 variable'
     """
     live = LiveTarget(target)
-    check_built(live.objects, live.prefix)
+    live.check_built()
     return live

@@ -11,7 +11,7 @@ from typing import Any
 
 from tf_ckpt_migrate.errors import UnbuiltTargetError, capped
 
-__all__ = ["check_built", "unbuilt_layers"]
+__all__ = ["unbuilt_error", "unbuilt_layers"]
 
 _KERAS = ("keras", "tf_keras")
 # Classes of Keras whose own build() only builds what they contain, which is looked at
@@ -19,39 +19,33 @@ _KERAS = ("keras", "tf_keras")
 _CONTAINERS = ("Layer", "Model", "Functional", "Operation")
 
 
-def unbuilt_layers(objects: Iterable[tuple[Any, str]]) -> list[str]:
-    """Return the paths of layers that will make variables only when they are built.
-
-    Args:
-      objects: Every object with its path from the root.
+def unbuilt_layers(objects: Iterable[Any]) -> list[Any]:
+    """Return the layers that will make variables only when they are built.
 
     Example:
       >>> import tensorflow as tf
-      >>> unbuilt_layers([(tf.keras.layers.Dense(3), "net.dense")])
-      ['net.dense']
+      >>> layers = [tf.keras.layers.Dense(3, name="d"), tf.keras.layers.Flatten()]
+      >>> [layer.name for layer in unbuilt_layers(layers)]
+      ['d']
     """
-    return [path for each, path in objects if _is_layer(each) and _awaits_build(each)]
+    return [each for each in objects if _is_layer(each) and _awaits_build(each)]
 
 
-def check_built(objects: Iterable[tuple[Any, str]], description: str) -> None:
-    """Check that every layer has its variables.
-
-    Raises:
-      UnbuiltTargetError: If one has not.
+def unbuilt_error(paths: Iterable[str], description: str) -> UnbuiltTargetError:
+    """Return the error that names such layers.
 
     Example:
-      >>> import tensorflow as tf
-      >>> check_built([(tf.keras.layers.Flatten(), "net.flat")], "net")
+      >>> print(unbuilt_error(["net.d"], "a Checkpoint"))
+      a Checkpoint: 1 layer has no variables yet: net.d. Build first, ...
     """
-    missing = unbuilt_layers(objects)
-    if missing:
-        count = len(missing)
-        layers = "layer has" if count == 1 else "layers have"
-        raise UnbuiltTargetError(
-            f"{description}: {count:,} {layers} no variables yet: "
-            f"{', '.join(capped(missing))}. Build first, by model.build(input_shape) "
-            "or by calling the model on a batch; then restore"
-        )
+    missing = [path or "the target itself" for path in paths]
+    count = len(missing)
+    layers = "layer has" if count == 1 else "layers have"
+    return UnbuiltTargetError(
+        f"{description}: {count:,} {layers} no variables yet: "
+        f"{', '.join(capped(missing))}. Build first, by model.build(input_shape) or by "
+        "calling the model on a batch; then restore"
+    )
 
 
 def _is_layer(candidate: object) -> bool:
