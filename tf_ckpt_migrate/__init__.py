@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.result import ConversionResult
     from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
     from tf_ckpt_migrate.conversion.tf2_to_tf1 import convert_tf2_to_tf1
+    from tf_ckpt_migrate.live.initialize import init_from_checkpoint
+    from tf_ckpt_migrate.live.report import RestoreReport
+    from tf_ckpt_migrate.live.restore import restore
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
     from tf_ckpt_migrate.names.plan import MigrationPlan
     from tf_ckpt_migrate.names.rules import (
@@ -62,6 +65,7 @@ __all__ = [
     "Rename",
     "RenameRegex",
     "RenameScope",
+    "RestoreReport",
     "Split",
     "Verification",
     "__version__",
@@ -72,6 +76,7 @@ __all__ = [
     "convert_tf2_to_tf1",
     "diff_checkpoints",
     "errors",
+    "init_from_checkpoint",
     "inspect_checkpoint",
     "list_variables",
     "load_checkpoint",
@@ -79,6 +84,7 @@ __all__ = [
     "plan_migration",
     "prune",
     "remove_name_keys",
+    "restore",
     "transforms",
     "verify_checkpoint",
 ]
@@ -107,6 +113,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "conversion.result": ("ConversionResult",),
     "conversion.tf1_to_tf2": ("convert_tf1_to_tf2",),
     "conversion.tf2_to_tf1": ("convert_tf2_to_tf1",),
+    "live.initialize": ("init_from_checkpoint",),
+    "live.report": ("RestoreReport",),
+    "live.restore": ("restore",),
     "names.assignment_map": ("AssignmentMap",),
     "names.plan": ("MigrationPlan",),
     "names.rules": (

@@ -16,6 +16,7 @@ __all__ = [
     "CheckpointNotFoundError",
     "ChecksumError",
     "CorruptCheckpointError",
+    "GraphModeError",
     "LayoutError",
     "MissingShardError",
     "NotACheckpointError",
@@ -23,9 +24,12 @@ __all__ = [
     "PlanError",
     "RuleError",
     "SliceError",
+    "TargetError",
+    "TensorFlowNotFoundError",
     "TensorNotFoundError",
     "TransformError",
     "TruncatedFileError",
+    "UnbuiltTargetError",
     "UnsupportedDTypeError",
     "capped",
     "nearest",
@@ -103,6 +107,22 @@ class PlanError(CheckpointError, ValueError):
 
 class OutputExistsError(CheckpointError, FileExistsError):
     """The output prefix already holds a checkpoint and ``overwrite`` was not given."""
+
+
+class TargetError(CheckpointError, ValueError):
+    """An object is none whose variables could be found, or named without doubt."""
+
+
+class UnbuiltTargetError(TargetError):
+    """Layers of a target have no variables yet that could be restored."""
+
+
+class GraphModeError(CheckpointError, RuntimeError):
+    """Variables were to be assigned at once while a graph is being built."""
+
+
+class TensorFlowNotFoundError(CheckpointError, ImportError):
+    """TensorFlow, which only work on live objects needs, is not installed."""
 
 
 def nearest(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:

@@ -44,6 +44,7 @@ class ObjectGraph:
       where: What to name in an error: the file.
 
     Attributes:
+      serialized: The bytes as they were given.
       message: The parsed ``TrackableObjectGraph``, not to be changed.
 
     Raises:
@@ -57,6 +58,7 @@ class ObjectGraph:
 
     def __init__(self, serialized: bytes, where: str) -> None:
         """Parse and check."""
+        self.serialized = serialized
         self.message: Any = parsed(TrackableObjectGraph, serialized, where)
         self._check(where)
         self.attributes: tuple[Attribute, ...] = tuple(

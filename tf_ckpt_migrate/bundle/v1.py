@@ -82,6 +82,7 @@ class V1Reader:
     Attributes:
       paths: As given.
       tensors: Its tensors by name, sorted.
+      specs: Their dtypes and shapes.
 
     Raises:
       FileNotFoundError: If a file is not there.
@@ -96,6 +97,7 @@ class V1Reader:
         for number, path in enumerate(self.paths):
             self._add_meta(found, number, path)
         self.tensors: Mapping[str, V1Tensor] = dict(sorted(found.items()))
+        self.specs = {key: tensor.spec for key, tensor in self.tensors.items()}
 
     def _add_meta(self, found: dict[str, V1Tensor], number: int, path: str) -> None:
         raw = self._tables[number].get(_META_KEY)

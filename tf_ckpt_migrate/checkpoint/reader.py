@@ -124,13 +124,13 @@ class CheckpointReader(Mapping[str, Any]):
         )
         return CheckpointFormat.DUAL_KEYED if named else CheckpointFormat.OBJECT_BASED
 
-    @cached_property
+    @property
     def object_graph(self) -> ObjectGraph | None:
-        """The object graph, or None in a checkpoint without one.
+        """The object graph (CorruptCheckpointError if damaged), or None without one."""
+        return self._object_graph
 
-        Raises:
-          CorruptCheckpointError: If it is damaged.
-        """
+    @cached_property
+    def _object_graph(self) -> ObjectGraph | None:
         if OBJECT_GRAPH_KEY not in self:
             return None
         where = f"{self.prefix!r}, key {OBJECT_GRAPH_KEY}"
@@ -149,12 +149,11 @@ class CheckpointReader(Mapping[str, Any]):
         shards = self._reader.shards
         return (self._reader.index.path, *map(shards.path, range(shards.count)))
 
-    @cached_property
+    @property
     def specs(self) -> Mapping[str, TensorSpec]:
         """Dtype and shape of every tensor."""
-        if not isinstance(self._reader, BundleReader):
-            return {key: tensor.spec for key, tensor in self._reader.tensors.items()}
-        return self._reader.index.specs
+        reader = self._reader
+        return reader.index.specs if isinstance(reader, BundleReader) else reader.specs
 
     def places(self, key: str) -> tuple[Place, ...]:
         """Return where the bytes of a tensor are: one place, or one for each slice.

@@ -10,9 +10,7 @@ from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.layout import (
-    is_object_key,
-)
+from tf_ckpt_migrate.conversion.layout import CheckpointView, is_object_key
 from tf_ckpt_migrate.conversion.output import (
     Reference,
     Value,
@@ -43,6 +41,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     output_prefix: str | os.PathLike[str],
     *,
     source: CheckpointLike | None = None,
+    target: CheckpointLike | CheckpointView | None = None,
     overwrite: bool = False,
     data: DataMode = "auto",
     update_state_file: bool = False,
@@ -59,6 +58,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
       plan: What becomes of every tensor.
       output_prefix: Prefix of the checkpoint to write. Missing folders are made.
       source: The checkpoint to take from; None for the one that the plan names.
+      target: What the plan was made to fit; None for the checkpoint that it names.
       overwrite: Whether a checkpoint of that prefix may be replaced.
       data: ``"link"`` hard-links data shards, ``"copy"`` copies them, ``"auto"`` links
         where the file system can.
@@ -94,14 +94,14 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     _check(plan, reader)
     if object_graph is None:
         object_graph = _has_object_keys(plan, reader)
-    like = _like(plan, object_graph=object_graph)
+    like = _like(plan, target, object_graph=object_graph)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
     contents = _contents(plan, reader, like, big_endian=big_endian)
     added = graph_contents(plan, reader, like) if object_graph else {}
     made = write_output(
         prefix,
         {**contents, **added},
-        sources=(reader,) if like is None else (reader, like),
+        sources=[r for r in (reader, like) if isinstance(r, CheckpointReader)],
         overwrite=overwrite,
         data=data,
         big_endian=big_endian,
@@ -134,7 +134,7 @@ def _check_type(plan: object) -> None:
 def _contents(
     plan: MigrationPlan,
     reader: CheckpointReader,
-    like: CheckpointReader | None,
+    like: CheckpointView | None,
     *,
     big_endian: bool,
 ) -> dict[str, Reference | Value]:
@@ -172,15 +172,24 @@ def _has_object_keys(plan: MigrationPlan, reader: CheckpointReader) -> bool:
     ) or any(is_object_key(kept.name) for kept in plan.kept_targets)
 
 
-def _like(plan: MigrationPlan, *, object_graph: bool) -> CheckpointReader | None:
-    """Return the checkpoint that the result is to be like, where anything needs it."""
-    if not plan.target and plan.kept_targets:
+def _like(
+    plan: MigrationPlan,
+    target: CheckpointLike | CheckpointView | None,
+    *,
+    object_graph: bool,
+) -> CheckpointView | None:
+    """Return what the result is to be like, where anything needs it."""
+    if target is None and not plan.target and plan.kept_targets:
         raise PlanError(
             f"{plan.kept_targets[0].name!r} keeps the value it has in the target, but "
             "the plan names no target checkpoint; name one in its field 'target'"
         )
-    needed = object_graph or bool(plan.kept_targets)
-    return opened(plan.target) if plan.target and needed else None
+    if not object_graph and not plan.kept_targets:
+        return None
+    like = target if target is not None else plan.target
+    if isinstance(like, str | os.PathLike):
+        return opened(like) if like else None
+    return like
 
 
 def _computed(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.names.keys import (
     ATTRIBUTES,
     OBJECT_GRAPH_KEY,
@@ -18,8 +17,15 @@ from tf_ckpt_migrate.names.keys import (
 )
 from tf_ckpt_migrate.names.slots import role_of
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+    from tf_ckpt_migrate.bundle.reader import BundleReader
+
 __all__ = [
     "GUIDE_ROOT",
+    "CheckpointView",
     "Layout",
     "aliases_of",
     "guide_key",
@@ -32,6 +38,42 @@ __all__ = [
 _OBJECT_MARK = f"/{ATTRIBUTES}/"
 _VALUE_END = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
 GUIDE_ROOT = "vars"
+
+
+class CheckpointView(Protocol):
+    """What a plan may be made to fit: tensors by key, and their object graph.
+
+    A `CheckpointReader` is one. So are the objects of a program when they are seen as
+    the checkpoint that they would write, by the floor that knows them.
+    """
+
+    @property
+    def prefix(self) -> str:
+        """What to call it: of a checkpoint on disk its prefix."""
+        ...
+
+    @property
+    def specs(self) -> Mapping[str, TensorSpec]:
+        """Dtype and shape of every tensor."""
+        ...
+
+    @property
+    def object_graph(self) -> ObjectGraph | None:
+        """The object graph, or None where keys are plain names."""
+        ...
+
+    @property
+    def bundle(self) -> BundleReader | None:
+        """Where bytes can be taken over from without reading them, or None."""
+        ...
+
+    def __contains__(self, key: object) -> bool:
+        """Return whether there is a tensor of this key."""
+        ...
+
+    def __getitem__(self, key: str) -> np.ndarray[Any, Any]:
+        """Return the value of a tensor."""
+        ...
 
 
 class Layout(NamedTuple):
@@ -100,8 +142,8 @@ def name_of_key(key: str) -> str:
     return "/".join((*parsed.path, *slot, *end))
 
 
-def layout_of(reader: CheckpointReader) -> Layout:
-    """Return the layout of a checkpoint."""
+def layout_of(reader: CheckpointView) -> Layout:
+    """Return the layout of a checkpoint, or of what is seen as one."""
     specs = dict(reader.specs)
     specs.pop(OBJECT_GRAPH_KEY, None)
     bookkeeping = {
@@ -112,7 +154,7 @@ def layout_of(reader: CheckpointReader) -> Layout:
     return Layout(specs, bookkeeping)
 
 
-def _is_bookkeeping(key: str, reader: CheckpointReader) -> bool:
+def _is_bookkeeping(key: str, reader: CheckpointView) -> bool:
     if not is_object_key(key) or reader.object_graph is None:
         return False
     if key.endswith(_VALUE_END):  # nearly all; their role would cost time
@@ -121,7 +163,7 @@ def _is_bookkeeping(key: str, reader: CheckpointReader) -> bool:
 
 
 def aliases_of(
-    reader: CheckpointReader, specs: Mapping[str, TensorSpec]
+    reader: CheckpointView, specs: Mapping[str, TensorSpec]
 ) -> dict[str, str]:
     """Return other names of tensors: of variables, and object paths without their end.
 

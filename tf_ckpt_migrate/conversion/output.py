@@ -17,6 +17,7 @@ from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.staging import existing_files
 from tf_ckpt_migrate.bundle.writer import BundleWriter, Shard
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.packing import packed
 from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
 from tf_ckpt_migrate.errors import OutputExistsError
@@ -64,7 +65,7 @@ Contents = Mapping[str, Reference | Value]
 
 
 def taken_from(
-    reader: CheckpointReader, key: str, *, big_endian: bool = False
+    reader: CheckpointView, key: str, *, big_endian: bool = False
 ) -> Reference | Value:
     """Return how a tensor of a checkpoint comes unchanged into an output.
 

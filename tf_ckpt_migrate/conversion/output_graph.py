@@ -12,7 +12,12 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
-from tf_ckpt_migrate.conversion.layout import guide_key, guide_name, is_object_key
+from tf_ckpt_migrate.conversion.layout import (
+    CheckpointView,
+    guide_key,
+    guide_name,
+    is_object_key,
+)
 from tf_ckpt_migrate.conversion.output import Value, string_value
 from tf_ckpt_migrate.errors import LayoutError, capped
 from tf_ckpt_migrate.names.keys import (
@@ -35,7 +40,7 @@ __all__ = ["graph_contents"]
 def graph_contents(
     plan: MigrationPlan,
     reader: CheckpointReader,
-    like: CheckpointReader | None,
+    like: CheckpointView | None,
 ) -> dict[str, Value]:
     """Return the object graph that fits the output's keys, and what else it needs.
 
@@ -95,19 +100,19 @@ def _check_well_formed(moves: Iterable[Move], *, named: bool) -> None:
         )
 
 
-def _named_by(graph: ObjectGraph | None, reader: CheckpointReader) -> set[str]:
-    """Return the keys that an object graph leads to."""
-    return set[str]() if graph is None else set(chain(*graph.tensors(reader).values()))
+def _named_by(graph: ObjectGraph | None, keys: Iterable[str]) -> set[str]:
+    """Return those of the keys that an object graph leads to."""
+    return set[str]() if graph is None else set(chain(*graph.tensors(keys).values()))
 
 
 def _graph_like(
     plan: MigrationPlan,
     reader: CheckpointReader,
-    like: CheckpointReader,
+    like: CheckpointView,
     graph: ObjectGraph,
 ) -> Value:
     """Return the graph of the target, with what the source has beyond it."""
-    known = _named_by(graph, like)
+    known = _named_by(graph, like.specs)
     names = {} if reader.object_graph is None else reader.object_graph.full_names()
     beyond = [
         (move.target, parsed, names.get(move.sources[0], ""))
@@ -115,7 +120,7 @@ def _graph_like(
         if move.target not in known and (parsed := parse_object_key(move.target))
     ]
     if not beyond:
-        return string_value(like.get_tensor(OBJECT_GRAPH_KEY))
+        return string_value(graph.serialized)
     more = ObjectGraph(built_graph(beyond), "a new object graph")
     return string_value(joined_graphs([graph, more]))
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Container, Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.layout import aliases_of, is_object_key, layout_of
+from tf_ckpt_migrate.conversion.layout import (
+    CheckpointView,
+    Layout,
+    aliases_of,
+    is_object_key,
+    layout_of,
+)
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
@@ -18,9 +25,33 @@ from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
 from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, Rule
 
-__all__ = ["CheckpointLike", "opened", "plan_migration"]
+__all__ = [
+    "CheckpointLike",
+    "Goal",
+    "goal_of",
+    "opened",
+    "plan_into",
+    "plan_migration",
+]
 
 CheckpointLike: TypeAlias = str | os.PathLike[str] | CheckpointReader
+
+
+class Goal(NamedTuple):
+    """What a plan is to fill.
+
+    Attributes:
+      prefix: What to call it.
+      layout: Its tensors.
+      aliases: Other names that rules and sources may use for them.
+      doubles: Names of a dual-keyed target, each with the object-based key of the same
+        bytes.
+    """
+
+    prefix: str
+    layout: Layout
+    aliases: Mapping[str, str]
+    doubles: Mapping[str, str] = MappingProxyType({})
 
 
 def opened(checkpoint: CheckpointLike) -> CheckpointReader:
@@ -34,10 +65,31 @@ def opened(checkpoint: CheckpointLike) -> CheckpointReader:
     return load_checkpoint(checkpoint)
 
 
+def goal_of(target: CheckpointLike | CheckpointView) -> Goal:
+    """Return a checkpoint, or what is seen as one, as what a plan is to fill.
+
+    Raises:
+      CheckpointError: If there is none, or it cannot be read.
+    """
+    view = opened(target) if isinstance(target, str | os.PathLike) else target
+    layout = layout_of(view)
+    return Goal(
+        view.prefix, layout, aliases_of(view, layout.specs), _doubles(view, layout)
+    )
+
+
+def _doubles(view: CheckpointView, layout: Layout) -> Mapping[str, str]:
+    names = [key for key in layout.specs if not is_object_key(key)]
+    if view.object_graph is None or view.bundle is None or not names:
+        return {}
+    keys = filter(is_object_key, layout.specs)
+    return same_bytes(view.bundle.index, names, keys)
+
+
 @without_collections
 def plan_migration(
     source: CheckpointLike,
-    target: CheckpointLike | None = None,
+    target: CheckpointLike | CheckpointView | None = None,
     assignment_map: AssignmentMapLike | None = None,
     *,
     unmatched: Unmatched = "error",
@@ -51,7 +103,8 @@ def plan_migration(
 
     Args:
       source: The checkpoint to take from.
-      target: A checkpoint whose keys the result is to have; None for any keys.
+      target: A checkpoint whose keys the result is to have, or what is seen as one;
+        None for any keys.
       assignment_map: Rules from source keys to target keys, or to other names of the
         target's variables. Without a target, None keeps every key.
       unmatched: What becomes of a source key without a place: ``"error"``, ``"keep"``
@@ -74,36 +127,54 @@ def plan_migration(
       '2 keys: 1 renamed, 1 kept, 0 dropped, 0 unmatched, 0 collisions'
     """
     reader = opened(source)
-    own = layout_of(reader)
-    rules = AssignmentMap(assignment_map)
-    aside = _not_asked_for(rules, own.bookkeeping)
-    specs = {**own.specs, **own.bookkeeping}
-    source_specs = {key: spec for key, spec in specs.items() if key not in aside}
-    if target is None:
-        word: Unmatched = "keep" if assignment_map is None else unmatched
-        found = resolve(rules, source_specs, unmatched=word)
-        kept = (Move((key,), key, None, spec) for key, spec in aside.items())
-        moves = (*found.moves, *kept)
-        return MigrationPlan(
-            reader.prefix, "", specs, moves, found.dropped, notes=found.notes
+    if target is not None:
+        return plan_into(
+            goal_of(target), reader, assignment_map, unmatched=unmatched, unmet=unmet
         )
-    goal = opened(target)
-    layout = layout_of(goal)
-    doubles = _doubles(goal, rules, source_specs)
-    places = {key: spec for key, spec in layout.specs.items() if key not in doubles}
+    rules = AssignmentMap(assignment_map)
+    specs, aside = _source_specs(reader, rules)
+    word: Unmatched = "keep" if assignment_map is None else unmatched
+    found = resolve(rules, _without(specs, aside), unmatched=word)
+    kept = (Move((key,), key, None, spec) for key, spec in aside.items())
+    moves = (*found.moves, *kept)
+    return MigrationPlan(
+        reader.prefix, "", specs, moves, found.dropped, notes=found.notes
+    )
+
+
+def plan_into(
+    goal: Goal,
+    reader: CheckpointReader,
+    assignment_map: AssignmentMapLike | None = None,
+    *,
+    unmatched: Unmatched = "error",
+    unmet: Unmet = "error",
+) -> MigrationPlan:
+    """Decide what becomes of every tensor of a checkpoint, given what is to be filled.
+
+    The arguments are those of ``plan_migration``.
+
+    Raises:
+      PlanError: If anything is not accounted for.
+    """
+    rules = AssignmentMap(assignment_map)
+    specs, aside = _source_specs(reader, rules)
+    source = _without(specs, aside)
+    both = _has_both_kinds(rules, source)
+    doubles: Mapping[str, str] = {} if both else goal.doubles
     found = resolve(
         rules,
-        source_specs,
-        places,
+        source,
+        _without(goal.layout.specs, doubles),
         unmatched=unmatched,
         unmet=unmet,
-        aliases={**doubles, **aliases_of(goal, places)},
+        aliases={**doubles, **goal.aliases},
     )
     moves, kept = _doubled(found, doubles)
     dropped = (Dropped(key, "bookkeeping of the source") for key in aside)
     kept_targets = (
         KeptTarget(key, spec, "bookkeeping of the target")
-        for key, spec in layout.bookkeeping.items()
+        for key, spec in goal.layout.bookkeeping.items()
     )
     return MigrationPlan(
         reader.prefix,
@@ -116,21 +187,10 @@ def plan_migration(
     )
 
 
-def _doubles(
-    goal: CheckpointReader, rules: Iterable[Rule], source: Iterable[str]
-) -> dict[str, str]:
-    """Return the names of a dual-keyed target, each with its object-based key.
-
-    They get what that key gets. If the source has both kinds of keys too, each of its
-    keys goes to its own kind.
-    """
-    names = [key for key in layout_of(goal).specs if not is_object_key(key)]
-    if goal.object_graph is None or goal.bundle is None or not names:
-        return {}
+def _has_both_kinds(rules: Iterable[Rule], source: Iterable[str]) -> bool:
+    """Return whether names and objects are taken: then each goes to its own kind."""
     left_behind = {rule.source for rule in rules if isinstance(rule, Drop)}
-    if len({is_object_key(key) for key in source if key not in left_behind}) > 1:
-        return {}
-    return same_bytes(goal.bundle.index, names, filter(is_object_key, goal))
+    return len({is_object_key(key) for key in source if key not in left_behind}) > 1
 
 
 def _doubled(
@@ -148,6 +208,21 @@ def _doubled(
         kept[key]._replace(name=name) for name, key in doubles.items() if key in kept
     ]
     return (*found.moves, *more), (*found.kept_targets, *stay)
+
+
+def _source_specs(
+    reader: CheckpointReader, rules: Iterable[Rule]
+) -> tuple[Mapping[str, TensorSpec], Mapping[str, TensorSpec]]:
+    """Return every tensor of the source, and which of them no rule is asked about."""
+    own = layout_of(reader)
+    aside = _not_asked_for(rules, own.bookkeeping)
+    return {**own.specs, **own.bookkeeping}, aside
+
+
+def _without(
+    specs: Mapping[str, TensorSpec], keys: Container[str]
+) -> Mapping[str, TensorSpec]:
+    return {key: spec for key, spec in specs.items() if key not in keys}
 
 
 def _not_asked_for(

@@ -10,10 +10,15 @@ from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.convert import convert
-from tf_ckpt_migrate.conversion.layout import guide_key, is_object_key
+from tf_ckpt_migrate.conversion.layout import (
+    CheckpointView,
+    guide_key,
+    is_object_key,
+)
+from tf_ckpt_migrate.conversion.live_objects import seen_as_checkpoint
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
 from tf_ckpt_migrate.conversion.result import ConversionResult
-from tf_ckpt_migrate.errors import LayoutError
+from tf_ckpt_migrate.errors import LayoutError, TargetError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.names.moves import Move
@@ -29,7 +34,7 @@ def plan_tf1_to_tf2(
     checkpoint_path: CheckpointLike,
     assignment_map: AssignmentMapLike | None = None,
     *,
-    like: CheckpointLike | None = None,
+    like: CheckpointLike | CheckpointView | None = None,
     unmatched: Unmatched = "error",
     unmet: Unmet = "error",
 ) -> MigrationPlan:
@@ -94,7 +99,8 @@ def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by key
     output_prefix: str | os.PathLike[str],
     *,
     assignment_map: AssignmentMapLike | None = None,
-    like: CheckpointLike | None = None,
+    like: CheckpointLike | CheckpointView | None = None,
+    target: object = None,
     unmatched: Unmatched = "error",
     unmet: Unmet = "error",
     overwrite: bool = False,
@@ -106,7 +112,7 @@ def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by key
     The result has the layout of TensorFlow's migration guide, which
     ``tf.train.Checkpoint(vars={name: variable, ...}).restore(output_prefix)`` restores;
     or, with ``like``, the keys and the object graph of another checkpoint, and so the
-    object paths of the model that saved it.
+    object paths of the model that saved it; or, with ``target``, those of a live model.
 
     Args:
       checkpoint_path: The checkpoint to convert, of format V2 or V1; anything that
@@ -116,10 +122,13 @@ def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by key
       assignment_map: Rules from names in the checkpoint to names in the result: keys or
         variable names of ``like``, or new variable names. None keeps the names.
       like: An object-based checkpoint whose layout the result is to have.
+      target: An object of this program whose layout the result is to have, in place of
+        ``like``: a Keras model, a ``tf.train.Checkpoint``, a ``tf.Module``, or
+        variables in a dict or list. It stays as it is. This needs TensorFlow.
       unmatched: What becomes of a source tensor without a place: ``"error"``,
         ``"keep"`` or ``"drop"``.
-      unmet: What becomes of a tensor of ``like`` without a source: ``"error"``, or
-        ``"keep"`` its value there.
+      unmet: What becomes of a tensor of ``like`` or ``target`` without a source:
+        ``"error"``, or ``"keep"`` its value there.
       overwrite: Whether a checkpoint of that prefix may be replaced.
       data: ``"link"`` hard-links data shards, ``"copy"`` copies them, ``"auto"`` links
         where the file system can.
@@ -132,6 +141,8 @@ def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by key
     Raises:
       LayoutError: If the checkpoint is object-based already.
       PlanError: If anything is not accounted for; its ``problems`` list every finding.
+      TargetError: If ``target`` is no object that has variables, or has none yet; or
+        if ``like`` is given too.
       OutputExistsError: If the output exists, or is the source.
       CheckpointError: If a checkpoint cannot be read.
       OSError: If a write fails; the output is then as it was.
@@ -144,6 +155,10 @@ def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by key
 vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE
     """
     reader = opened(checkpoint_path)
+    if target is not None:
+        if like is not None:
+            raise TargetError("both like= and target= are given; the layout is of one")
+        like = seen_as_checkpoint(target)
     plan = plan_tf1_to_tf2(
         reader, assignment_map, like=like, unmatched=unmatched, unmet=unmet
     )
@@ -151,6 +166,7 @@ vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE
         plan,
         output_prefix,
         source=reader,
+        target=like,
         overwrite=overwrite,
         data=data,
         update_state_file=update_state_file,

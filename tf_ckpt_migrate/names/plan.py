@@ -192,7 +192,7 @@ class MigrationPlan:
 def _sources_unaccounted(plan: MigrationPlan) -> list[str]:
     moved = {key for move in plan.moves for key in move.sources}
     known = plan.source_specs
-    if not plan.dropped and moved == known.keys():
+    if not plan.dropped and moved == {*known}:
         return []
     dropped = Counter(entry.key for entry in plan.dropped)
     return [

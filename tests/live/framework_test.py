@@ -1,0 +1,49 @@
+import subprocess
+import sys
+
+import pytest
+
+from tf_ckpt_migrate.errors import GraphModeError
+from tf_ckpt_migrate.live.framework import require_eager
+
+WITHOUT = """
+import sys
+sys.modules["tensorflow"] = None
+import tf_ckpt_migrate as tcm
+from tf_ckpt_migrate.conversion.example import example_checkpoint
+assert "restore" in dir(tcm)
+with example_checkpoint({"w": [1]}) as prefix:
+    for call in (
+        lambda: tcm.restore(prefix, {}),
+        lambda: tcm.convert_tf1_to_tf2(prefix, prefix + "-2", target=object()),
+    ):
+        try:
+            call()
+        except tcm.errors.TensorFlowNotFoundError as error:
+            assert isinstance(error, ImportError)
+            print(error)
+"""
+
+
+def test_without_tensorflow_the_error_says_what_to_install():
+    command = [sys.executable, "-c", WITHOUT]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert all('pip install "tf_ckpt_migrate[tf]"' in line for line in lines)
+
+
+def test_importing_the_package_does_not_import_tensorflow():
+    code = "import tf_ckpt_migrate as t, sys; t.restore; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "tensorflow" not in done.stdout.split()
+
+
+def test_within_a_function_variables_cannot_be_assigned_at_once(tf):
+    @tf.function(autograph=False)
+    def traced():
+        require_eager("restore()", "call it outside")
+
+    with pytest.raises(GraphModeError, match=r"tf\.function.*; call it outside"):
+        traced()

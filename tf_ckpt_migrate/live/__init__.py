@@ -1,0 +1,1 @@
+"""TensorFlow's objects: variables, modules, models and what is restored into them."""

@@ -1,0 +1,99 @@
+"""What is used of TensorFlow that is not its public API, and why.
+
+- ``Checkpoint._saver._graph_view``: the view of the objects that ``save`` walks. The
+  public ``tf.train.TrackableView`` lacks the dependencies that ``Checkpoint(root, …)``
+  attaches to its root.
+- ``checkpoint.save_util.serialize_graph_view``: makes the keys and the object graph of
+  a checkpoint. The public way to them is to write one. Variables come as callables that
+  nobody calls, so no value is read, let alone written.
+
+- ``variable_scope._get_default_variable_store()._vars``: the variables that
+  ``init_from_checkpoint`` looks names up in; a graph's collections hold others too.
+- ``Variable._save_slice_info``: the name under which a part is saved, which the
+  variable's own name does not tell.
+
+All are the same in TensorFlow 2.15 and 2.21, and tests compare what they give with what
+TensorFlow does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+__all__ = ["Saved", "SavedTensor", "saved_by", "slice_of", "stored_variables"]
+
+
+class SavedTensor(NamedTuple):
+    """A tensor that saving would write.
+
+    Attributes:
+      key: Its key.
+      owner: The object that it is the state of.
+      value: The tensor, or a callable that reads it.
+    """
+
+    key: str
+    owner: Any
+    value: Any
+
+
+class Saved(NamedTuple):
+    """What saving would write, without values.
+
+    Attributes:
+      tensors: Every tensor.
+      graph: The serialized ``TrackableObjectGraph``.
+      objects: Every object that is asked for tensors, those that have none too.
+      path_of: Returns the path of an object from the root, for messages.
+    """
+
+    tensors: list[SavedTensor]
+    graph: bytes
+    objects: list[Any]
+    path_of: Callable[[Any], str]
+
+
+def saved_by(checkpoint: Any) -> Saved:
+    """Return what a ``tf.train.Checkpoint`` would write.
+
+    Args:
+      checkpoint: Of TensorFlow 2, or ``tf.compat.v1.train.Checkpoint``.
+    """
+    from tensorflow.python.checkpoint import save_util  # pyright: ignore[reportMissingImports] types are checked without it
+
+    view = checkpoint._saver._graph_view
+    saved, _, _, graph = save_util.serialize_graph_view(view)
+    # Objects that save in the way of old come wrapped.
+    owned = [(getattr(owner, "obj", owner), each) for owner, each in saved.items()]
+
+    def path_of(wanted: Any) -> str:
+        _, paths = view.breadth_first_traversal()
+        return ".".join(step.name for step in paths[wanted])
+
+    return Saved(
+        [
+            SavedTensor(key, owner, value)
+            for owner, values in owned
+            for key, value in values.items()
+        ],
+        graph.SerializeToString(deterministic=True),
+        [owner for owner, _ in owned],
+        path_of,
+    )
+
+
+def stored_variables() -> dict[str, Any]:
+    """Return what ``tf.compat.v1.get_variable`` has made, by name, parts singly."""
+    from tensorflow.python.ops import variable_scope  # pyright: ignore[reportMissingImports] types are checked without it
+
+    store = variable_scope._get_default_variable_store()
+    return dict(store._vars)
+
+
+def slice_of(variable: Any) -> Any:
+    """Return which part of a partitioned variable this is, or None.
+
+    The result has ``full_name`` and ``full_shape``.
+    """
+    return getattr(variable, "_save_slice_info", None)

@@ -1,0 +1,211 @@
+"""Restores any checkpoint into live objects: all of it, or an error and nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
+from tf_ckpt_migrate.conversion.bulk import without_collections
+from tf_ckpt_migrate.conversion.layout import is_object_key
+from tf_ckpt_migrate.conversion.planning import (
+    CheckpointLike,
+    Goal,
+    opened,
+    plan_into,
+)
+from tf_ckpt_migrate.errors import PlanError, RuleError, capped
+from tf_ckpt_migrate.live.framework import require_eager
+from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names
+from tf_ckpt_migrate.live.report import RestoreReport
+from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.live.variables import assign, name_of
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.resolution import Unmet
+from tf_ckpt_migrate.names.rules import Drop, Rule
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["bound", "restore"]
+
+
+@without_collections
+def restore(
+    ckpt_dir_or_file: CheckpointLike,
+    target: object,
+    assignment_map: AssignmentMapLike | None = None,
+    *,
+    unmatched: Literal["error", "drop"] = "error",
+    unmet: Unmet = "error",
+) -> RestoreReport:
+    """Restore a checkpoint of any kind into variables, a module or a model.
+
+    Every tensor of the checkpoint must have a variable and every variable a tensor, of
+    its dtype and shape, or be left out on purpose. Whatever is wrong is said in one
+    error, and then no variable has changed: checksums too are checked before the first
+    assignment.
+
+    A name-based checkpoint (TF1) meets variables by their names, an object-based one by
+    its keys; in the map and in a checkpoint a variable may go by its name, by the path
+    of its object, or by its key. Of a dual-keyed checkpoint the keys count if no map is
+    given and the target has any of them, else the names.
+
+    Lookup tables, iterators and TensorFlow's bookkeeping (the counter of saves) keep
+    what they have; ``tf.train.Checkpoint`` restores them.
+
+    Args:
+      ckpt_dir_or_file: What ``load_checkpoint`` takes, or its result.
+      target: What has the variables: a Keras model, layer or optimizer, a
+        ``tf.Module``, a ``tf.train.Checkpoint``, or a list of variables, or a dict of
+        variables by name. Keras objects must be built.
+      assignment_map: Rules from names in the checkpoint to variables, as
+        ``AssignmentMap`` takes them; a transform belongs to its rule. A variable may
+        stand for its name.
+      unmatched: What becomes of a tensor without a variable: ``"error"``, or ``"drop"``
+        leaves it behind.
+      unmet: What becomes of a variable without a tensor: ``"error"``, or ``"keep"``
+        lets it have the value it has; a layer that is not built is then left out too.
+
+    Returns:
+      What became of every tensor and every variable.
+
+    Raises:
+      PlanError: If anything is not accounted for; its ``problems`` list every finding.
+      RuleError: If the map is not well formed, or names a variable of something else.
+      UnbuiltTargetError: If a layer has no variables yet.
+      TargetError: If the target is nothing that could be restored.
+      CheckpointError: If the checkpoint cannot be read, or is damaged.
+      GraphModeError: If a graph is being built.
+      TensorFlowNotFoundError: If TensorFlow is not installed.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> module = tf.Module()
+      >>> module.kernel = tf.Variable([0, 0], dtype=tf.int64)
+      >>> with example_checkpoint({"net/w": [1, 2]}) as prefix:
+      ...     report = restore(prefix, module, {"net/w": "kernel"})
+      >>> module.kernel.numpy().tolist()
+      [1, 2]
+    """
+    require_eager(
+        "restore()", "use tcm.init_from_checkpoint there, or call it before the graph"
+    )
+    if unmatched not in ("error", "drop"):
+        raise RuleError(
+            f"unmatched must be 'error' or 'drop', not {unmatched!r}: a tensor without "
+            "a variable has nowhere to go"
+        )
+    reader = opened(ckpt_dir_or_file)
+    live = target if isinstance(target, LiveTarget) else LiveTarget(target)
+    if unmet == "error":
+        live.check_built()
+    plan, variables = _planned(reader, live, assignment_map, unmatched, unmet)
+    _execute(plan, reader, variables)
+    return RestoreReport(plan)
+
+
+def _planned(
+    reader: CheckpointReader,
+    live: LiveTarget,
+    assignment_map: AssignmentMapLike | None,
+    unmatched: Literal["error", "drop"],
+    unmet: Unmet,
+) -> tuple[MigrationPlan, Mapping[str, Any]]:
+    """Return the plan, and the variables by the names that it uses."""
+    rules = bound(AssignmentMap(assignment_map), live)
+    by_keys = _goes_by_keys(reader, live, rules)
+    goal = goal_by_keys(live) if by_keys else goal_by_names(live)
+    plan = plan_into(
+        goal,
+        reader,
+        [*rules, *_other_half(reader, by_keys=by_keys)],
+        unmatched=unmatched,
+        unmet=unmet,
+    )
+    _check_places(plan, goal)
+    places = (goal.aliases.get(key, key) for key in live.variables)
+    if by_keys:
+        return plan, live.variables
+    return plan, dict(zip(places, live.variables.values(), strict=True))
+
+
+def bound(rules: AssignmentMap, live: LiveTarget) -> AssignmentMap:
+    """Return rules with keys in place of variables that are given as objects.
+
+    Raises:
+      RuleError: If a variable is not one of the target's.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> w = tf.Variable(1.0)
+      >>> bound(AssignmentMap({"old/w": w}), LiveTarget({"w": w}))
+      AssignmentMap([Rename('old/w', 'vars/w/.ATTRIBUTES/VARIABLE_VALUE')])
+    """
+
+    def names(variables: tuple[Any, ...]) -> str | list[str]:
+        try:
+            keys = live.keys_of(variables)
+        except KeyError:
+            shown = [name_of(v) if hasattr(v, "name") else repr(v) for v in variables]
+            raise RuleError(
+                f"the map names {', '.join(capped(shown))} as an object, which is no "
+                f"variable of the target, {live.prefix}"
+            ) from None
+        return keys[0] if len(keys) == 1 else keys
+
+    return rules.with_names(names)
+
+
+def _goes_by_keys(
+    reader: CheckpointReader, live: LiveTarget, rules: AssignmentMap
+) -> bool:
+    if reader.object_graph is None:
+        return False
+    if reader.format is not CheckpointFormat.DUAL_KEYED:
+        return True
+    return not rules and any(key in reader for key in live.variables)
+
+
+def _other_half(reader: CheckpointReader, *, by_keys: bool) -> list[Rule]:
+    """Return rules that leave behind the keys of a dual-keyed checkpoint not used."""
+    if reader.format is not CheckpointFormat.DUAL_KEYED:
+        return []
+    why = "the same bytes under a" + (" variable name" if by_keys else "n object key")
+    return [
+        Drop(source=key, reason=why)
+        for key in reader
+        if is_object_key(key) is not by_keys and key != OBJECT_GRAPH_KEY
+    ]
+
+
+def _check_places(plan: MigrationPlan, goal: Goal) -> None:
+    """Refuse a Keep of what the target does not have: it has nowhere to go."""
+    nowhere = [m for m in plan.moves if m.target not in goal.layout.specs]
+    if nowhere:
+        problems = [
+            f"{move.target!r} is kept, but no variable has it" for move in nowhere
+        ]
+        raise PlanError(
+            f"{goal.prefix} has no such variables; drop what it shall not have, by "
+            "Drop(…):\n  " + "\n  ".join(capped(problems)),
+            problems,
+        )
+
+
+def _execute(
+    plan: MigrationPlan, reader: CheckpointReader, variables: Mapping[str, Any]
+) -> None:
+    """Assign every value, after all that can go wrong with one has been tried."""
+    computed: dict[str, np.ndarray[Any, Any]] = {}
+    for sources, target, transform, _ in plan.moves:
+        if transform is not None:
+            computed[target] = transform(*(reader[key] for key in sources))
+        else:
+            reader.check(sources[0])
+    for sources, target, transform, _ in plan.moves:
+        value = reader[sources[0]] if transform is None else computed.pop(target)
+        assign(variables[target], value)
