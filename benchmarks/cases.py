@@ -6,7 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -38,29 +38,35 @@ class Sizes(NamedTuple):
         return f"{self.nbytes / 1e9:g} GB, {self.tensors} tensors"
 
 
-QUICK = Sizes(1_000_000, 20, 200, (10, 100), 1 << 30, 20, 3)
+QUICK = Sizes(1_000_000, 20, 200, (10, 100), 1 << 30, 20, 1)
 Case = Callable[[str, Sizes], Iterator[Row]]
 
 
-def conversions(
-    acts: Iterable[Callable[[str, str], object]], source: str, out: str, repeats: int
-) -> list[Seconds]:
-    """Return the seconds of conversions, until the result is on the disk."""
+Conversion = Callable[[str, str], object]
 
-    def whole(act: Callable[[str, str], object]) -> None:
-        act(source, out)
+
+def conversions(
+    peer: Conversion, ours: Conversion, source: str, out: str, repeats: int
+) -> list[Seconds]:
+    """Return the seconds of both until the result is on the disk.
+
+    Ours returns when it is; the peer's files are waited for.
+    """
+
+    def theirs() -> None:
+        peer(source, out)
         inputs.settled(out)
 
     prepare = partial(inputs.removed, out)
-    return in_turn(*(partial(whole, a) for a in acts), prepare=prepare, repeats=repeats)
+    return in_turn(theirs, partial(ours, source, out), prepare=prepare, repeats=repeats)
 
 
 def to_tf2(folder: str, sizes: Sizes) -> Iterator[Row]:
     """TF1 to TF2: time, memory and bytes read."""
     source = inputs.saved(f"{folder}/in", sizes.tensors, sizes.nbytes)
     out = f"{folder}/out"
-    acts = guide.convert_tf1_to_tf2, tcm.convert_tf1_to_tf2
-    seconds = conversions(acts, source, out, sizes.repeats)
+    peer, ours = guide.convert_tf1_to_tf2, tcm.convert_tf1_to_tf2
+    seconds = conversions(peer, ours, source, out, sizes.repeats)
     yield at_least(1000, f"TF1 to TF2, {sizes.large}", GUIDE, seconds)
     yield from costs(source, out, sizes)
 
@@ -100,8 +106,8 @@ def to_tf1(folder: str, sizes: Sizes) -> Iterator[Row]:
     count, nbytes = sizes.tensors, sizes.nbytes
     source = inputs.saved(f"{folder}/in", count, nbytes, objects=True)
     out = f"{folder}/out"
-    acts = guide.convert_tf2_to_tf1, tcm.convert_tf2_to_tf1
-    seconds = conversions(acts, source, out, sizes.repeats)
+    peer, ours = guide.convert_tf2_to_tf1, tcm.convert_tf2_to_tf1
+    seconds = conversions(peer, ours, source, out, sizes.repeats)
     yield at_least(1000, f"TF2 to TF1, {sizes.large}", GUIDE, seconds)
 
 
@@ -109,9 +115,9 @@ def many_tensors(folder: str, sizes: Sizes) -> Iterator[Row]:
     """Many small tensors, where the index is all the work."""
     source = inputs.saved(f"{folder}/in", sizes.many, 400 * sizes.many)
     out = f"{folder}/out"
-    acts = guide.convert_tf1_to_tf2, tcm.convert_tf1_to_tf2
+    peer, ours = guide.convert_tf1_to_tf2, tcm.convert_tf1_to_tf2
     repeats = min(3, sizes.repeats)  # the peer takes a minute
-    seconds = conversions(acts, source, out, repeats)
+    seconds = conversions(peer, ours, source, out, repeats)
     what = f"TF1 to TF2, {sizes.many:,} tensors of 400 B"
     yield at_least(100, what, GUIDE, seconds)
 

@@ -22,8 +22,8 @@ def test_every_row_is_printed(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     rows = json.loads(report.read_text())["rows"]
-    whats = [row["what"].split(",")[0] for row in rows]
-    assert whats == [
+    measured = [row["what"].split(",")[0] for row in rows]
+    assert measured == [
         "TF1 to TF2",
         "its peak memory",
         "its reads; data shards opened",

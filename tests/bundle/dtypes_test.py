@@ -2,7 +2,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec, dtype_of
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec, dtype_of, is_possible
 from tf_ckpt_migrate.errors import CorruptCheckpointError, UnsupportedDTypeError
 
 WITHOUT_VALUES = {DType.resource, DType.variant}
@@ -96,3 +96,26 @@ def test_a_spec_of_values():
 def test_a_number_that_is_no_dtype_is_refused(number):
     with pytest.raises(CorruptCheckpointError, match=f"m.index, key 'w': {number} is"):
         dtype_of(number, "m.index, key 'w'")
+
+
+@pytest.mark.parametrize(
+    ("shape", "possible"),
+    [
+        ((), True),
+        ((0,), True),
+        ((1,) * 254, True),
+        ((1,) * 255, False),
+        ((2**58,), True),
+        ((2**59,), False),
+        ((0, 2**59), False),  # NumPy refuses it, though it has no element
+        ((3, -1), False),
+    ],
+)
+def test_shapes_that_can_be(shape, possible):
+    assert is_possible(shape) is possible
+
+
+def test_more_dimensions_than_numpy_has_are_refused():
+    TensorSpec(DType.int8, (1,) * 32).check_rank("t")
+    with pytest.raises(UnsupportedDTypeError, match=r"^t: 33 dimensions"):
+        TensorSpec(DType.int8, (1,) * 33).check_rank("t")

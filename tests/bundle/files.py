@@ -75,7 +75,7 @@ def write_partitioned(prefix, key, whole, pieces):
     entries = {key.encode(): sliced_entry(spec_of(whole), pieces)}
     with BundleWriter(str(prefix)) as writer:
         for piece in pieces:
-            ranges = piece.ranges(whole.shape)
+            ranges = piece.ranges(whole.shape, key)
             part = whole[tuple(slice(*ends) for ends in ranges)]
             raw = writer.append(writer.new_shard(), part, spec_of(part))
             entries[slice_key(key, piece)] = raw

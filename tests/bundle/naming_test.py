@@ -39,7 +39,7 @@ def test_path_of_an_index():
         "m.data-00000-of-00001.tempstate123",
         "m.data-00000-of-00001\n",
         "m-00000-of-00001",
-        "m.data-٠٠٠٠٠-of-٠٠٠٠١",  # digits, but not those of a shard
+        "m.data-\u0660\u0660\u0660\u0660\u0660-of-00001",  # Arabic digits
     ],
 )
 def test_what_is_no_path_of_a_shard(path):

@@ -52,9 +52,9 @@ def test_a_message_keeps_what_is_whole():
 
 
 def test_ranges_within_a_whole():
-    assert TensorSlice((3, 0), (2, -1)).ranges((5, 4)) == ((3, 5), (0, 4))
-    assert TensorSlice((), ()).ranges(()) == ()
-    assert TensorSlice((5,), (0,)).ranges((5,)) == ((5, 5),)
+    assert TensorSlice((3, 0), (2, -1)).ranges((5, 4), "t") == ((3, 5), (0, 4))
+    assert TensorSlice((), ()).ranges((), "t") == ()
+    assert TensorSlice((5,), (0,)).ranges((5,), "t") == ((5, 5),)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,6 @@ def test_ranges_within_a_whole():
 )
 def test_a_slice_outside_of_its_whole_is_refused(starts, lengths, shape):
     piece = TensorSlice(starts, lengths)
-    expected = re.escape(f"slice {piece} does not lie within")
+    expected = re.escape(f"m.index, key 'w': slice {piece} does not lie within")
     with pytest.raises(CorruptCheckpointError, match=expected):
-        piece.ranges(shape)
+        piece.ranges(shape, "m.index, key 'w'")

@@ -44,7 +44,7 @@ def test_every_flipped_bit_is_found():
     for bit in range(8 * len(data)):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(CorruptCheckpointError, match="^t: "):
+        with pytest.raises(CorruptCheckpointError, match=r"^t: "):
             decode_strings(bytes(damaged), 3, crc, "t")
 
 

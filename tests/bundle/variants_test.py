@@ -36,14 +36,14 @@ def test_every_flipped_bit_is_found():
     for bit in range(8 * len(data)):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(CorruptCheckpointError, match="^t: "):
+        with pytest.raises(CorruptCheckpointError, match=r"^t: "):
             check_variants(bytes(damaged), 2, crc, "t")
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 2**60])
 def test_a_wrong_number_of_variants_is_found(count):
     data, crc = encoded([b"one", b"two"])
-    with pytest.raises(CorruptCheckpointError, match="^t: "):
+    with pytest.raises(CorruptCheckpointError, match=r"^t: "):
         check_variants(data, count, crc, "t")
 
 

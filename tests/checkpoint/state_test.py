@@ -95,3 +95,10 @@ def test_a_damaged_state_file_is_not_overwritten(state, tmp_path):
         record_latest(str(tmp_path / "m-1"))
     assert (tmp_path / "checkpoint").read_text() == "<html>"
     assert path == str(tmp_path / "checkpoint")
+
+
+def test_names_with_line_breaks_of_unicode(tmp_path):
+    name = "a\u2028b\x0bc\x85d"
+    record_latest(str(tmp_path / name))
+    record_latest(str(tmp_path / "later"))
+    assert read_state(str(tmp_path / "checkpoint")).kept == (name, "later")

@@ -8,11 +8,13 @@ import os
 import numpy as np
 import pytest
 
+from tests.bundle.files import sliced_entry
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.entry import parse_entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
 from tf_ckpt_migrate.errors import CheckpointNotFoundError
@@ -270,3 +272,28 @@ def test_progress_within_a_large_tensor(tmp_path):
     calls = []
     verify_checkpoint(prefix, progress=lambda *call: calls.append(call))
     assert [call[0] >> 20 for call in calls if call[0] < 40 << 20] == [16, 32]
+
+
+@pytest.mark.parametrize(
+    ("starts", "problem"),
+    [
+        ([0, 2], []),
+        ([0, 1], ["its slices hold 4 of 4 elements: some are missing, or overlap"]),
+        ([0, 3], ["slice 3,2 does not lie within", "its slices hold 2 of 4"]),
+    ],
+)
+def test_slices_must_be_the_whole_variable(tmp_path, starts, problem):
+    prefix = str(tmp_path / "m")
+    pieces = [TensorSlice((start,), (2,)) for start in starts]
+    spec = TensorSpec(DType.float32, (2,))
+    with BundleWriter(prefix) as writer:
+        shard = writer.new_shard()
+        entries = {b"emb": sliced_entry(TensorSpec(DType.float32, (4,)), pieces)}
+        for piece in pieces:
+            values = np.array([1, 2], np.float32)
+            entries[slice_key("emb", piece)] = writer.append(shard, values, spec)
+        writer.commit(entries)
+    found = verify_checkpoint(prefix).problems
+    assert len(found) == len(problem)
+    for text, expected in zip(found, problem, strict=True):
+        assert f"{prefix}.index, key 'emb': {expected}" in text

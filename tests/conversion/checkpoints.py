@@ -9,6 +9,7 @@ import numpy as np
 from tests.goldens.names import GOLDENS
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.conversion.output import Value, write_output
+from tf_ckpt_migrate.errors import UnsupportedDTypeError
 from tf_ckpt_migrate.table.reader import TableReader
 from tf_ckpt_migrate.transforms import spec_of
 
@@ -67,15 +68,26 @@ def index_entries(prefix) -> dict[bytes, bytes]:
 
 
 def values(checkpoint) -> dict[str, bytes]:
-    """Return every value that NumPy can hold, as bytes that compare."""
+    """Return every value as bytes that compare."""
     reader = load_checkpoint(checkpoint)
-    found = {}
-    for key, spec in reader.specs.items():
-        if spec.dtype.name not in ("variant", "resource"):
-            array = reader[key]
-            plain = array.tolist() if array.dtype == object else array.tobytes()
-            found[key] = repr((str(spec), plain)).encode()
-    return found
+    return {
+        key: repr((str(spec), _value(reader, key))).encode()
+        for key, spec in reader.specs.items()
+    }
+
+
+def _value(reader, key):
+    try:
+        array = reader[key]
+    except UnsupportedDTypeError:  # variants, and what an old ml-dtypes does not know
+        return [_stored(place) for place in reader.places(key)]
+    return array.tolist() if array.dtype == object else array.tobytes()
+
+
+def _stored(place) -> bytes:
+    with open(place.file, "rb") as file:
+        file.seek(place.offset)
+        return file.read(place.size)
 
 
 def files_in(folder) -> dict[str, bytes]:

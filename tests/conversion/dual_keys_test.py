@@ -17,8 +17,11 @@ from tests.conversion.checkpoints import (
 from tf_ckpt_migrate.bundle.writer import replace_index
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, load_checkpoint
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys, remove_name_keys
+from tf_ckpt_migrate.conversion.merge import merge
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, PlanError
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
+from tf_ckpt_migrate.names.rules import Keep, Rename
 
 # One that holds nothing but its graph and counter has no variables to name.
 OBJECT_BASED = [
@@ -115,3 +118,21 @@ def test_a_named_tensor_without_an_object_is_not_lost(tf2):
     with pytest.raises(LayoutError, match=r"'net/w'.*prune"):
         remove_name_keys(prefix)
     assert Path(prefix + ".index").read_bytes() == before
+
+
+def test_a_named_tensor_that_only_equals_an_object_is_not_lost(tmp_path):
+    zeros = np.zeros(3, np.float32)
+    tf2 = convert_tf1_to_tf2(write(tmp_path / "a", {"w": zeros}), tmp_path / "tf2")
+    named = write(tmp_path / "named", {"w/Momentum": zeros})
+    both = merge([tf2, named], tmp_path / "both")
+    with pytest.raises(LayoutError, match="'w/Momentum'"):
+        remove_name_keys(both)
+
+
+@pytest.mark.parametrize("name", [OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY, "\0w"])
+def test_a_name_that_an_index_has_another_meaning_for_is_refused(tf2, name):
+    before = index_entries(tf2)
+    rules = [Rename("vars/net/w", name), Keep(pattern=".*")]
+    with pytest.raises(PlanError, match="cannot be the name"):
+        add_name_keys(tf2, rules)
+    assert index_entries(tf2) == before

@@ -1,4 +1,5 @@
 import os
+import re
 
 import numpy as np
 import pytest
@@ -11,15 +12,25 @@ from tests.conversion.checkpoints import (
     write,
 )
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
 from tf_ckpt_migrate.conversion.convert import convert
+from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.conversion.planning import plan_migration
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
 from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.rules import Combine, Drop, Rename
+from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, RenameRegex
 from tf_ckpt_migrate.transforms import Concat, Transpose
 
 ALL = goldens(lambda _: True)
+# Those that have more than a counter of saves.
+OBJECT_BASED = goldens(
+    lambda reader: (
+        reader.object_graph is not None
+        and sum(map(is_object_key, reader)) > (SAVE_COUNTER_KEY in reader)
+    )
+)
 
 
 @pytest.fixture
@@ -231,3 +242,20 @@ class TestRenamedObjects:
         tensors = result.object_graph.tensors(result)
         assert all(tensors.values())
         assert any(key.startswith("new/") for key in tensors)
+
+
+@pytest.mark.parametrize("name", OBJECT_BASED)
+def test_renaming_every_child_of_the_root_and_back_gives_the_same_graph(name, tmp_path):
+    reader = golden(name)
+    tops = {key.split("/")[0] for key in reader if is_object_key(key)}
+    tops -= {"save_counter", ".ATTRIBUTES"}
+    rules = [
+        RenameRegex(re.escape(top) + "(/.*)", rf"renamed_{at}\1")
+        for at, top in enumerate(sorted(tops))
+    ]
+    plan = plan_migration(reader, None, rules, unmatched="keep")
+    there = convert(plan, tmp_path / "there", source=reader)
+    assert verify_checkpoint(there).ok
+    back = load_checkpoint(convert(plan.reversed(), tmp_path / "back", source=there))
+    assert back.object_graph.paths() == reader.object_graph.paths()
+    assert back.object_graph.attributes == reader.object_graph.attributes

@@ -82,6 +82,14 @@ class TestMerge:
         assert values(result) == {**values(a), **values(b)}
         assert [each.transfer for each in result.shards] == [Transfer.LINKED] * 2
 
+    def test_what_was_one_tensor_and_is_two_is_told(self, tmp_path):
+        old = write(tmp_path / "old", {"x": [1.0], "y": [2.0]})
+        dual = add_name_keys(convert_tf1_to_tf2(old, tmp_path / "dual"))
+        new = write(tmp_path / "new", {"x": [9.0]})
+        result = merge([dual, new], tmp_path / "out", precedence="last")
+        (note,) = result.notes
+        assert "'x' and 'vars/x/.ATTRIBUTES/VARIABLE_VALUE' are the same" in note
+
     def test_the_same_key_twice_is_an_error_by_default(self, tmp_path):
         a = write(tmp_path / "a", {"x": [1.0]})
         b = write(tmp_path / "b", {"x": [2.0]})
@@ -164,7 +172,7 @@ class TestCompact:
 
     def test_impossible_number_of_shards(self, tmp_path):
         prefix = write(tmp_path / "m", {"w": [1.0]})
-        with pytest.raises(ValueError, match="shards=0; expected at least 1"):
+        with pytest.raises(ValueError, match="shards=0; expected a number from 1"):
             compact(prefix, tmp_path / "out", shards=0)
         assert not list(tmp_path.glob("*out*"))
 

@@ -21,6 +21,7 @@ from tests.conversion.checkpoints import (
 )
 from tf_ckpt_migrate.bundle.links import Transfer
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.conversion.tf2_to_tf1 import convert_tf2_to_tf1
 from tf_ckpt_migrate.errors import (
@@ -91,6 +92,39 @@ def test_no_tensor_byte_is_read(source):
     assert str(shard) not in opened
 
 
+@pytest.mark.parametrize("dual_source", [False, True])
+def test_both_keys_of_a_dual_keyed_target_get_the_value(source, tmp_path, dual_source):
+    zeros = {key: 0 * value for key, value in load_checkpoint(source).items()}
+    old = write(tmp_path / "old", zeros)
+    like = add_name_keys(convert_tf1_to_tf2(old, tmp_path / "like"))
+    if dual_source:
+        source = add_name_keys(convert_tf1_to_tf2(source, tmp_path / "dual"))
+    result = load_checkpoint(convert_tf1_to_tf2(source, tmp_path / "out", like=like))
+    assert set(result) == set(load_checkpoint(like))
+    for name in ("net/w", "net/b"):
+        key = GUIDE_KEY.format(name.replace("/", ".S"))
+        wanted = load_checkpoint(source)[name].tolist()
+        assert result[name].tolist() == result[key].tolist() == wanted
+
+
+def test_both_keys_of_a_dual_keyed_target_keep_the_value(source, tmp_path):
+    like = write(tmp_path / "old", {"net/w": np.ones((2, 3), "f"), "more": [5.0]})
+    like = add_name_keys(convert_tf1_to_tf2(like, tmp_path / "like"))
+    rules = {"net/w": "net/w"}
+    result = convert_tf1_to_tf2(
+        source,
+        tmp_path / "out",
+        assignment_map=rules,
+        like=like,
+        unmatched="drop",
+        unmet="keep",
+    )
+    reader = load_checkpoint(result)
+    assert reader["more"].tolist() == reader[GUIDE_KEY.format("more")].tolist() == [5]
+    assert reader["net/w"].tolist() == reader[GUIDE_KEY.format("net.Sw")].tolist()
+    assert reader["net/w"].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
 @pytest.mark.parametrize("name", NAME_BASED)
 def test_round_trip_gives_back_keys_and_bytes(name, tmp_path):
     reader = golden(name)
@@ -112,7 +146,12 @@ def test_tensorflow_restores_every_golden(name, tmp_path, tf):
         for key, spec in reader.specs.items()
         if not NO_VARIABLE.match(spec.dtype.name)
     }
-    status = tf.train.Checkpoint(vars=variables).restore(os.fspath(result))
+    checkpoint = tf.train.Checkpoint(vars=variables)
+    if name == "tf2_21/dtypes_new" and not tf.__version__.startswith("2.21."):
+        with pytest.raises(TypeError, match="not correspond to a valid"):
+            checkpoint.restore(os.fspath(result))  # this TensorFlow knows not even them
+        return
+    status = checkpoint.restore(os.fspath(result))
     if len(variables) == len(reader):
         status.assert_consumed()
     status.assert_existing_objects_matched()
@@ -225,7 +264,7 @@ def test_the_source_is_never_the_output(source, tmp_path, spelling):
     (tmp_path / name).mkdir()  # for the way through it and back
     output = os.path.join(folder, spelling.format(name, name=name))
     before = files_in(tmp_path)
-    with pytest.raises(OutputExistsError, match="the source itself"):
+    with pytest.raises(OutputExistsError, match="of a source, which a"):
         convert_tf1_to_tf2(source + ".index", output, overwrite=True)
     assert files_in(tmp_path) == before
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Sequence
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.bundle.slices import TensorSlice
@@ -15,14 +17,26 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["assembled", "bounding_box"]
+__all__ = ["Overlap", "Ranges", "assembled", "bounding_box", "covering"]
 
-_Ranges = tuple[tuple[int, int], ...]
+Ranges = tuple[tuple[int, int], ...]
+
+
+class Overlap(NamedTuple):
+    """The part that a slice has in a box.
+
+    Attributes:
+      number: Which of the slices.
+      common: First and last-plus-one index per dimension of the whole.
+    """
+
+    number: int
+    common: Ranges
 
 
 def bounding_box(
     index: int | slice | EllipsisType | tuple[Any, ...] | None, shape: tuple[int, ...]
-) -> tuple[_Ranges, tuple[Any, ...]]:
+) -> tuple[Ranges, tuple[Any, ...]]:
     """Split a NumPy basic index into a box and the index within that box.
 
     Args:
@@ -41,11 +55,11 @@ def bounding_box(
       (((2, 6), (1, 2)), (slice(0, None, 3), 0, Ellipsis))
     """
     parts = [*index] if isinstance(index, tuple) else [... if index is None else index]
-    if ... not in parts:
-        parts.append(...)
-    at = parts.index(...)
-    missing = len(shape) - (len(parts) - 1)
-    if missing < 0 or parts.count(...) > 1:
+    # By identity: an array among the parts would compare element by element.
+    ellipses = [at for at, part in enumerate(parts) if part is ...] or [len(parts)]
+    at = ellipses[0]
+    missing = len(shape) - len([part for part in parts if part is not ...])
+    if missing < 0 or len(ellipses) > 1:
         raise SliceError(f"index {index!r} does not fit shape {list(shape)}")
     parts[at : at + 1] = [slice(None)] * missing
     boxed = [_boxed(part, size, index) for part, size in zip(parts, shape, strict=True)]
@@ -59,7 +73,13 @@ def _boxed(part: Any, size: int, index: object) -> tuple[tuple[int, int], Any]:
             return (0, 0), slice(0, 0)
         low, high = sorted((indices[0], indices[-1]))
         return (low, high + 1), slice(indices[0] - low, None, indices.step)
-    position = int(part)
+    try:
+        position = operator.index(part)
+    except TypeError:
+        raise SliceError(
+            f"index {index!r} is no basic index of NumPy's: {part!r} is neither an "
+            "integer nor a slice"
+        ) from None
     if not -size <= position < size:
         raise SliceError(f"index {index!r} is out of range for a dimension of {size}")
     return (position % size, position % size + 1), 0
@@ -69,7 +89,7 @@ def assembled(
     spec: TensorSpec,
     slices: Sequence[TensorSlice],
     piece_of: Callable[[int], Array],
-    box: _Ranges,
+    box: Ranges,
     where: str,
 ) -> Array:
     """Return the part of a tensor within a box.
@@ -91,51 +111,83 @@ def assembled(
     """
     import numpy as np
 
+    overlaps = covering(spec, slices, box, where)
+    # Before room is made for them: a damaged index can promise any number of elements.
+    pieces = [piece_of(overlap.number) for overlap in overlaps]
     shape = tuple(high - low for low, high in box)
-    overlaps = [
-        (number, overlap)
-        for number, piece in enumerate(slices)
-        if (overlap := _overlap(piece.ranges(spec.shape), box)) is not None
-    ]
-    covered = sum(_volume(within) for _, (_, within) in overlaps)
-    if covered != np.prod(shape, dtype=object):
-        raise CorruptCheckpointError(
-            f"{where}: the slices hold {covered} of {np.prod(shape, dtype=object)} "
-            "elements: some are missing, or overlap"
-        )
     whole = np.empty(shape, spec.dtype.as_numpy_dtype)
-    for number, (source, within) in overlaps:
-        ranges = slices[number].ranges(spec.shape)
-        piece = piece_of(number)
+    for overlap, piece in zip(overlaps, pieces, strict=True):
+        ranges = slices[overlap.number].ranges(spec.shape, where)
         if piece.shape != tuple(high - low for low, high in ranges):
             raise CorruptCheckpointError(
-                f"{where}: slice {slices[number]} has shape {list(piece.shape)}"
+                f"{where}: slice {slices[overlap.number]} has shape {list(piece.shape)}"
             )
-        whole[within] = piece[source]
+        taken = piece[_within(overlap.common, ranges)]
+        whole[_within(overlap.common, box)] = taken
     return whole
 
 
-def _overlap(
-    ranges: _Ranges, box: _Ranges
-) -> tuple[tuple[slice, ...], tuple[slice, ...]] | None:
-    """Return what to take of a slice and where to put it in the box; None: nothing."""
-    common = [
-        (max(a[0], b[0]), min(a[1], b[1])) for a, b in zip(ranges, box, strict=True)
+def covering(
+    spec: TensorSpec, slices: Sequence[TensorSlice], box: Ranges, where: str
+) -> list[Overlap]:
+    """Return which slices have a part in a box, and which part.
+
+    Args:
+      spec: Of the whole tensor.
+      slices: Its slices.
+      box: First and last-plus-one index per dimension.
+      where: What to name in an error: the file and the key.
+
+    Raises:
+      CorruptCheckpointError: If an element of the box is in no slice, or in several.
+    """
+    found = [
+        Overlap(number, common)
+        for number, piece in enumerate(slices)
+        if (common := _common(piece.ranges(spec.shape, where), box)) is not None
     ]
-    if any(low >= high for low, high in common):
-        return None
-    return (
-        tuple(
-            slice(c[0] - r[0], c[1] - r[0]) for c, r in zip(common, ranges, strict=True)
-        ),
-        tuple(
-            slice(c[0] - b[0], c[1] - b[0]) for c, b in zip(common, box, strict=True)
-        ),
+    covered, wanted = sum(_volume(each.common) for each in found), _volume(box)
+    if covered != wanted or not _are_disjoint([each.common for each in found]):
+        raise CorruptCheckpointError(
+            f"{where}: its slices hold {covered:,} of {wanted:,} elements: some are "
+            "missing, or overlap"
+        )
+    return found
+
+
+def _are_disjoint(boxes: list[Ranges]) -> bool:
+    """Whether no two of several boxes, none of them empty, have an element in common.
+
+    Partitioned along one axis, as they nearly always are, each is compared with one.
+    """
+    if len(boxes) < 2:
+        return True
+    axis = max(range(len(boxes[0])), key=lambda at: len({box[at] for box in boxes}))
+    ordered = sorted(boxes, key=lambda box: box[axis])
+    for number, box in enumerate(ordered):
+        for other in ordered[number + 1 :]:
+            if other[axis][0] >= box[axis][1]:
+                break
+            if _common(box, other) is not None:
+                return False
+    return True
+
+
+def _common(a: Ranges, b: Ranges) -> Ranges | None:
+    """Return the box that two boxes have in common; None if there is none."""
+    common = tuple(
+        (max(x[0], y[0]), min(x[1], y[1])) for x, y in zip(a, b, strict=True)
+    )
+    return None if any(low >= high for low, high in common) else common
+
+
+def _within(inner: Ranges, outer: Ranges) -> tuple[slice, ...]:
+    """Return what to index the array of the outer box with to get the inner."""
+    return tuple(
+        slice(low - start, high - start)
+        for (low, high), (start, _) in zip(inner, outer, strict=True)
     )
 
 
-def _volume(within: tuple[slice, ...]) -> int:
-    volume = 1
-    for part in within:
-        volume *= part.stop - part.start
-    return volume
+def _volume(box: Ranges) -> int:
+    return math.prod(high - low for low, high in box)

@@ -16,7 +16,11 @@ from tf_ckpt_migrate.errors import CorruptCheckpointError, UnsupportedDTypeError
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["DType", "TensorSpec", "dtype_of"]
+__all__ = ["DType", "TensorSpec", "dtype_of", "is_possible"]
+
+_MAX_RANK = 254  # TensorShape::MaxDimensions
+_MAX_NUMPY_RANK = 32  # before NumPy 2
+_MAX_ELEMENTS = 1 << 59  # of 16 bytes: NumPy's arrays, empty ones too, have no more
 
 
 class DType(enum.IntEnum):
@@ -130,6 +134,21 @@ class TensorSpec(NamedTuple):
         """Bytes of the values in a data shard; 0 for strings: the file knows."""
         return self.size * self.dtype.itemsize
 
+    def check_rank(self, where: str) -> None:
+        """Refuse to make an array of more dimensions than NumPy's have.
+
+        Args:
+          where: What to name in an error: the tensor.
+
+        Raises:
+          UnsupportedDTypeError: If there are more.
+        """
+        if len(self.shape) > _MAX_NUMPY_RANK:
+            raise UnsupportedDTypeError(
+                f"{where}: {len(self.shape)} dimensions; a NumPy array has at most "
+                f"{_MAX_NUMPY_RANK}"
+            )
+
     def __str__(self) -> str:
         return f"{self.dtype.name}{list(self.shape)}"
 
@@ -164,6 +183,20 @@ def _ml_dtype(dtype: DType) -> np.dtype[Any]:
     raise UnsupportedDTypeError(
         f"ml-dtypes {ml_dtypes.__version__} does not know {dtype.name}; "
         "run `pip install -U ml-dtypes` to read such values"
+    )
+
+
+def is_possible(shape: tuple[int, ...]) -> bool:
+    """Return whether a tensor can have this shape.
+
+    Example:
+      >>> is_possible((2, 0)), is_possible((-1,)), is_possible((2**40, 2**40))
+      (True, False, False)
+    """
+    return (
+        len(shape) <= _MAX_RANK
+        and min(shape, default=0) >= 0
+        and math.prod(length or 1 for length in shape) < _MAX_ELEMENTS
     )
 
 

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec, dtype_of
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec, dtype_of, is_possible
 from tf_ckpt_migrate.bundle.messages import BundleEntryProto, parsed
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 
 __all__ = ["Entry", "moved_to_shard", "parse_entry", "plain_entry", "serialized_entry"]
 
-_MAX_RANK = 254  # TensorShape::MaxDimensions
 _DTYPES = frozenset(DType)
 _MORE = 0x80  # a length from here on takes several bytes
 _MARK = b":"  # the tag of the field ``slices``; what lacks this byte has none
@@ -57,9 +56,8 @@ def parse_entry(raw: bytes, shards: int, where: Callable[[], str]) -> Entry:
       CorruptCheckpointError: If it is no such message, or its numbers are impossible.
     """
     proto = parsed(BundleEntryProto, raw, where)
-    # All entries begin with dtype and shape, and there are few different ones.
-    usual = _begins_as_usual(raw)
-    spec, stored_size = _checked_spec(raw[: 4 + raw[3]]) if usual else _spec_of(proto)
+    beginning = _beginning(raw)
+    spec, stored_size = _checked_spec(beginning) if beginning else _spec_of(proto)
     if spec is None:
         raise _impossible_spec(proto, where())
     slices = tuple(map(TensorSlice.from_proto, proto.slices)) if _MARK in raw else ()
@@ -81,38 +79,38 @@ def plain_entry(raw: bytes, shards: int) -> tuple[TensorSpec, int, int] | None:
       None for an entry that ``parse_entry`` has to look at: one that has slices, or
       strings, or is written in another order of fields, or is wrong.
     """
-    if _MARK in raw or not _begins_as_usual(raw):
+    if _MARK in raw or not (beginning := _beginning(raw)):
         return None
-    spec, stored_size = _checked_spec(raw[: 4 + raw[3]])
     try:
         proto = BundleEntryProto.FromString(raw)
     except DecodeError:
         return None
+    spec, stored_size = _checked_spec(beginning)
     shard, offset, size = proto.shard_id, proto.offset, proto.size
     if spec is None or size != stored_size or offset < 0 or not 0 <= shard < shards:
         return None
     return spec, shard, offset + size
 
 
-def _begins_as_usual(raw: bytes) -> bool:
-    """Whether dtype and shape come first, the latter with a length of one byte."""
-    return len(raw) > 3 and raw[0] == 0x08 and raw[2] == 0x12 and raw[3] < _MORE
+def _beginning(raw: bytes) -> bytes:
+    """Return the bytes of dtype and shape where an entry begins with them, else b"".
+
+    All entries of TensorFlow do, and there are few different ones.
+    """
+    usual = len(raw) > 3 and raw[0] == 0x08 and raw[1] < _MORE and raw[2] == 0x12
+    return raw[: 4 + raw[3]] if usual and raw[3] < _MORE else b""
 
 
 @lru_cache(maxsize=4096)
 def _checked_spec(raw: bytes) -> tuple[TensorSpec | None, int]:
-    """Return what ``_spec_of`` does, for the beginning of a serialized entry."""
+    """Return what ``_spec_of`` does, for the beginning of an entry that parses."""
     return _spec_of(BundleEntryProto.FromString(raw))
 
 
 def _spec_of(proto: Any) -> tuple[TensorSpec | None, int]:
     """Return the spec of an entry and the bytes it takes (-1: not fixed), or None."""
     shape = tuple(dim.size for dim in proto.shape.dim)
-    if (
-        proto.dtype not in _DTYPES
-        or min(shape, default=0) < 0
-        or len(shape) > _MAX_RANK
-    ):
+    if proto.dtype not in _DTYPES or not is_possible(shape):
         return None, -1
     spec = TensorSpec(DType(proto.dtype), shape)
     return spec, spec.nbytes if spec.dtype.itemsize else -1

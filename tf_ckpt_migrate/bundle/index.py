@@ -223,7 +223,7 @@ def _table(path: str) -> TableReader:
 
 def not_found(key: str, where: str | os.PathLike[str], keys: Mapping[str, Any]) -> str:
     """Return the text of the error for a key that is not in a checkpoint."""
-    hint = ", ".join(repr(name) for name in nearest(key, keys))
+    hint = ", ".join(repr(name) for name in nearest(str(key), keys))
     return (
         f"Key {key} not found in checkpoint {os.fspath(where)!r} of {len(keys):,} keys"
         + (f"; nearest: {hint}" if hint else "")

@@ -52,8 +52,11 @@ _MESSAGES = {
     ),
     "TrackableObject": (
         "children=1 ObjectReference*, attributes=2 SerializedTensor*, "
-        "slot_variables=3 SlotVariableReference*"
+        "slot_variables=3 SlotVariableReference*, registered_saver=4 RegisteredSaver, "
+        "has_checkpoint_values=5 BoolValue"
     ),
+    "RegisteredSaver": "name=1 string, object_name=2 string",
+    "BoolValue": "value=1 bool",
     "TrackableObjectGraph": "nodes=1 TrackableObject*",
     "SavedSliceMeta": (
         "name=1 string, shape=2 TensorShapeProto, type=3 int32, "

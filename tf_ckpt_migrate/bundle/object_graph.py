@@ -125,7 +125,8 @@ class ObjectGraph:
                 found[key] = (key,)
                 continue
             start = end = bisect_left(ordered, key)
-            while end < len(ordered) and ordered[end].startswith(key):
+            # Every key begins with an empty one, which therefore has none.
+            while key and end < len(ordered) and ordered[end].startswith(key):
                 end += 1
             found[key] = tuple(ordered[start:end])
         return found

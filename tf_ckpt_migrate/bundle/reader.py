@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
-from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box
+from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box, covering
 from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.bundle.entry import Entry
 from tf_ckpt_migrate.bundle.index import BundleIndex
@@ -86,6 +86,8 @@ class BundleReader:
         return array
 
     def _assembled(self, key: str, entry: Entry, index: Index | None) -> Array:
+        where = f"{self.index.path}, key {key!r}"
+        entry.spec.check_rank(where)
         box, rest = bounding_box(index, entry.spec.shape)
 
         def piece_of(number: int) -> Array:
@@ -95,7 +97,6 @@ class BundleReader:
                 stored, f"tensor {key!r}, slice {piece}", whole=index is None
             )
 
-        where = f"{self.index.path}, key {key!r}"
         return assembled(entry.spec, entry.slices, piece_of, box, where)[rest]
 
     def _stored(self, entry: Entry, what: str, *, whole: bool) -> Array:
@@ -103,14 +104,13 @@ class BundleReader:
 
         spec = entry.spec
         dtype = spec.dtype.as_numpy_dtype
+        spec.check_rank(f"{self.index.path}, {what}")
         data = self.shards.read(entry.shard, entry.offset, entry.size, what)
         verify = self.verify and whole
         if spec.dtype is DType.string:
             return self._strings(entry, data, what, verify=verify)
         if verify:
             self._check(entry, data, what)
-        if not entry.size:
-            return np.empty(spec.shape, dtype)
         if self.index.big_endian:
             return _swapped(data, spec.dtype).reshape(spec.shape)
         return np.frombuffer(data, dtype).reshape(spec.shape)
@@ -137,6 +137,9 @@ class BundleReader:
         entry = self.index[key]
         if not entry.slices:
             self.check_stored(entry, f"tensor {key!r}")
+            return
+        box, _ = bounding_box(None, entry.spec.shape)
+        covering(entry.spec, entry.slices, box, f"{self.index.path}, key {key!r}")
         for piece in entry.slices:
             stored = self.index.slice_entry(key, piece)
             self.check_stored(stored, f"tensor {key!r}, slice {piece}")

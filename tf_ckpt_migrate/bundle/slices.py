@@ -26,7 +26,7 @@ class TensorSlice(NamedTuple):
       lengths: Number of indices in each dimension; -1 where it is the whole dimension.
 
     Example:
-      >>> TensorSlice((2, 0), (3, -1)).ranges((10, 4))
+      >>> TensorSlice((2, 0), (3, -1)).ranges((10, 4), "example")
       ((2, 5), (0, 4))
     """
 
@@ -45,8 +45,12 @@ class TensorSlice(NamedTuple):
             ),
         )
 
-    def ranges(self, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-        """Return first and last-plus-one index per dimension of a whole of ``shape``.
+    def ranges(self, shape: tuple[int, ...], where: str) -> tuple[tuple[int, int], ...]:
+        """Return first and last-plus-one index per dimension of a whole.
+
+        Args:
+          shape: Of the whole.
+          where: What to name in an error: the file and the key.
 
         Raises:
           CorruptCheckpointError: If the slice does not lie within ``shape``.
@@ -62,7 +66,8 @@ class TensorSlice(NamedTuple):
             for (low, high), whole in zip(ranges, shape, strict=True)
         ):
             raise CorruptCheckpointError(
-                f"slice {self} does not lie within a tensor of shape {list(shape)}"
+                f"{where}: slice {self} does not lie within a tensor of shape "
+                f"{list(shape)}"
             )
         return ranges
 

@@ -3,7 +3,8 @@
 A reader finds a checkpoint by its index. So the index is renamed into place when every
 shard already is, and where shards of an older checkpoint must give way to shards of the
 same names, the old index goes first: a reader sees the old checkpoint, none, or the
-new one.
+new one. What gives way is kept until the new index is there, and comes back if a step
+before that fails.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 _STAGING_MARK = ".tcm-staging-"
+_SHOWN = 40  # characters of the basename, which alone may be as long as a name can be
 
 
 def existing_files(prefix: str) -> list[str]:
@@ -42,7 +44,8 @@ def existing_files(prefix: str) -> list[str]:
     if not os.path.isdir(folder or "."):
         return []
     names = sorted(name for name in os.listdir(folder or ".") if _is_of(name, base))
-    return [os.path.join(folder, name) for name in names]
+    paths = [os.path.join(folder, name) for name in names]
+    return [path for path in paths if not os.path.isdir(path)]
 
 
 def _is_of(name: str, base: str) -> bool:
@@ -72,7 +75,7 @@ def staging_folder(prefix: str) -> Generator[str]:
     """
     folder = os.path.dirname(prefix) or "."
     Path(folder).mkdir(parents=True, exist_ok=True)
-    mark = f".{os.path.basename(prefix)}{_STAGING_MARK}"
+    mark = f".{os.path.basename(prefix)[:_SHOWN]}{_STAGING_MARK}"
     staging = tempfile.mkdtemp(prefix=mark, dir=folder)
     try:
         yield staging
@@ -102,15 +105,29 @@ def publish(staging: str, prefix: str, shards: Iterable[str]) -> None:
       staging: The folder with the flushed files, each under its final basename.
       prefix: Of the checkpoint.
       shards: Final paths of its shards.
+
+    Raises:
+      OSError: If a step fails. Until the new index is in its place, all is then put
+        back as it was; from there on the new checkpoint is whole.
     """
     shards = list(shards)
-    index = index_path(prefix)
+    folder, index = os.path.dirname(prefix) or ".", index_path(prefix)
     old = set(existing_files(prefix)) - {prefix, index}
-    if not old.isdisjoint(shards):
-        Path(index).unlink(missing_ok=True)
-    for shard in shards:
-        os.replace(os.path.join(staging, os.path.basename(shard)), shard)
-    flushed(os.path.dirname(prefix) or ".")
-    replace_file(os.path.join(staging, os.path.basename(index)), index)
+    with ExitStack() as undo:
+        if clashing := sorted(old.intersection(shards)):
+            for number, path in enumerate([index, *clashing]):
+                if os.path.lexists(path):
+                    _move(path, os.path.join(staging, f"old-{number}"), undo)
+        for shard in shards:
+            _move(os.path.join(staging, os.path.basename(shard)), shard, undo)
+        flushed(folder)
+        os.replace(os.path.join(staging, os.path.basename(index)), index)
+        undo.pop_all()
+    flushed(folder)
     for stale in old.difference(shards):
         Path(stale).unlink()
+
+
+def _move(path: str, to: str, undo: ExitStack) -> None:
+    os.replace(path, to)
+    undo.callback(os.replace, to, path)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box
-from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec, dtype_of
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec, dtype_of, is_possible
 from tf_ckpt_migrate.bundle.index import not_found
 from tf_ckpt_migrate.bundle.messages import SavedTensorSlices, parsed
 from tf_ckpt_migrate.bundle.reader import Index
@@ -113,8 +113,9 @@ class V1Reader:
             )
         for tensor in meta.tensor:
             known = found.get(tensor.name)
-            added = _v1_tensor(tensor, number, f"{path}, tensor {tensor.name!r}")
-            found[tensor.name] = _joined(known, added, tensor.name) if known else added
+            where = f"{path}, tensor {tensor.name!r}"
+            added = _v1_tensor(tensor, number, where)
+            found[tensor.name] = _joined(known, added, where) if known else added
 
     def read(self, key: str, index: Index | None = None) -> Array:
         """Return a tensor, or the part of it at ``index``.
@@ -135,8 +136,9 @@ class V1Reader:
         tensor = self.tensors.get(key)
         if tensor is None:
             raise TensorNotFoundError(not_found(key, self.paths[0], self.tensors))
-        box, rest = bounding_box(index, tensor.spec.shape)
         where = f"{self.paths[0]}, tensor {key!r}"
+        tensor.spec.check_rank(where)
+        box, rest = bounding_box(index, tensor.spec.shape)
         array = assembled(
             tensor.spec,
             tensor.slices,
@@ -162,7 +164,7 @@ class V1Reader:
         if raw is None:
             raise CorruptCheckpointError(f"{where}: listed, but not in the file")
         proto = parsed(SavedTensorSlices, bytes(raw), where).data.data
-        shape = [high - low for low, high in piece.ranges(tensor.spec.shape)]
+        shape = [high - low for low, high in piece.ranges(tensor.spec.shape, where)]
         return _values(proto, tensor.spec.dtype, math.prod(shape), where).reshape(shape)
 
 
@@ -170,16 +172,18 @@ def _v1_tensor(meta: Any, number: int, where: str) -> V1Tensor:
     spec = TensorSpec(
         dtype_of(meta.type, where), tuple([dim.size for dim in meta.shape.dim])
     )
-    if min(spec.shape, default=0) < 0:
-        raise CorruptCheckpointError(f"{where}: impossible shape {list(spec.shape)}")
+    if not is_possible(spec.shape):
+        raise CorruptCheckpointError(
+            f"{where}: impossible shape {list(spec.shape[:10])}"
+        )
     slices = tuple([TensorSlice.from_proto(piece) for piece in meta.slice])
     return V1Tensor(spec, slices, (number,) * len(slices))
 
 
-def _joined(a: V1Tensor, b: V1Tensor, name: str) -> V1Tensor:
+def _joined(a: V1Tensor, b: V1Tensor, where: str) -> V1Tensor:
     if a.spec != b.spec:
         raise CorruptCheckpointError(
-            f"tensor {name!r} is {a.spec} in one shard and {b.spec} in another"
+            f"{where} is {b.spec}, but {a.spec} in another shard"
         )
     return V1Tensor(a.spec, a.slices + b.slices, a.tables + b.tables)
 
@@ -191,15 +195,15 @@ def _values(proto: Any, dtype: DType, count: int, where: str) -> Array:
     if dtype not in _VALUE_FIELDS:
         raise UnsupportedDTypeError(f"{where}: V1 files do not hold {dtype.name}")
     stored = getattr(proto, _VALUE_FIELDS[dtype])
-    if dtype is DType.string:
-        values = np.empty(len(stored), object)
-        values[:] = stored
-    else:
-        values = _numbers(stored, dtype)
-    if len(values) != count:
+    parts = 2 if dtype.name.startswith("complex") else 1
+    if len(stored) != count * parts:
         raise CorruptCheckpointError(
-            f"{where}: holds {len(values)} elements, expected {count}"
+            f"{where}: holds {len(stored) / parts:g} elements, expected {count}"
         )
+    if dtype is not DType.string:
+        return _numbers(stored, dtype)
+    values = np.empty(count, object)
+    values[:] = stored
     return values
 
 
@@ -210,6 +214,9 @@ def _numbers(stored: Sequence[Any], dtype: DType) -> Array:
     if dtype.name.startswith("complex"):
         part = f"f{dtype.itemsize // 2}"
         return np.array(stored, part).view(target)
+    # Smaller integers than the message has are cut as a cast in C++ does.
     if dtype in (DType.float16, DType.bfloat16):
-        return np.array(stored, np.uint16).view(target)
+        return np.array(stored, np.int32).astype(np.uint16).view(target)
+    if _VALUE_FIELDS[dtype] == "int_val":
+        return np.array(stored, np.int32).astype(target)
     return np.array(stored, target)

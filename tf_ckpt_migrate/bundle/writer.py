@@ -21,6 +21,7 @@ from tf_ckpt_migrate.bundle.staging import (
     staging_folder,
 )
 from tf_ckpt_migrate.bundle.strings import encode_strings
+from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.table import crc32c
 from tf_ckpt_migrate.table.writer import write_table
 
@@ -123,6 +124,7 @@ class BundleWriter:
           The serialized entry of it.
 
         Raises:
+          TransformError: If the value is not what ``spec`` says.
           OSError: If the write fails.
         """
         data, crc = self._encoded(array, spec)
@@ -134,10 +136,16 @@ class BundleWriter:
     def _encoded(
         self, array: Array, spec: TensorSpec
     ) -> tuple[bytes | memoryview, int]:
-        if spec.dtype is DType.string:
-            return encode_strings(list(array.reshape(-1)), order=self._order)
         import numpy as np
 
+        if array.dtype.byteorder == ">":
+            array = array.astype(array.dtype.newbyteorder("<"))
+        if (array.dtype, array.shape) != (spec.dtype.as_numpy_dtype, spec.shape):
+            raise TransformError(
+                f"cannot store {array.dtype}{list(array.shape)} as {spec}"
+            )
+        if spec.dtype is DType.string:
+            return encode_strings(list(array.reshape(-1)), order=self._order)
         if self._order == ">":
             width = spec.dtype.itemsize // (
                 2 if spec.dtype.name.startswith("complex") else 1
@@ -178,7 +186,8 @@ class BundleWriter:
           The shards of the checkpoint.
 
         Raises:
-          OSError: If a write fails; the output is then as it was.
+          OSError: If a step fails; the output is then as it was, or is the new
+            checkpoint if all that failed came after that.
         """
         if not self._shards:
             self.new_shard()  # TensorFlow's readers expect one, empty or not
@@ -213,7 +222,8 @@ def replace_index(prefix: str, entries: Mapping[bytes, bytes], header: bytes) ->
       header: The serialized header of the index that is replaced.
 
     Raises:
-      OSError: If a write fails; the old index then stays.
+      OSError: If a write fails; the old index then stays, unless all that failed was
+        to flush its folder.
     """
     with staging_folder(prefix) as staging:
         staged = os.path.join(staging, "index")

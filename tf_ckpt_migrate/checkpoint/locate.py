@@ -70,7 +70,7 @@ def locate(ckpt_dir_or_file: str | os.PathLike[str]) -> Location:
       AmbiguousCheckpointError: If a directory holds several and does not say which.
       NotACheckpointError: If the file is of another kind.
     """
-    path = os.fspath(ckpt_dir_or_file)
+    path = os.fsdecode(ckpt_dir_or_file)
     if os.path.isdir(path) and (found := _in_directory(path)) is not None:
         return found
     if (found := _at_path(path)) is not None:

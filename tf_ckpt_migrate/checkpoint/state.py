@@ -16,7 +16,13 @@ from typing import NamedTuple
 from tf_ckpt_migrate.bundle.staging import replace_file, staging_folder
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 
-__all__ = ["STATE_FILE", "CheckpointState", "read_state", "record_latest"]
+__all__ = [
+    "STATE_FILE",
+    "CheckpointState",
+    "kept_beside",
+    "read_state",
+    "record_latest",
+]
 
 STATE_FILE = "checkpoint"
 _MAX_SIZE = 16 << 20
@@ -48,7 +54,7 @@ def read_state(path: str) -> CheckpointState:
         raise CorruptCheckpointError(f"{path!r} is too large for a state file")
     found: dict[str, list[str]] = {}
     text = Path(path).read_bytes().decode(errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         match = _LINE.fullmatch(line)
         if match is None and line.strip() and not line.lstrip().startswith("#"):
             raise CorruptCheckpointError(
@@ -65,6 +71,19 @@ def read_state(path: str) -> CheckpointState:
     return CheckpointState(
         latest[-1], tuple(found.get("all_model_checkpoint_paths", latest))
     )
+
+
+def kept_beside(prefix: str) -> tuple[str, ...]:
+    """Return the prefixes that the state file of a directory lists; none without one.
+
+    Args:
+      prefix: Of a checkpoint in that directory, which need not exist.
+
+    Raises:
+      CorruptCheckpointError: If the directory has a state file that is none.
+    """
+    path = os.path.join(os.path.dirname(prefix), STATE_FILE)
+    return read_state(path).kept if os.path.exists(path) else ()
 
 
 def record_latest(prefix: str) -> str:
@@ -85,7 +104,7 @@ def record_latest(prefix: str) -> str:
     """
     folder, base = os.path.split(prefix)
     path = os.path.join(folder, STATE_FILE)
-    kept = list(read_state(path).kept) if os.path.exists(path) else []
+    kept = kept_beside(prefix)
     kept = [*(other for other in kept if other not in (base, prefix)), base]
     lines = [f'model_checkpoint_path: "{_escaped(base)}"']
     lines += [f'all_model_checkpoint_paths: "{_escaped(other)}"' for other in kept]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from tf_ckpt_migrate.bundle.assembly import bounding_box, covering
 from tf_ckpt_migrate.bundle.entry import Entry
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.errors import CheckpointError, MissingShardError
 
 __all__ = ["BundleVerifier"]
@@ -88,10 +89,11 @@ class BundleVerifier:
         if not entry.slices:
             self._add(entry, key, f"tensor {key!r}")
             return
-        held = 0
+        where = f"{self._bundle.index.path}, key {key!r}"
+        placed: list[TensorSlice] = []
         for piece in entry.slices:
             try:
-                ranges = piece.ranges(entry.spec.shape)
+                ranges = piece.ranges(entry.spec.shape, where)
                 stored = self._bundle.index.slice_entry(key, piece)
             except CheckpointError as error:
                 yield str(error)
@@ -99,16 +101,16 @@ class BundleVerifier:
             shape = tuple(high - low for low, high in ranges)
             if stored.spec != entry.spec._replace(shape=shape):
                 yield (
-                    f"{self._bundle.index.path}, key {key!r}: its slice {piece} is "
-                    f"{stored.spec}, but lies in {entry.spec}"
+                    f"{where}: its slice {piece} is {stored.spec}, but lies in "
+                    f"{entry.spec}"
                 )
-            held += math.prod(shape)
+            placed.append(piece)
             self._add(stored, key, f"tensor {key!r}, slice {piece}")
-        if held != entry.spec.size:
-            yield (
-                f"{self._bundle.index.path}, key {key!r}: its slices hold {held:,} of "
-                f"{entry.spec.size:,} elements: some are missing, or overlap"
-            )
+        whole, _ = bounding_box(None, entry.spec.shape)
+        try:
+            covering(entry.spec, placed, whole, where)
+        except CheckpointError as error:
+            yield str(error)
 
     def _add(self, entry: Entry, key: str, what: str) -> None:
         place = _Range(entry.shard, entry.offset, entry.size)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.checkpoint.state import record_latest
+from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import CheckpointView, is_object_key
 from tf_ckpt_migrate.conversion.output import (
@@ -73,6 +73,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
 
     Raises:
       PlanError: If the source is not the one that the plan was made for.
+      TypeError: If ``plan`` is no plan.
       OutputExistsError: If the output exists, or is a source.
       CheckpointError: If a checkpoint cannot be read.
       OSError: If a write fails; the output is then as it was.
@@ -85,7 +86,10 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
       ...     print(*opened(convert(plan, prefix + "-new")))
       encoder/w
     """
-    prefix = os.fspath(output_prefix)
+    _check_type(plan)
+    prefix = os.fsdecode(output_prefix)
+    if update_state_file:
+        kept_beside(prefix)  # a damaged file is told of before anything is written
     reader = opened(plan.source if source is None else source)
     _check(plan, reader)
     if object_graph is None:
@@ -97,6 +101,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     made = write_output(
         prefix,
         {**contents, **added},
+        sources=(reader,) if like is None else (reader, like),
         overwrite=overwrite,
         data=data,
         big_endian=big_endian,
@@ -116,6 +121,14 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         (*reader.notes, *plan.notes),
         record_latest(prefix) if update_state_file else "",
     )
+
+
+def _check_type(plan: object) -> None:
+    if not isinstance(plan, MigrationPlan):
+        raise TypeError(
+            f"plan={plan!r}; expected a MigrationPlan, as in "
+            "convert(plan_migration(source, target, assignment_map), output_prefix)"
+        )
 
 
 def _contents(

@@ -14,10 +14,10 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import is_object_key, layout_of
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
-from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
+from tf_ckpt_migrate.conversion.rekey import raw_entries, same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.conversion.tf2_to_tf1 import named_moves
-from tf_ckpt_migrate.errors import LayoutError, capped
+from tf_ckpt_migrate.errors import LayoutError, PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.names.moves import Dropped
@@ -47,7 +47,8 @@ def add_name_keys(
 
     Raises:
       LayoutError: If the checkpoint is not object-based, or dual-keyed already.
-      PlanError: If variables have no names, or share them, or no rule fits one.
+      PlanError: If variables have no names, or share them, or no rule fits one, or a
+        name is that of a key.
       OSError: If the index cannot be written; the old one then stays.
 
     Example:
@@ -69,6 +70,7 @@ def add_name_keys(
         reader, layout_of(reader).specs, names, unmatched
     )
     pairs = [(move.sources[0], move.target) for move in moves]
+    _check_free(bundle, [name for _, name in pairs])
     keys = [(key, key) for key in bundle.index]
     _replace(bundle, [*keys, *pairs])
     return ConversionResult(
@@ -135,24 +137,32 @@ def _names(reader: CheckpointReader) -> list[str]:
     return [k for k in reader if not is_object_key(k) and k != OBJECT_GRAPH_KEY]
 
 
+def _check_free(bundle: BundleReader, names: Iterable[str]) -> None:
+    """Check that names are no keys, nor what an index has another meaning for."""
+    taken = [
+        name for name in names if not name or name[0] == "\0" or name in bundle.index
+    ]
+    if taken:
+        raise PlanError(
+            f"{bundle.index.prefix!r}: {', '.join(map(repr, capped(taken, 3)))} cannot "
+            "be the name of a variable: it is empty, begins with a zero byte, or is a "
+            'key already; name the variables otherwise, for instance with names="key"',
+            taken,
+        )
+
+
 def _check_doubled(
     bundle: BundleReader, names: Iterable[str], kept: Iterable[str]
 ) -> None:
-    """Check that the values of the named tensors stay reachable by other keys."""
-    doubled = {_contents_of(bundle, key) for key in kept}
-    alone = [name for name in names if _contents_of(bundle, name) not in doubled]
+    """Check that the named tensors stay reachable by other keys."""
+    doubled = same_bytes(bundle.index, names, kept)
+    alone = [name for name in names if name not in doubled]
     if alone:
         raise LayoutError(
             f"{bundle.index.prefix!r}: {len(alone)} named tensors have no object-based "
             f"key, so they would be lost: {', '.join(map(repr, capped(alone)))}. "
             "To drop them on purpose use prune"
         )
-
-
-def _contents_of(bundle: BundleReader, key: str) -> tuple[object, ...]:
-    """Return what tells a tensor's value without reading it: spec and checksums."""
-    stored = stored_entries(bundle.index, key, key)
-    return tuple((entry.spec, entry.size, entry.crc32c) for _, entry, _ in stored)
 
 
 def _replace(bundle: BundleReader, keys: Iterable[tuple[str, str]]) -> None:

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from tf_ckpt_migrate.names.keys import ObjectKey
+from tf_ckpt_migrate.conversion.layout import GUIDE_ROOT
+from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY, VARIABLE_VALUE, ObjectKey
 from tf_ckpt_migrate.table.coding import put_varint
 
-__all__ = ["built_graph"]
+__all__ = ["built_graph", "guide_graph"]
 
 # Tags of length-delimited fields 1, 2, 3 and of numbers in fields 1 and 3.
 _FIELD_1, _FIELD_2, _FIELD_3 = b"\x0a", b"\x12", b"\x1a"
@@ -55,6 +56,37 @@ def built_graph(keys: Iterable[tuple[str, ObjectKey, str]]) -> bytes:
     return b"".join([_delimited(_FIELD_1, b"".join(node)) for node in tree.nodes])
 
 
+def guide_graph(keys: Iterable[tuple[str, str]]) -> bytes:
+    """Return what ``built_graph`` does for the guide's layout, in half the time.
+
+    Args:
+      keys: Each key of that layout with the variable's name, which is its path's end;
+        the counter of saves is added to them.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+      >>> graph = guide_graph([("vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE", "net/w")])
+      >>> ObjectGraph(graph, "example").paths()
+      {0: (), 1: ('vars',), 3: ('save_counter',), 2: ('vars', 'net/w')}
+    """
+    children: list[bytes] = []
+    nodes: list[bytes] = []
+    value_name = _named(VARIABLE_VALUE)
+    # As _child and _attribute do, with the name encoded once and few calls.
+    for number, (key, name) in enumerate(keys, 2):
+        encoded, whole = name.encode(), key.encode()
+        label = b"\x12" + _length(len(encoded)) + encoded
+        children.append(_delimited(_FIELD_1, b"\x08" + put_varint(number) + label))
+        tensor = value_name + label + b"\x1a" + _length(len(whole)) + whole
+        attribute = b"\x12" + _length(len(tensor)) + tensor
+        nodes.append(b"\x0a" + _length(len(attribute)) + attribute)
+    counter = "save_counter"
+    root = _child(1, GUIDE_ROOT) + _child(len(nodes) + 2, counter)
+    heads = [_delimited(_FIELD_1, node) for node in (root, b"".join(children))]
+    value = _attribute(VARIABLE_VALUE, counter, SAVE_COUNTER_KEY)
+    return b"".join([*heads, *nodes, _delimited(_FIELD_1, value)])
+
+
 class _Tree:
     """Nodes by path, each a list of its serialized fields."""
 
@@ -74,9 +106,7 @@ class _Tree:
             parent = self.node(path[:-1])
             found = self._numbers[path] = len(self.nodes)
             self.nodes.append([])
-            name = path[-1].encode()
-            child = b"\x08%b\x12%b%b" % (put_varint(found), _length(len(name)), name)
-            parent.append(_delimited(_FIELD_1, child))
+            parent.append(_child(found, path[-1]))
         return found
 
     def add_slot(self, key: str, parsed: ObjectKey, full_name: str) -> None:
@@ -92,6 +122,12 @@ class _Tree:
         )
         self.nodes.append([_attribute(parsed.attribute, full_name, key)])
         self.node(parsed.slot.optimizer).append(_delimited(_FIELD_3, slot))
+
+
+def _child(number: int, name: str) -> bytes:
+    """Return an ``ObjectReference`` as a field of the parent."""
+    child = _NUMBER_1 + put_varint(number) + _delimited(_FIELD_2, name.encode())
+    return _delimited(_FIELD_1, child)
 
 
 def _attribute(name: str, full_name: str, key: str) -> bytes:

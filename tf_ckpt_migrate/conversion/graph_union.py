@@ -7,6 +7,7 @@ from typing import Any
 
 from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+from tf_ckpt_migrate.conversion.graph_edit import check_values
 from tf_ckpt_migrate.errors import LayoutError
 
 __all__ = ["joined_graphs"]
@@ -24,13 +25,17 @@ def joined_graphs(graphs: Sequence[ObjectGraph]) -> bytes:
       The graph, serialized.
 
     Raises:
-      LayoutError: If one object is two in another graph, so that no graph has both.
+      LayoutError: If one object is two in another graph, so that no graph has both, or
+        has two values then.
     """
     first, *others = graphs
     message = TrackableObjectGraph()
     message.CopyFrom(first.message)
     for other in others:
         _join(message, other)
+    check_values(message)
+    for node in message.nodes:  # what TensorFlow then finds out for itself
+        node.ClearField("has_checkpoint_values")
     return message.SerializeToString(deterministic=True)
 
 

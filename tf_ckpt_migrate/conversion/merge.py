@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.checkpoint.state import record_latest
+from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
-from tf_ckpt_migrate.conversion.layout import layout_of
+from tf_ckpt_migrate.conversion.layout import is_object_key, layout_of
 from tf_ckpt_migrate.conversion.output import (
     Reference,
     Value,
@@ -22,6 +22,7 @@ from tf_ckpt_migrate.conversion.output import (
     write_output,
 )
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
+from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
@@ -61,6 +62,7 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
       What was written; ``dropped`` lists what gave way.
 
     Raises:
+      TypeError: If ``checkpoint_paths`` is one path.
       PlanError: If several have the same key and ``precedence`` is ``"error"``.
       LayoutError: If their object graphs do not fit together.
       OutputExistsError: If the output exists, or is a source.
@@ -76,12 +78,10 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
       ...     merge([first, second], first + "-joined").keys
       2
     """
-    if precedence not in ("error", "first", "last"):
-        raise ValueError(
-            f'precedence={precedence!r}; expected "error", "first", "last"'
-        )
-    if not checkpoint_paths:
-        raise ValueError("no checkpoints to merge")
+    _check_arguments(checkpoint_paths, precedence)
+    prefix = os.fsdecode(output_prefix)
+    if update_state_file:
+        kept_beside(prefix)  # a damaged file is told of before anything is written
     readers = [opened(path) for path in checkpoint_paths]
     owners, dropped = _owners(readers, precedence)
     first = readers[0].bundle
@@ -92,10 +92,10 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
     }
     graph = _graph(readers, owners)
     added = {} if graph is None else {OBJECT_GRAPH_KEY: string_value(graph)}
-    prefix = os.fspath(output_prefix)
     shards = write_output(
         prefix,
         {**contents, **added},
+        sources=readers,
         overwrite=overwrite,
         data=data,
         big_endian=big_endian,
@@ -107,9 +107,26 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
         tuple(key for key, item in contents.items() if isinstance(item, Value)),
         tuple(dropped),
         tuple(added),
-        tuple(note for reader in readers for note in reader.notes),
+        (
+            *(note for reader in readers for note in reader.notes),
+            *_parted(readers, owners),
+        ),
         record_latest(prefix) if update_state_file else "",
     )
+
+
+def _check_arguments(checkpoint_paths: object, precedence: str) -> None:
+    if precedence not in ("error", "first", "last"):
+        raise ValueError(
+            f'precedence={precedence!r}; expected "error", "first", "last"'
+        )
+    if isinstance(checkpoint_paths, str | bytes | os.PathLike):
+        raise TypeError(
+            f"checkpoint_paths={checkpoint_paths!r}; expected several, as in "
+            "merge([first, second], output_prefix)"
+        )
+    if not checkpoint_paths:
+        raise ValueError("no checkpoints to merge")
 
 
 def _owners(
@@ -143,6 +160,23 @@ def _owners(
             shared,
         )
     return owners, dropped
+
+
+def _parted(
+    readers: Sequence[CheckpointReader], owners: Mapping[str, int]
+) -> Iterator[str]:
+    """Yield what was one tensor of a dual-keyed checkpoint, and is two from now on."""
+    for reader in readers:
+        if reader.bundle is None or reader.object_graph is None:
+            continue
+        names = [key for key in layout_of(reader).specs if not is_object_key(key)]
+        keys = filter(is_object_key, reader)
+        for name, key in same_bytes(reader.bundle.index, names, keys).items():
+            if owners[name] != owners[key]:
+                yield (
+                    f"{name!r} and {key!r} are the same tensor in {reader.prefix!r}, "
+                    "but come from different checkpoints here, and so may differ"
+                )
 
 
 def _gives_way(key: str, loser: CheckpointReader, winner: CheckpointReader) -> Dropped:

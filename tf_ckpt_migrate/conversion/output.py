@@ -7,13 +7,14 @@ shard is then linked; no tensor byte is read. New values go to one more shard.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.bundle.staging import existing_files
 from tf_ckpt_migrate.bundle.writer import BundleWriter, Shard
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.packing import packed
@@ -29,7 +30,6 @@ __all__ = [
     "Contents",
     "Reference",
     "Value",
-    "refuse_source_as_output",
     "string_value",
     "taken_from",
     "write_output",
@@ -92,25 +92,37 @@ def string_value(text: bytes) -> Value:
     return Value(TensorSpec(DType.string, ()), compute)
 
 
-def refuse_source_as_output(prefix: str, *sources: str) -> None:
-    """Refuse to write a checkpoint over one that it is made of.
+def _refuse_source_as_output(prefix: str, sources: Iterable[CheckpointView]) -> None:
+    """Refuse to replace files that a source consists of, by whatever path.
 
     Raises:
-      OutputExistsError: If ``prefix`` is that of a source, by whatever path.
+      OutputExistsError: If there are such.
     """
-    output = os.path.realpath(index_path(prefix))
+    replaced = {
+        _in_real_folder(p) for p in (index_path(prefix), *existing_files(prefix))
+    }
+    replaced.discard(_in_real_folder(prefix))  # a V1 file, which an index leaves alone
     for source in sources:
-        if os.path.realpath(index_path(source)) == output:
-            raise OutputExistsError(
-                f"{prefix!r} is the source itself, which a conversion never touches; "
-                "choose another output prefix"
-            )
+        for path in source.files:
+            # A snapshot's files may be links into another folder: the output's.
+            if {_in_real_folder(path), os.path.realpath(path)} & replaced:
+                raise OutputExistsError(
+                    f"{prefix!r} would replace {path!r} of a source, which a "
+                    "conversion never touches; choose another output prefix"
+                )
+
+
+def _in_real_folder(path: str) -> str:
+    """Return the path of the directory entry itself, were it a link."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)
 
 
 def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
     prefix: str,
     contents: Contents,
     *,
+    sources: Iterable[CheckpointView] = (),
     overwrite: bool = False,
     data: DataMode = "auto",
     big_endian: bool = False,
@@ -121,6 +133,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
     Args:
       prefix: Of the checkpoint to write.
       contents: Every key with what it holds.
+      sources: The checkpoints that values are taken from, by reference or read.
       overwrite: Whether a checkpoint of this prefix may be replaced.
       data: How shards are taken over: ``"auto"``, ``"link"`` or ``"copy"``.
       big_endian: The byte order of what is referred to.
@@ -131,7 +144,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
       The shards of the checkpoint.
 
     Raises:
-      OutputExistsError: If the prefix is taken, or is that of a source.
+      OutputExistsError: If the prefix is taken, or a file of a source would give way.
       MissingShardError: If a shard that is referred to is not there.
       OSError: If a write fails; the output is then as it was.
     """
@@ -140,7 +153,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
         for item in contents.values()
         if isinstance(item, Reference)
     }
-    refuse_source_as_output(prefix, *(b.index.prefix for b in bundles.values()))
+    _refuse_source_as_output(prefix, sources)
     with BundleWriter(
         prefix, overwrite=overwrite, data=data, big_endian=big_endian
     ) as writer:

@@ -16,6 +16,9 @@ from tf_ckpt_migrate.errors import TruncatedFileError
 __all__ = ["packed"]
 
 
+_MOST_SHARDS = 512  # each is open until all are written, and a process has 1,024 files
+
+
 class _Range(NamedTuple):
     """Bytes of a file, by which they sort."""
 
@@ -42,7 +45,7 @@ def packed(
     Args:
       writer: Of the output; the shards are made in it.
       references: New key, checkpoint and key there of each tensor.
-      shards: How many shards to spread the bytes over, at least 1.
+      shards: How many shards to spread the bytes over, 1 to 512.
 
     Returns:
       The serialized entries of the tensors.
@@ -52,8 +55,7 @@ def packed(
       MissingShardError: If a source shard is not there.
       TruncatedFileError: If one ends too soon.
     """
-    if shards < 1:
-        raise ValueError(f"shards={shards}; expected at least 1")
+    _check_number(shards)
     stored = [
         (name, raw, None if entry.slices else _range_of(bundle, entry), f"key {key!r}")
         for new_key, bundle, key in references
@@ -66,6 +68,13 @@ def packed(
         name: raw if where is None else moved_to_shard(raw, *places[where], what)
         for name, raw, where, what in stored
     }
+
+
+def _check_number(shards: object) -> None:
+    if not isinstance(shards, int) or not 1 <= shards <= _MOST_SHARDS:
+        raise ValueError(
+            f"shards={shards!r}; expected a number from 1 to {_MOST_SHARDS}"
+        )
 
 
 def _range_of(bundle: BundleReader, entry: Entry) -> _Range:

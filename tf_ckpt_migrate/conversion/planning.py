@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -14,18 +15,19 @@ from tf_ckpt_migrate.conversion.layout import (
     CheckpointView,
     Layout,
     aliases_of,
+    is_object_key,
     layout_of,
 )
+from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import Unmatched, Unmet, resolve
+from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
 from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, Rule
 
 __all__ = [
     "CheckpointLike",
     "Goal",
-    "goal_of",
     "opened",
     "plan_into",
     "plan_migration",
@@ -41,11 +43,13 @@ class Goal(NamedTuple):
       prefix: What to call it.
       layout: Its tensors.
       aliases: Other names that rules and sources may use for them.
+      doubles: Names that get what an object-based key gets, of a dual-keyed target.
     """
 
     prefix: str
     layout: Layout
     aliases: Mapping[str, str]
+    doubles: Mapping[str, str] = MappingProxyType({})
 
 
 def opened(checkpoint: CheckpointLike) -> CheckpointReader:
@@ -57,17 +61,6 @@ def opened(checkpoint: CheckpointLike) -> CheckpointReader:
     if isinstance(checkpoint, CheckpointReader):
         return checkpoint
     return load_checkpoint(checkpoint)
-
-
-def goal_of(target: CheckpointLike | CheckpointView) -> Goal:
-    """Return a checkpoint, or what is seen as one, as what a plan is to fill.
-
-    Raises:
-      CheckpointError: If there is none, or it cannot be read.
-    """
-    view = opened(target) if isinstance(target, str | os.PathLike) else target
-    layout = layout_of(view)
-    return Goal(view.prefix, layout, aliases_of(view, layout.specs))
 
 
 @without_collections
@@ -111,12 +104,11 @@ def plan_migration(
       '2 keys: 1 renamed, 1 kept, 0 dropped, 0 unmatched, 0 collisions'
     """
     reader = opened(source)
-    if target is not None:
-        return plan_into(
-            goal_of(target), reader, assignment_map, unmatched=unmatched, unmet=unmet
-        )
     rules = AssignmentMap(assignment_map)
     specs, aside = _source_specs(reader, rules)
+    if target is not None:
+        goal = _goal_of(target, rules, (key for key in specs if key not in aside))
+        return plan_into(goal, reader, rules, unmatched=unmatched, unmet=unmet)
     found = resolve(
         rules,
         {key: spec for key, spec in specs.items() if key not in aside},
@@ -154,6 +146,7 @@ def plan_into(
         unmet=unmet,
         aliases=goal.aliases,
     )
+    moves, kept = _doubled(found, goal.doubles)
     dropped = (Dropped(key, "bookkeeping of the source") for key in aside)
     kept_targets = (
         KeptTarget(key, spec, "bookkeeping of the target")
@@ -163,9 +156,9 @@ def plan_into(
         reader.prefix,
         goal.prefix,
         specs,
-        found.moves,
+        moves,
         (*found.dropped, *dropped),
-        (*found.kept_targets, *kept_targets),
+        (*kept, *kept_targets),
         notes=found.notes,
     )
 
@@ -177,6 +170,54 @@ def _source_specs(
     own = layout_of(reader)
     aside = _not_asked_for(rules, own.bookkeeping)
     return {**own.specs, **own.bookkeeping}, aside
+
+
+def _goal_of(
+    target: CheckpointLike | CheckpointView,
+    rules: Iterable[Rule],
+    source: Iterable[str],
+) -> Goal:
+    """Return a checkpoint, or what is seen as one, as what a plan is to fill."""
+    view = opened(target) if isinstance(target, str | os.PathLike) else target
+    layout = layout_of(view)
+    doubles = _doubles(view, rules, source)
+    places = {key: spec for key, spec in layout.specs.items() if key not in doubles}
+    aliases = {**doubles, **aliases_of(view, places)}
+    return Goal(view.prefix, Layout(places, layout.bookkeeping), aliases, doubles)
+
+
+def _doubles(
+    goal: CheckpointView, rules: Iterable[Rule], source: Iterable[str]
+) -> dict[str, str]:
+    """Return the names of a dual-keyed target, each with its object-based key.
+
+    They get what that key gets. If the source has both kinds of keys too, each of its
+    keys goes to its own kind.
+    """
+    names = [key for key in layout_of(goal).specs if not is_object_key(key)]
+    if goal.object_graph is None or goal.bundle is None or not names:
+        return {}
+    left_behind = {rule.source for rule in rules if isinstance(rule, Drop)}
+    if len({is_object_key(key) for key in source if key not in left_behind}) > 1:
+        return {}
+    return same_bytes(goal.bundle.index, names, filter(is_object_key, goal.specs))
+
+
+def _doubled(
+    found: Resolution, doubles: Mapping[str, str]
+) -> tuple[tuple[Move, ...], tuple[KeptTarget, ...]]:
+    """Return moves and kept targets, those of the names of objects too."""
+    moves = {move.target: move for move in found.moves}
+    kept = {each.name: each for each in found.kept_targets}
+    more = [
+        moves[key]._replace(target=name)
+        for name, key in doubles.items()
+        if key in moves and name not in moves
+    ]
+    stay = [
+        kept[key]._replace(name=name) for name, key in doubles.items() if key in kept
+    ]
+    return (*found.moves, *more), (*found.kept_targets, *stay)
 
 
 def _not_asked_for(

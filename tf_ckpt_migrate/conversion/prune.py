@@ -28,8 +28,12 @@ def plan_prune(
     """Decide what ``prune`` will drop; the arguments are the same.
 
     Raises:
+      TypeError: If ``roles`` or ``patterns`` is a string.
       PlanError: If nothing would be dropped, or a pattern fits no key.
     """
+    for name, value in (("roles", roles), ("patterns", patterns)):
+        if isinstance(value, str):
+            raise TypeError(f"{name}={value!r}; expected several: {name}=[{value!r}]")
     reader = opened(checkpoint_path)
     layout = layout_of(reader)
     specs = {**layout.specs, **layout.bookkeeping}
@@ -87,6 +91,7 @@ def prune(  # noqa: PLR0913 the options of every conversion, by keyword
       What was written; ``dropped`` lists what was not, and why.
 
     Raises:
+      TypeError: If ``roles`` or ``patterns`` is a string.
       PlanError: If nothing would be dropped, or a pattern fits no key.
       OutputExistsError: If the output exists, or is the source.
       CheckpointError: If the checkpoint cannot be read.

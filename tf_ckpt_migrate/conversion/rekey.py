@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tf_ckpt_migrate.bundle.entry import Entry, moved_to_shard
 from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.slices import slice_key
 
-__all__ = ["raw_entries", "stored_entries"]
+__all__ = ["raw_entries", "same_bytes", "stored_entries"]
 
 
 def stored_entries(
@@ -58,3 +58,29 @@ def raw_entries(
         (name, kept if e.slices else moved_to_shard(kept, shards[e.shard], None, where))
         for name, e, kept in found
     ]
+
+
+def same_bytes(
+    index: BundleIndex, names: Iterable[str], keys: Iterable[str]
+) -> dict[str, str]:
+    """Return which tensors are those of other keys: the same bytes, not equal ones.
+
+    Args:
+      index: Of the checkpoint.
+      names: The keys to look up.
+      keys: The keys to find them among.
+
+    Returns:
+      For each of ``names`` that has one, the key with the same bytes.
+    """
+    places = {_place(index, key): key for key in keys}
+    found = ((name, places.get(_place(index, name))) for name in names)
+    return {name: key for name, key in found if key is not None}
+
+
+def _place(index: BundleIndex, key: str) -> tuple[tuple[object, ...], ...]:
+    """Return what tells where the bytes of a tensor are; empty ones are nowhere."""
+    return tuple(
+        (e.spec, e.slices, e.size and (e.shard, e.offset), e.size, e.crc32c)
+        for _, e, _ in stored_entries(index, key, key)
+    )

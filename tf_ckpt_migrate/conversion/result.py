@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 
 from tf_ckpt_migrate.bundle.links import Transfer
 from tf_ckpt_migrate.bundle.writer import Shard
+from tf_ckpt_migrate.checkpoint.text import counted, human_bytes
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.moves import Dropped
 
-__all__ = ["ConversionResult", "readable_size"]
-
-_KIBI = 1024
+__all__ = ["ConversionResult"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class ConversionResult:
         return sum(shard.size for shard in self.shards if shard.transfer is transfer)
 
     def __str__(self) -> str:
-        lines = [f"{self.prefix}: {_counted(self.keys, 'key')}", *self._shard_lines()]
+        lines = [f"{self.prefix}: {counted(self.keys, 'key')}", *self._shard_lines()]
         lines += _listed("computed", self.computed)
         lines += _listed("dropped", [f"{key} ({why})" for key, why in self.dropped])
         lines += _listed("added", self.added)
@@ -70,9 +69,9 @@ class ConversionResult:
         for transfer in Transfer:
             shards = [shard for shard in self.shards if shard.transfer is transfer]
             if shards:
-                size = readable_size(self.bytes_by(transfer))
+                size = human_bytes(self.bytes_by(transfer))
                 lines.append(
-                    f"  {_counted(len(shards), 'shard')} {transfer.value} ({size})"
+                    f"  {counted(len(shards), 'shard')} {transfer.value} ({size})"
                 )
         return lines
 
@@ -103,25 +102,6 @@ class ConversionResult:
             indent=2,
             ensure_ascii=False,
         )
-
-
-def readable_size(size: int) -> str:
-    """Return a number of bytes for people.
-
-    Example:
-      >>> readable_size(1_500_000)
-      '1.4 MiB'
-    """
-    amount, units = float(size), ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while amount >= _KIBI and len(units) > 1:
-        amount, units = amount / _KIBI, units[1:]
-    if units[0] == "bytes":
-        return f"{size} bytes"
-    return f"{amount:.1f} {units[0]}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _listed(word: str, items: Sequence[str]) -> list[str]:

@@ -111,6 +111,8 @@ def named_moves(
     Raises:
       PlanError: If variables have no names, or share them, or no rule fits one.
     """
+    if isinstance(names, str) and names not in ("full_name", "key"):
+        raise ValueError(f'names={names!r}; expected "full_name", "key" or a map')
     if names == "full_name":
         graph = reader.object_graph
         full_names = {} if graph is None else graph.full_names()
@@ -119,8 +121,6 @@ def named_moves(
         chosen = {key: name_of_key(key) for key in specs}
     _check_names(chosen, reader.prefix)
     if isinstance(names, str):
-        if names not in ("full_name", "key"):
-            raise ValueError(f'names={names!r}; expected "full_name", "key" or a map')
         moves = (Move((key,), chosen[key], None, spec) for key, spec in specs.items())
         return tuple(moves), (), ()
     keys = {name: key for key, name in chosen.items()}

@@ -51,7 +51,12 @@ class AssignmentMap:
         entries: Any = rules or ()
         if isinstance(rules, Mapping):
             entries = cast(Mapping[str, Any], rules).items()
-        self._rules: tuple[Rule, ...] = tuple(map(_rule, entries))
+        if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
+            raise RuleError(
+                f"{rules!r} is no assignment map; give a dict, a list of pairs, or "
+                "rules such as Rename('a/w', 'b/kernel')"
+            )
+        self._rules: tuple[Rule, ...] = tuple(map(_rule, cast(Iterable[Any], entries)))
 
     def __len__(self) -> int:
         return len(self._rules)

@@ -47,6 +47,9 @@ OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # tf.train.Checkpoint counts its saves; assert_consumed() asks for this key.
 SAVE_COUNTER_KEY = f"save_counter/{ATTRIBUTES}/{VARIABLE_VALUE}"
 
+# Paths are walked recursively here and there; no program nests its objects so.
+_DEEPEST = 200
+
 _ESCAPED = {"..": ".", ".S": "/"}
 _ESCAPE = re.compile(r"\.(.?)", re.DOTALL)
 _PARTITION = re.compile(r"(.+)/part_(\d+)", re.DOTALL)
@@ -174,6 +177,8 @@ def parse_object_key(key: str) -> ObjectKey | None:
     """
     path, found, attribute = key.partition(f"/{ATTRIBUTES}/")
     if not found:
+        return None
+    if path.count("/") > _DEEPEST:
         return None
     variable, is_slot, owner = path.partition(f"/{OPTIMIZER_SLOT}/")
     try:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 
 __all__ = ["MigrationPlan"]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class MigrationPlan:
       notes: What a reader should know; no part of equality.
 
     Raises:
-      PlanError: If a key is unaccounted for or unknown, or a target is written twice.
+      PlanError: If a key is unaccounted for or unknown, or a target is written twice or
+        cannot be a key.
 
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
@@ -54,11 +59,16 @@ class MigrationPlan:
 
     def __post_init__(self) -> None:
         """Check that the world is closed."""
-        problems = [*_sources_unaccounted(self), *_targets_twice(self)]
+        problems = [
+            *_sources_unaccounted(self),
+            *_targets_twice(self),
+            *_no_keys(move.target for move in self.moves),
+        ]
         if problems:
             raise PlanError(
                 "this is no plan: every source key is moved or dropped, and every "
-                "target written once, but\n  " + "\n  ".join(capped(problems)),
+                "target a key that is written once, but\n  "
+                + "\n  ".join(capped(problems)),
                 problems,
             )
 
@@ -181,8 +191,10 @@ class MigrationPlan:
 
 def _sources_unaccounted(plan: MigrationPlan) -> list[str]:
     moved = {key for move in plan.moves for key in move.sources}
-    dropped = Counter(entry.key for entry in plan.dropped)
     known = plan.source_specs
+    if not plan.dropped and moved == known.keys():
+        return []
+    dropped = Counter(entry.key for entry in plan.dropped)
     return [
         *(f"{key!r} is not in the source" for key in moved if key not in known),
         *(
@@ -201,10 +213,35 @@ def _sources_unaccounted(plan: MigrationPlan) -> list[str]:
 
 
 def _targets_twice(plan: MigrationPlan) -> list[str]:
+    targets = {move.target for move in plan.moves}
+    if not plan.kept_targets and len(targets) == len(plan.moves):
+        return []
     written = Counter(move.target for move in plan.moves)
     kept = Counter(entry.name for entry in plan.kept_targets)
     both = {*written} & {*kept}
     twice = [name for name, count in written.items() if count > 1]
     return [f"{name!r} is written {written[name]} times" for name in twice] + [
         f"{name!r} is written and keeps its value" for name in sorted(both)
+    ]
+
+
+def _no_keys(targets: Iterable[str]) -> list[str]:
+    """Return what is wrong with targets that an index has another meaning for."""
+    targets = list(targets)
+    text = "\n".join(targets)  # a look at each would take as long as all else here
+    usual = text.isascii() and "\0" not in text and OBJECT_GRAPH_KEY not in text
+    if usual and all(targets):
+        return []
+    return [
+        f"{target!r} cannot be the key of a tensor: "
+        + (
+            "it is that of the object graph, which conversions write"
+            if target == OBJECT_GRAPH_KEY
+            else "it is empty, begins with a zero byte, or is no Unicode text"
+        )
+        for target in targets
+        if not target
+        or target[0] == "\0"
+        or target == OBJECT_GRAPH_KEY
+        or _SURROGATE.search(target)
     ]

@@ -1,0 +1,132 @@
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.bundle.files import sliced_entry
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.entry import (
+    Entry,
+    moved_to_shard,
+    parse_entry,
+    plain_entry,
+    serialized_entry,
+)
+from tf_ckpt_migrate.bundle.messages import BundleEntryProto
+from tf_ckpt_migrate.bundle.slices import TensorSlice
+from tf_ckpt_migrate.errors import CorruptCheckpointError
+
+FLOATS = TensorSpec(DType.float32, (2, 3))
+GOOD = Entry(FLOATS, 1, 4, 24, 0xAAD5B0C0)
+RAW = bytes.fromhex("08011208120208021202080318012004281835c0b0d5aa")
+
+
+def where():
+    return "m.index, key 'w'"
+
+
+def proto(**fields):
+    dims = fields.pop("shape", (2, 3))
+    message = BundleEntryProto(**{"dtype": 1, "size": 24, **fields})
+    for length in dims:
+        message.shape.dim.add(size=length)
+    return message.SerializeToString(deterministic=True)
+
+
+def test_bytes_of_an_entry():
+    assert serialized_entry(GOOD) == RAW
+    assert parse_entry(RAW, 2, where) == GOOD
+    assert plain_entry(RAW, 2) == (FLOATS, 1, 28)
+
+
+def test_bytes_of_a_scalar_name_its_empty_shape_as_tensorflow_does():
+    scalar = Entry(TensorSpec(DType.int64, ()), 0, 0, 8, 1)
+    assert serialized_entry(scalar).hex() == "0809120028083501000000"
+    assert parse_entry(serialized_entry(scalar), 1, where) == scalar
+
+
+@given(
+    st.sampled_from([dtype for dtype in DType if dtype.itemsize]),
+    st.lists(st.integers(0, 300), max_size=4),
+    st.integers(0, 99_999),
+    st.integers(0, 2**62),
+    st.integers(0, 2**32 - 1),
+)
+def test_entries_come_back(dtype, shape, shard, offset, crc):
+    spec = TensorSpec(dtype, tuple(shape))
+    entry = Entry(spec, shard, offset, spec.nbytes, crc)
+    raw = serialized_entry(entry)
+    assert parse_entry(raw, 100_000, where) == entry
+    if b":" not in raw:
+        assert plain_entry(raw, 100_000) == (spec, shard, offset + spec.nbytes)
+
+
+def test_an_entry_of_a_partitioned_variable():
+    pieces = (TensorSlice((0, 0), (1, -1)), TensorSlice((1, 0), (1, -1)))
+    raw = sliced_entry(FLOATS, pieces)
+    assert parse_entry(raw, 1, where) == Entry(FLOATS, 0, 0, 0, 0, pieces)
+    assert plain_entry(raw, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"dtype": 0}, "0 is not the number of a dtype"),
+        ({"dtype": 101}, "101 is not the number of a dtype"),
+        ({"shape": (2, -1)}, "impossible shape [2, -1]"),
+        ({"shape": (1,) * 255}, "impossible shape [1, 1"),
+        ({"shape": (2**40, 2**40)}, "impossible shape [1099511627776"),
+        ({"shape": (0, 2**62)}, "impossible shape [0"),
+        ({"shard_id": 2}, "shard 2 of 2 (numbered from 0)"),
+        ({"shard_id": -1}, "shard -1 of 2"),
+        ({"offset": -1}, "impossible place: 24 bytes at offset -1"),
+        ({"size": -24}, "impossible place: -24 bytes"),
+        ({"size": 23}, "float32[2, 3] takes 24 bytes, but the index says 23"),
+        ({"size": 2**62}, "float32[2, 3] takes 24 bytes"),
+        ({"dtype": 7, "shape": (25,)}, "string[25] cannot be stored in 24 bytes"),
+    ],
+)
+def test_an_impossible_entry_is_refused(fields, message):
+    expected = f"^m.index, key 'w': {re.escape(message)}"
+    with pytest.raises(CorruptCheckpointError, match=expected):
+        parse_entry(proto(**fields), 2, where)
+    assert plain_entry(proto(**fields), 2) is None
+
+
+def test_an_entry_that_is_no_message_is_refused():
+    with pytest.raises(CorruptCheckpointError, match="key 'w': not a BundleEntryProto"):
+        parse_entry(RAW[:-1], 2, where)
+    assert plain_entry(RAW[:-1], 2) is None
+
+
+def test_fields_may_come_in_another_order():
+    head, tail = RAW[:12], RAW[12:]
+    assert parse_entry(tail + head, 2, where) == GOOD
+
+
+@given(st.binary(max_size=40) | st.builds(bytes.__add__, st.just(RAW[:3]), st.binary()))
+@example(b"\x08\x81\x12")  # a dtype of two bytes, the second as the tag of a shape
+@example(b"\x08\x01\x12")  # a shape cut off
+@example(b"\x08\x81\x12\x28\x18")
+def test_hostile_bytes_are_refused_or_read(raw):
+    try:
+        entry = parse_entry(raw, 2, where)
+    except CorruptCheckpointError:
+        assert plain_entry(raw, 2) is None
+        return
+    plain = plain_entry(raw, 2)
+    assert plain in (None, (entry.spec, entry.shard, entry.offset + entry.size))
+
+
+def test_moving_an_entry_keeps_all_else():
+    unknown = bytes.fromhex("a21f0161")  # field 500, "a"
+    moved = moved_to_shard(RAW + unknown, 5, 100, "t")
+    assert moved.endswith(unknown)
+    assert parse_entry(moved, 6, where) == GOOD._replace(shard=5, offset=100)
+    assert parse_entry(moved_to_shard(RAW, 0, None, "t"), 1, where).offset == 4
+
+
+def test_moving_what_is_no_entry_is_refused():
+    with pytest.raises(CorruptCheckpointError, match=r"^t: not a BundleEntryProto"):
+        moved_to_shard(b"\xff", 0, None, "t")

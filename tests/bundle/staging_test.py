@@ -1,0 +1,181 @@
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.bundle.faults import Disk
+from tf_ckpt_migrate.bundle.staging import (
+    check_absent,
+    existing_files,
+    flushed,
+    publish,
+    replace_file,
+    staging_folder,
+)
+from tf_ckpt_migrate.errors import OutputExistsError
+
+SHARD = "m.data-00000-of-00001"
+OTHERS = ["m.data-00000-of-00002", "m.data-00001-of-00002"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "run"
+
+
+def make(folder, *names, text="old"):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).write_text(text + name, encoding="utf-8")
+
+
+def contents(folder):
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+
+
+def published(folder, *shards):
+    """Stage a checkpoint of these shards and publish it."""
+    prefix = str(folder / "m")
+    with staging_folder(prefix) as staging:
+        make(Path(staging), "m.index", *shards, text="new")
+        publish(staging, prefix, [str(folder / name) for name in shards])
+
+
+def test_files_of_a_checkpoint(folder):
+    mine = ["m", "m.index", SHARD, *OTHERS, "m.data-00009-of-00010"]
+    make(folder, *mine, "m.meta", "m.data", "mm.index", "n" + SHARD, SHARD + ".tmp")
+    assert existing_files(str(folder / "m")) == sorted(str(folder / f) for f in mine)
+
+
+def test_files_of_a_checkpoint_in_this_folder(folder, monkeypatch):
+    make(folder, "m.index", "other.index")
+    monkeypatch.chdir(folder)
+    assert existing_files("m") == ["m.index"]
+    assert existing_files("nowhere/m") == []
+
+
+def test_a_folder_of_the_same_name_is_no_file_of_a_checkpoint(folder):
+    make(folder)
+    make(folder / "m", "m.index")
+    check_absent(str(folder / "m"))
+    published(folder, SHARD)
+    assert existing_files(str(folder / "m")) == [
+        str(folder / SHARD),
+        str(folder / "m.index"),
+    ]
+
+
+def test_files_of_an_empty_basename(folder):
+    make(folder, ".index", ".data-00000-of-00001", "m.index")
+    assert existing_files(f"{folder}/") == [
+        f"{folder}/.data-00000-of-00001",
+        f"{folder}/.index",
+    ]
+
+
+@pytest.mark.parametrize("name", ["m", "m.index", *OTHERS])
+def test_a_prefix_that_is_taken(folder, name):
+    make(folder, name)
+    with pytest.raises(OutputExistsError, match=f"{name}'; choose .*--overwrite"):
+        check_absent(str(folder / "m"))
+
+
+def test_a_prefix_that_is_free(folder):
+    make(folder, "m.meta", "checkpoint")
+    check_absent(str(folder / "m"))
+    check_absent(str(folder / "nowhere" / "m"))
+
+
+def test_a_staging_folder_is_beside_its_prefix_and_goes(folder):
+    with staging_folder(str(folder / "m")) as staging:
+        assert os.path.dirname(staging) == str(folder)
+        assert os.path.basename(staging).startswith(".m.")
+        make(Path(staging), "file")
+    assert contents(folder) == {}
+
+
+def test_a_staging_folder_goes_when_its_user_fails(folder):
+    with pytest.raises(KeyboardInterrupt), staging_folder(str(folder / "m")):
+        raise KeyboardInterrupt
+    assert contents(folder) == {}
+
+
+def test_a_file_is_replaced_and_its_folder_flushed(folder, monkeypatch):
+    make(folder, "staged", "final")
+    disk = Disk(monkeypatch)
+    replace_file(str(folder / "staged"), str(folder / "final"))
+    assert contents(folder) == {"final": "oldstaged"}
+    assert [name for name, _ in disk.steps] == ["replace", "fsync"]
+
+
+def test_flushing_what_is_not_there(folder):
+    with pytest.raises(FileNotFoundError):
+        flushed(str(folder / "nothing"))
+
+
+def test_publishing_where_nothing_was(folder):
+    published(folder, *OTHERS)
+    assert contents(folder) == {name: "new" + name for name in ("m.index", *OTHERS)}
+
+
+def test_publishing_takes_what_was_there_away(folder):
+    make(folder, "m.index", *OTHERS, "m", "m.meta", "n.index")
+    published(folder, SHARD)
+    new = {"m.index": "newm.index", SHARD: "new" + SHARD}
+    others = {name: "old" + name for name in ("m", "m.meta", "n.index")}
+    assert contents(folder) == {**new, **others}
+
+
+def moves(disk, folder):
+    """Return what was renamed within or into the folder, staging files as ``...``."""
+    return [
+        tuple(path.name if path.parent == folder else "..." for path in map(Path, args))
+        for name, args in disk.steps
+        if name == "replace"
+    ]
+
+
+def test_shards_of_the_same_name_wait_until_the_old_index_is_gone(folder, monkeypatch):
+    make(folder, "m.index", SHARD)
+    disk = Disk(monkeypatch)
+    published(folder, SHARD)
+    assert moves(disk, folder) == [
+        ("m.index", "..."),
+        (SHARD, "..."),
+        ("...", SHARD),
+        ("...", "m.index"),
+    ]
+    assert [name for name, _ in disk.steps][-3:] == ["fsync", "replace", "fsync"]
+
+
+def test_an_old_index_stays_until_the_new_one_where_shards_differ(folder, monkeypatch):
+    make(folder, "m.index", *OTHERS)
+    disk = Disk(monkeypatch)
+    published(folder, SHARD)
+    assert moves(disk, folder) == [("...", SHARD), ("...", "m.index")]
+    assert [name for name, _ in disk.steps][-2:] == ["unlink", "unlink"]
+
+
+@pytest.mark.parametrize("old", [[], [SHARD], OTHERS, [SHARD, *OTHERS]])
+@pytest.mark.parametrize("index", [True, False])
+def test_a_failure_puts_all_back(folder, monkeypatch, old, index):
+    make(folder, *(["m.index"] if index else []), *old)
+    before = contents(folder)
+    for fails_at in range(100):
+        with monkeypatch.context() as patch:
+            disk = Disk(patch, fails_at)
+            with suppress(OSError):
+                published(folder, SHARD)
+        if not disk.failed:
+            break
+        found = contents(folder)
+        if found != before:  # what is left to do comes after the new index
+            assert disk.failed in ("fsync", "unlink")
+            assert found["m.index"] == "newm.index"
+            assert found[SHARD] == "new" + SHARD
+            for path in folder.iterdir():
+                path.unlink()
+            make(folder, *before)  # as it was, for the next step
+    assert fails_at >= 4
+    assert contents(folder) == {"m.index": "newm.index", SHARD: "new" + SHARD}
