@@ -67,6 +67,11 @@ class CheckpointView(Protocol):
         """Where bytes can be taken over from without reading them, or None."""
         ...
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its files, which nothing may be written over; none of what is not on disk."""
+        ...
+
     def __contains__(self, key: object) -> bool:
         """Return whether there is a tensor of this key."""
         ...

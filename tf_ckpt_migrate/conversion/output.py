@@ -16,7 +16,6 @@ from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.staging import existing_files
 from tf_ckpt_migrate.bundle.writer import BundleWriter, Shard
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.packing import packed
 from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
@@ -93,7 +92,7 @@ def string_value(text: bytes) -> Value:
     return Value(TensorSpec(DType.string, ()), compute)
 
 
-def _refuse_source_as_output(prefix: str, sources: Iterable[CheckpointReader]) -> None:
+def _refuse_source_as_output(prefix: str, sources: Iterable[CheckpointView]) -> None:
     """Refuse to replace files that a source consists of, by whatever path.
 
     Raises:
@@ -123,7 +122,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
     prefix: str,
     contents: Contents,
     *,
-    sources: Iterable[CheckpointReader] = (),
+    sources: Iterable[CheckpointView] = (),
     overwrite: bool = False,
     data: DataMode = "auto",
     big_endian: bool = False,

@@ -37,6 +37,7 @@ class LiveTarget:
       prefix: What to call them.
       object_graph: The graph that ``tf.train.Checkpoint(target).save`` would write.
       bundle: None: no file has the bytes.
+      files: None, therefore.
       variables: Every variable by its key.
       given_names: Of variables that were given in a dict or list, by their keys.
 
@@ -51,6 +52,7 @@ class LiveTarget:
     """
 
     bundle = None
+    files: tuple[str, ...] = ()
 
     def __init__(self, target: object) -> None:
         """Walk the objects."""
