@@ -153,7 +153,8 @@ def _document(events: Iterable[yaml.Event]) -> Node:
 def _node(event: yaml.NodeEvent) -> Node:
     import yaml
 
-    node = Node("text", event.start_mark.line + 1)
+    mark = event.start_mark  # the stubs allow None, which no event read from text has
+    node = Node("text", mark.line + 1 if mark else 0)
     if event.anchor is not None:  # of an alias, what it refers to
         raise node.error("anchors and aliases (&, *) have no meaning in a plan")
     tag = getattr(event, "tag", None)
