@@ -21,6 +21,7 @@ from tf_ckpt_migrate.conversion.layout import (
 from tf_ckpt_migrate.conversion.output import Value, string_value
 from tf_ckpt_migrate.errors import LayoutError, capped
 from tf_ckpt_migrate.names.keys import (
+    MAX_PATH_LENGTH,
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
     ObjectKey,
@@ -96,7 +97,7 @@ def _check_well_formed(moves: Iterable[Move], *, named: bool) -> None:
             f"{', '.join(capped(map(repr, wrong), 3))} look"
             f"{'s' if len(wrong) == 1 else ''} like the key of an object, but no path "
             "of objects is written so: within a name '.' is written '..' and '/' is "
-            "written '.S', and no path has more than 200 names"
+            f"written '.S', and no path has more than {MAX_PATH_LENGTH} names"
         )
 
 

@@ -21,6 +21,7 @@ from tf_ckpt_migrate.errors import RuleError
 
 __all__ = [
     "ATTRIBUTES",
+    "MAX_PATH_LENGTH",
     "OBJECT_CONFIG_JSON",
     "OBJECT_GRAPH_KEY",
     "OPTIMIZER_SLOT",
@@ -48,7 +49,7 @@ OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 SAVE_COUNTER_KEY = f"save_counter/{ATTRIBUTES}/{VARIABLE_VALUE}"
 
 # Paths are walked recursively here and there; no program nests its objects so.
-_DEEPEST = 200
+MAX_PATH_LENGTH = 200
 
 _ESCAPED = {"..": ".", ".S": "/"}
 _ESCAPE = re.compile(r"\.(.?)", re.DOTALL)
@@ -178,7 +179,7 @@ def parse_object_key(key: str) -> ObjectKey | None:
     path, found, attribute = key.partition(f"/{ATTRIBUTES}/")
     if not found:
         return None
-    if path.count("/") > _DEEPEST:
+    if path.count("/") > MAX_PATH_LENGTH:
         return None
     variable, is_slot, owner = path.partition(f"/{OPTIMIZER_SLOT}/")
     try:

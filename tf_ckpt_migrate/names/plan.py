@@ -88,11 +88,6 @@ class MigrationPlan:
         keys = "key" if total == 1 else "keys"
         return f"{total:,} {keys}: {', '.join(counts)}, 0 unmatched, 0 collisions"
 
-    @property
-    def moves_bytes(self) -> bool:
-        """Whether any value changes, so that tensor bytes must be read."""
-        return any(not move.is_plain for move in self.moves)
-
     def __str__(self) -> str:
         from tf_ckpt_migrate.names.plan_text import plan_text
 
