@@ -98,7 +98,7 @@ class TestRefusals:
         with pytest.raises(TargetError, match=r"item 0 is .*no variable"):
             LiveTarget([sequential(tf)])
 
-    @pytest.mark.parametrize("wrong", ["model", 3, np.zeros(2)])
+    @pytest.mark.parametrize("wrong", [None, "model", 3, np.zeros(2)])
     def test_what_is_no_object_of_tensorflow(self, tf, wrong):
         with pytest.raises(TargetError, match="nothing that TensorFlow could save"):
             LiveTarget(wrong)

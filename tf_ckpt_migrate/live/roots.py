@@ -73,6 +73,8 @@ def _by_name(target: Any) -> tuple[dict[str, Any], str]:
 
 def _of_object(target: object) -> Any:
     try:
+        if target is None:  # which TensorFlow takes for an object without variables
+            raise ValueError
         return tensorflow().train.Checkpoint(target)
     except ValueError:
         raise TargetError(
