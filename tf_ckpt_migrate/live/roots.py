@@ -72,16 +72,20 @@ def _by_name(target: Any) -> tuple[dict[str, Any], str]:
 
 
 def _of_object(target: object) -> Any:
+    if target is None:  # which TensorFlow takes for an object without variables
+        raise _no_target(target)
     try:
-        if target is None:  # which TensorFlow takes for an object without variables
-            raise ValueError
         return tensorflow().train.Checkpoint(target)
     except ValueError:
-        raise TargetError(
-            f"{target!r}, a {type(target).__name__}, is nothing that TensorFlow could "
-            "save or restore; give a Keras model, layer or optimizer, a tf.Module, a "
-            "tf.train.Checkpoint, or variables in a list or in a dict by name"
-        ) from None
+        raise _no_target(target) from None
+
+
+def _no_target(target: object) -> TargetError:
+    return TargetError(
+        f"{target!r}, a {type(target).__name__}, is nothing that TensorFlow could "
+        "save or restore; give a Keras model, layer or optimizer, a tf.Module, a "
+        "tf.train.Checkpoint, or variables in a list or in a dict by name"
+    )
 
 
 def _of_list(variables: Any) -> dict[str, Any]:
