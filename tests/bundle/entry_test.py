@@ -10,7 +10,7 @@ from tf_ckpt_migrate.bundle.entry import (
     Entry,
     moved_to_shard,
     parse_entry,
-    plain_entry,
+    scan_entries,
     serialized_entry,
 )
 from tf_ckpt_migrate.bundle.messages import BundleEntryProto
@@ -20,6 +20,15 @@ from tf_ckpt_migrate.errors import CorruptCheckpointError
 FLOATS = TensorSpec(DType.float32, (2, 3))
 GOOD = Entry(FLOATS, 1, 4, 24, 0xAAD5B0C0)
 RAW = bytes.fromhex("08011208120208021202080318012004281835c0b0d5aa")
+
+
+def plain_entry(raw, shards):
+    """Return what a scan takes a usual entry for, or None."""
+    specs, ends, unusual = scan_entries({"w": raw}, shards)
+    if unusual:
+        assert (specs, ends, unusual) == ({"w": None}, {}, ["w"])
+        return None
+    return (specs["w"], *next(iter(ends.items()), (None, 0)))
 
 
 def where():
@@ -59,7 +68,8 @@ def test_entries_come_back(dtype, shape, shard, offset, crc):
     raw = serialized_entry(entry)
     assert parse_entry(raw, 100_000, where) == entry
     if b":" not in raw:
-        assert plain_entry(raw, 100_000) == (spec, shard, offset + spec.nbytes)
+        end = offset + spec.nbytes
+        assert plain_entry(raw, 100_000) == (spec, shard if end else None, end)
 
 
 def test_an_entry_of_a_partitioned_variable():
@@ -82,6 +92,7 @@ def test_an_entry_of_a_partitioned_variable():
         ({"shard_id": -1}, "shard -1 of 2"),
         ({"offset": -1}, "impossible place: 24 bytes at offset -1"),
         ({"size": -24}, "impossible place: -24 bytes"),
+        ({"dtype": 7, "size": -1}, "impossible place: -1 bytes"),
         ({"size": 23}, "float32[2, 3] takes 24 bytes, but the index says 23"),
         ({"size": 2**62}, "float32[2, 3] takes 24 bytes"),
         ({"dtype": 7, "shape": (25,)}, "string[25] cannot be stored in 24 bytes"),
@@ -115,8 +126,17 @@ def test_hostile_bytes_are_refused_or_read(raw):
     except CorruptCheckpointError:
         assert plain_entry(raw, 2) is None
         return
+    end = entry.offset + entry.size
     plain = plain_entry(raw, 2)
-    assert plain in (None, (entry.spec, entry.shard, entry.offset + entry.size))
+    assert plain in (None, (entry.spec, entry.shard if end else None, end))
+
+
+def test_a_scan_tells_what_every_shard_must_hold():
+    far = serialized_entry(Entry(FLOATS, 0, 400, 24, 0))
+    near = serialized_entry(Entry(FLOATS, 0, 4, 24, 0))
+    scan = scan_entries({"a": far, "b": near, "c": RAW, "d": RAW[:-1]}, 2)
+    assert scan.specs == {"a": FLOATS, "b": FLOATS, "c": FLOATS, "d": None}
+    assert (scan.ends, scan.unusual) == ({0: 424, 1: 28}, ["d"])
 
 
 def test_moving_an_entry_keeps_all_else():

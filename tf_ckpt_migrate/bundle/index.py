@@ -10,10 +10,10 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry, parse_entry, plain_entry
+from tf_ckpt_migrate.bundle.entry import Entry, parse_entry, scan_entries
 from tf_ckpt_migrate.bundle.foreign import what_is
 from tf_ckpt_migrate.bundle.messages import BundleHeaderProto, parsed
 from tf_ckpt_migrate.bundle.naming import index_path
@@ -126,19 +126,12 @@ class BundleIndex(Mapping[str, Entry]):
     @cached_property
     def _scanned(self) -> tuple[dict[str, TensorSpec], dict[int, int]]:
         """Return specs by key and needed lengths by shard, from one pass."""
-        specs: dict[str, TensorSpec] = {}
-        ends: dict[int, int] = {}
-        for key, raw in self.raw.items():
-            plain = plain_entry(raw, self.shards)
-            if plain is None:  # unusual, or wrong: the long way tells
-                specs[key] = self[key].spec
-                for shard, end in self._places(key):
-                    ends[shard] = max(end, ends.get(shard, 0))
-                continue
-            specs[key], shard, end = plain
-            if end > ends.get(shard, 0):
-                ends[shard] = end
-        return specs, ends
+        specs, ends, unusual = scan_entries(self.raw, self.shards)
+        for key in unusual:  # the long way tells what is wrong, if anything is
+            specs[key] = self[key].spec
+            for shard, end in self._places(key):
+                ends[shard] = max(end, ends.get(shard, 0))
+        return cast(dict[str, TensorSpec], specs), ends
 
     def _places(self, key: str) -> list[tuple[int, int]]:
         """Return shard and end of the bytes of a tensor, or of each of its slices."""
