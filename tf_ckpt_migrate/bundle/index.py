@@ -63,13 +63,18 @@ class BundleIndex(Mapping[str, Entry]):
         self.raw: dict[str, bytes] = {}
         self._slices: dict[bytes, bytes] = {}
         header: bytes | None = None
-        for key, value in _table(self.path):
-            if not key:
-                header = bytes(value)
-            elif key[0] == _SLICE_MARK:
-                self._slices[key] = bytes(value)
-            else:
-                self.raw[self._decoded(key)] = bytes(value)
+        try:
+            for key, value in _table(self.path):
+                if not key:
+                    header = bytes(value)
+                elif key[0] == _SLICE_MARK:
+                    self._slices[key] = bytes(value)
+                else:
+                    self.raw[key.decode()] = bytes(value)
+        except UnicodeDecodeError as error:
+            raise CorruptCheckpointError(
+                f"{self.path}: key {error.object!r} is not UTF-8"
+            ) from None
         if header is None:
             raise CorruptCheckpointError(
                 f"{self.path}: a table without a header: not the index of a checkpoint"
@@ -78,14 +83,6 @@ class BundleIndex(Mapping[str, Entry]):
         self.shards, self.big_endian = self._checked_header(header)
         if self._slices:
             self._check_slices()
-
-    def _decoded(self, key: bytes) -> str:
-        try:
-            return key.decode()
-        except UnicodeDecodeError:
-            raise CorruptCheckpointError(
-                f"{self.path}: key {key!r} is not UTF-8"
-            ) from None
 
     def _checked_header(self, raw: bytes) -> tuple[int, bool]:
         header = parsed(BundleHeaderProto, raw, f"{self.path}, header")

@@ -162,7 +162,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
                 name: _linked(writer, bundle, contents)
                 for name, bundle in bundles.items()
             }
-            entries = _referred(contents, numbers)
+            entries = _referred(contents, bundles, numbers)
         else:
             entries = packed(writer, _references(contents), shards)
         values = {k: item for k, item in contents.items() if isinstance(item, Value)}
@@ -202,18 +202,25 @@ def _linked(
 
 
 def _referred(
-    contents: Contents, numbers: Mapping[int, Mapping[int, int]]
+    contents: Contents,
+    bundles: Mapping[int, BundleReader],
+    numbers: Mapping[int, Mapping[int, int]],
 ) -> dict[bytes, bytes]:
     entries: dict[bytes, bytes] = {}
     unchanged = {
         name: all(old == new for old, new in moved.items())
         for name, moved in numbers.items()
     }
+    plain = {  # of these an entry passes as it is
+        name: bundle.index.raw
+        for name, bundle in bundles.items()
+        if unchanged[name] and not bundle.index.has_slices
+    }
     for key, bundle, source in _references(contents):
-        index, same = bundle.index, unchanged[id(bundle)]
-        if same and not index.has_slices:
-            entries[key.encode()] = index.raw[source]
+        raw = plain.get(id(bundle))
+        if raw is not None:
+            entries[key.encode()] = raw[source]
         else:
-            shards = None if same else numbers[id(bundle)]
-            entries.update(raw_entries(index, source, key, shards))
+            shards = None if unchanged[id(bundle)] else numbers[id(bundle)]
+            entries.update(raw_entries(bundle.index, source, key, shards))
     return entries
