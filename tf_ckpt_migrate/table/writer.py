@@ -40,13 +40,7 @@ def write_table(
         block, end = built_block(entries, end, limit=block_size)
         handle = _written(file, block, offset)
         offset += handle.size + TRAILER_SIZE
-        last = entries[end - 1][0]
-        bound = (
-            _separator(last, entries[end][0])
-            if end < len(entries)
-            else _successor(last)
-        )
-        index.append((bound, handle.serialized()))
+        index.append((_bound(entries, end), handle.serialized()))
     metaindex = _written(file, built_block([])[0], offset)
     offset += metaindex.size + TRAILER_SIZE
     contents, _ = built_block(index, restart_interval=1)
