@@ -26,9 +26,15 @@ def plain_entry(raw, shards):
     """Return what a scan takes a usual entry for, or None."""
     specs, ends, unusual = scan_entries({"w": raw}, shards)
     if unusual:
-        assert (specs, ends, unusual) == ({"w": None}, {}, ["w"])
+        assert (specs, set(ends), unusual) == ({}, {0}, ["w"])
         return None
-    return (specs["w"], *next(iter(ends.items()), (None, 0)))
+    return specs["w"], *max((end, shard) for shard, end in enumerate(ends))[::-1]
+
+
+def plain(entry, shards):
+    """Return what a scan should take an entry for."""
+    end = entry.offset + entry.size
+    return entry.spec, entry.shard if end else shards - 1, end
 
 
 def where():
@@ -58,7 +64,7 @@ def test_bytes_of_a_scalar_name_its_empty_shape_as_tensorflow_does():
 @given(
     st.sampled_from([dtype for dtype in DType if dtype.itemsize]),
     st.lists(st.integers(0, 300), max_size=4),
-    st.integers(0, 99_999),
+    st.integers(0, 999),
     st.integers(0, 2**62),
     st.integers(0, 2**32 - 1),
 )
@@ -66,10 +72,9 @@ def test_entries_come_back(dtype, shape, shard, offset, crc):
     spec = TensorSpec(dtype, tuple(shape))
     entry = Entry(spec, shard, offset, spec.nbytes, crc)
     raw = serialized_entry(entry)
-    assert parse_entry(raw, 100_000, where) == entry
+    assert parse_entry(raw, 1_000, where) == entry
     if b":" not in raw:
-        end = offset + spec.nbytes
-        assert plain_entry(raw, 100_000) == (spec, shard if end else None, end)
+        assert plain_entry(raw, 1_000) == plain(entry, 1_000)
 
 
 def test_an_entry_of_a_partitioned_variable():
@@ -126,17 +131,14 @@ def test_hostile_bytes_are_refused_or_read(raw):
     except CorruptCheckpointError:
         assert plain_entry(raw, 2) is None
         return
-    end = entry.offset + entry.size
-    plain = plain_entry(raw, 2)
-    assert plain in (None, (entry.spec, entry.shard if end else None, end))
+    assert plain_entry(raw, 2) in (None, plain(entry, 2))
 
 
 def test_a_scan_tells_what_every_shard_must_hold():
     far = serialized_entry(Entry(FLOATS, 0, 400, 24, 0))
     near = serialized_entry(Entry(FLOATS, 0, 4, 24, 0))
     scan = scan_entries({"a": far, "b": near, "c": RAW, "d": RAW[:-1]}, 2)
-    assert scan.specs == {"a": FLOATS, "b": FLOATS, "c": FLOATS, "d": None}
-    assert (scan.ends, scan.unusual) == ({0: 424, 1: 28}, ["d"])
+    assert scan == ({"a": FLOATS, "b": FLOATS, "c": FLOATS}, [424, 28], ["d"])
 
 
 def test_moving_an_entry_keeps_all_else():

@@ -25,7 +25,7 @@ __all__ = [
 _DTYPES = frozenset(DType)
 _MORE = 0x80  # a length from here on takes several bytes
 _Known = tuple[TensorSpec, int]  # spec, and the bytes that it takes
-_MARK = b":"  # the tag of the field ``slices``; what lacks this byte has none
+_MARK = 0x3A  # the tag of the field ``slices``; what lacks this byte has none
 
 
 class Entry(NamedTuple):
@@ -80,14 +80,14 @@ class Scan(NamedTuple):
     """What one pass over the entries of an index tells.
 
     Attributes:
-      specs: Dtype and shape by key; None for an entry that is not as usual.
-      ends: How many bytes each shard must have for the usual entries.
+      specs: Dtype and shape by key, of the usual entries.
+      ends: How many bytes each shard must have for them.
       unusual: The keys of the others, which ``parse_entry`` has to look at: they have
         slices, or strings, or another order of fields, or are wrong.
     """
 
-    specs: dict[str, TensorSpec | None]
-    ends: dict[int, int]
+    specs: dict[str, TensorSpec]
+    ends: list[int]
     unusual: list[str]
 
 
@@ -102,30 +102,31 @@ def scan_entries(entries: Mapping[str, bytes], shards: int) -> Scan:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
       >>> entry = Entry(TensorSpec(DType.int8, (4,)), 0, 60, 4, 0)
       >>> scan_entries({"w": serialized_entry(entry)}, 1).ends
-      {0: 64}
+      [64]
     """
-    scan = Scan({}, {}, [])
+    scan = Scan({}, [0] * shards, [])
     specs, ends, unusual = scan
     parse = BundleEntryProto.FromString
     # Few entries begin differently. What is among them is known to be well formed.
     known: dict[bytes, _Known] = {}
     for key, raw in entries.items():
-        specs[key] = None
         try:
             found = known.get(raw[: 4 + raw[3]]) or _begun(raw, known)
             proto = parse(raw)
         except (IndexError, DecodeError):
-            found = proto = None
+            unusual.append(key)
+            continue
         if found is None or _MARK in raw:
             unusual.append(key)
             continue
-        shard, offset, size = proto.shard_id, proto.offset, proto.size
-        if size != found[1] or offset < 0 or not 0 <= shard < shards:
+        spec, size = found
+        shard: int = proto.shard_id
+        offset: int = proto.offset
+        if proto.size != size or offset < 0 or not 0 <= shard < shards:
             unusual.append(key)
             continue
-        specs[key] = found[0]
-        if offset + size > ends.get(shard, 0):
-            ends[shard] = offset + size
+        specs[key] = spec
+        ends[shard] = max(ends[shard], offset + size)
     return scan
 
 

@@ -22,7 +22,7 @@ from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError, TargetError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
-from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.moves import Move, plain_moves
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unmatched, Unmet, resolve
 from tf_ckpt_migrate.names.rules import Drop
@@ -60,13 +60,8 @@ def plan_tf1_to_tf2(
         )
     specs = {key: spec for key, spec in reader.specs.items() if key != OBJECT_GRAPH_KEY}
     if not rules and not objects:
-        moves = (
-            Move((key,), target, None, spec)
-            for target, (key, spec) in zip(
-                guide_keys([*specs]), specs.items(), strict=True
-            )
-        )
-        return MigrationPlan(reader.prefix, "", specs, tuple(moves))
+        moves = plain_moves(specs, guide_keys([*specs]), specs.values())
+        return MigrationPlan(reader.prefix, "", specs, moves)
     found = resolve(
         [*rules, *objects],
         specs,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from tf_ckpt_migrate.errors import (
     ChecksumError,
@@ -27,9 +27,9 @@ from tf_ckpt_migrate.table.coding import Buffer, get_varint, put_varint
 __all__ = [
     "RESTART_INTERVAL",
     "TRAILER_SIZE",
+    "block_columns",
     "block_contents",
     "built_block",
-    "iterate_block",
     "sealed",
 ]
 
@@ -93,21 +93,23 @@ def _unsnappy(packed: bytes, where: str) -> bytes:
         raise CorruptCheckpointError(f"{where}: damaged snappy: {error}") from None
 
 
-def iterate_block(block: Buffer, where: str) -> Iterator[tuple[bytes, Buffer]]:
-    """Yield the entries of a block in order.
+def block_columns(block: Buffer, where: str) -> tuple[list[bytes], list[Buffer]]:
+    """Return the keys and the values of a block, in order.
 
     Args:
       block: What ``block_contents`` returned.
       where: What to name in an error.
 
-    Yields:
-      Key and value; the value is a part of ``block``, of its type.
+    Returns:
+      The keys, and as many values; a value is a part of ``block``, of its type.
 
     Raises:
       TruncatedFileError: If an entry reaches beyond the block.
       CorruptCheckpointError: If an entry shares more bytes than the key before has.
     """
     end = _entries_end(block, where)
+    keys: list[bytes] = []
+    values: list[Buffer] = []
     position, key = 0, b""
     while position < end:
         # One byte serves for almost every length.
@@ -123,8 +125,10 @@ def iterate_block(block: Buffer, where: str) -> Iterator[tuple[bytes, Buffer]]:
         if following > end or shared > len(key):
             raise _bad_entry(where, position, shared > len(key))
         key = key[:shared] + block[start:middle]
-        yield key, block[middle:following]
+        keys.append(key)
+        values.append(block[middle:following])
         position = following
+    return keys, values
 
 
 def _entries_end(block: Buffer, where: str) -> int:
@@ -164,8 +168,8 @@ def built_block(
 
     Example:
       >>> block, end = built_block([(b"ab", b"1"), (b"ac", b"2")])
-      >>> list(iterate_block(block, "example")), end
-      ([(b'ab', b'1'), (b'ac', b'2')], 2)
+      >>> block_columns(block, "example"), end
+      (([b'ab', b'ac'], [b'1', b'2']), 2)
     """
     # Most of the time of writing an index is spent in this loop: it calls little, and
     # makes each key an integer once. Of the difference of two, the first byte being
