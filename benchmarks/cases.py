@@ -8,37 +8,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
 
 import tensorflow as tf
 
 import tf_ckpt_migrate as tcm
 from benchmarks import fresh, guide, inputs
+from benchmarks.live import planning, restoring, restoring_many
+from benchmarks.sizes import Sizes
 from benchmarks.timing import Row, Seconds, at_least, at_most, in_turn
 
-__all__ = ["CASES", "QUICK", "Case", "Sizes"]
+__all__ = ["CASES", "Case"]
 
 GUIDE = "guide"
 
 
-class Sizes(NamedTuple):
-    """How large the inputs are."""
-
-    nbytes: int = 1_000_000_000
-    tensors: int = 200
-    many: int = 20_000
-    keys: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
-    sparse: int = 1 << 40
-    inspected: int = 600
-    repeats: int = 5
-
-    @property
-    def large(self) -> str:
-        """The large checkpoint in words."""
-        return f"{self.nbytes / 1e9:g} GB, {self.tensors} tensors"
-
-
-QUICK = Sizes(1_000_000, 20, 200, (10, 100), 1 << 30, 20, 1)
 Case = Callable[[str, Sizes], Iterator[Row]]
 
 
@@ -219,4 +202,5 @@ def copying(folder: str, sizes: Sizes) -> Iterator[Row]:
 CASES: tuple[Case, ...] = (
     *(to_tf2, to_tf1, many_tensors, growth, sparse),
     *(inspect, reading, copying),
+    *(restoring, restoring_many, planning),
 )

@@ -28,7 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import tensorflow as tf
 
 import tf_ckpt_migrate as tcm
-from benchmarks.cases import CASES, QUICK, Sizes
+from benchmarks.cases import CASES
+from benchmarks.sizes import QUICK, Sizes
 from benchmarks.timing import Row
 
 tf.get_logger().setLevel("ERROR")

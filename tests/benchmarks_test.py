@@ -35,6 +35,11 @@ def test_every_row_is_printed(tmp_path):
         "read and check all of 0.001 GB",
         'convert with data="copy"',
         "compact",
+        "restore 0.001 GB",
+        "restore 0.001 GB",
+        "its peak memory",
+        "restore 200 variables of 400 B",
+        "plan 200 names against as many",
     ]
     assert all(row["what"] in done.stdout for row in rows)
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
