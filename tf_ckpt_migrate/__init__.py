@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.live.initialize import init_from_checkpoint
     from tf_ckpt_migrate.live.report import RestoreReport
     from tf_ckpt_migrate.live.restore import restore
+    from tf_ckpt_migrate.live.saver import Saver
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
     from tf_ckpt_migrate.names.plan import MigrationPlan
     from tf_ckpt_migrate.names.rules import (
@@ -66,6 +67,7 @@ __all__ = [
     "RenameRegex",
     "RenameScope",
     "RestoreReport",
+    "Saver",
     "Split",
     "Verification",
     "__version__",
@@ -116,6 +118,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "live.initialize": ("init_from_checkpoint",),
     "live.report": ("RestoreReport",),
     "live.restore": ("restore",),
+    "live.saver": ("Saver",),
     "names.assignment_map": ("AssignmentMap",),
     "names.plan": ("MigrationPlan",),
     "names.rules": (
