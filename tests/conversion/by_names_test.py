@@ -9,8 +9,10 @@ import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import golden, write
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.conversion.by_names import named_tensors, plan_by_names
+from tf_ckpt_migrate.conversion.by_names import plan_by_names, plan_by_rules
+from tf_ckpt_migrate.conversion.tensor_names import all_names, named_tensors
 from tf_ckpt_migrate.errors import PlanError, RuleError
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.transforms import Transpose
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -141,6 +143,19 @@ class TestRefusals:
         refused(reader, {"net/w": W}, {"net/w": object()}, error=RuleError)
 
 
+class TestRulesAlone:
+    def test_lead_to_places_and_leave_the_others(self, reader):
+        places = {"a/w": W, "a/b": B, "net/b": B}
+        rules = [tcm.RenameRegex("net/([wb])", r"a/\1")]
+        plan = plan_by_rules(reader, places, rules)
+        assert moved(plan) == {"a/w": "net/w", "a/b": "net/b"}
+
+    def test_must_fit(self, reader):
+        for rule in (tcm.Rename("x", "a"), tcm.RenameScope("net", "a")):
+            with pytest.raises(PlanError):
+                plan_by_rules(reader, {"a/w": B, "a/b": B}, [rule])
+
+
 class TestObjects:
     def test_names_are_tried_before_paths_and_keys(self):
         reader = golden("tf2_21/checkpoint_names")
@@ -148,6 +163,12 @@ class TestObjects:
             assert len(names) == len(set(names.values())), number
             asked = {name: reader.specs[key] for name, key in names.items()}
             assert moved(plan_by_names(reader, asked)) == names
+
+    def test_all_names_lead_to_all_keys(self):
+        reader = golden("tf2_21/dual_keyed")
+        names = all_names(reader)
+        assert {*names.values()} == {*reader} - {OBJECT_GRAPH_KEY}
+        assert all(names[key] == key for key in {*names.values()})
 
     def test_the_guides_layout_has_names(self, reader, tmp_path):
         tcm.convert_tf1_to_tf2(reader, tmp_path / "tf2")

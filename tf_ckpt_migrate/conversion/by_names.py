@@ -1,73 +1,27 @@
-"""Plans for readers that ask a checkpoint of any kind for tensors by variable name.
-
-A name-based checkpoint has names. The tensors of an object-based one go by the names
-that its object graph holds, or by the paths of their objects, or by their keys: by that
-of the three under which all is found that is asked for.
-"""
+"""Plans for readers that ask a checkpoint of any kind for tensors by variable name."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.layout import (
-    guide_name,
-    is_object_key,
-    layout_of,
-    name_of_key,
-)
+from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.misses import Asked, check_all_met
+from tf_ckpt_migrate.conversion.tensor_names import named_tensors
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, parse_object_key
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.moves import Dropped, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import resolve
 from tf_ckpt_migrate.names.rules import Drop, Keep, Rule
 
-__all__ = ["named_tensors", "plan_by_names"]
+__all__ = ["plan_by_names", "plan_by_rules"]
 
 _REST = "nothing asks for it"
-
-
-def named_tensors(reader: CheckpointReader) -> list[dict[str, str]]:
-    """Return the keys of tensors by their names, in each way in which they have names.
-
-    Returns:
-      For a name-based checkpoint its keys. For an object-based one by variable name
-      (the object's path where that is missing or not the only one), by object path, and
-      by key; before these, for a dual-keyed one, the names among its keys.
-
-    Example:
-      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
-      >>> with example_checkpoint({"w": [1.0]}) as prefix:
-      ...     named_tensors(CheckpointReader(prefix))
-      [{'w': 'w'}]
-    """
-    keys = [key for key in reader.specs if key != OBJECT_GRAPH_KEY]
-    graph = reader.object_graph
-    if graph is None:
-        return [{key: key for key in keys}]
-    plain = {key: key for key in keys if not is_object_key(key)}
-    objects = [key for key in keys if key not in plain]
-    paths = {key: _path(key) for key in objects}
-    full_names = graph.full_names()
-    names = {key: full_names.get(key) or paths[key] for key in objects}
-    count = Counter(names.values())
-    names = {k: name if count[name] == 1 else paths[k] for k, name in names.items()}
-    ways = [names, paths, {key: key for key in objects}]
-    found = [{name: key for key, name in way.items()} for way in ways]
-    return [plain, *found] if plain else found
-
-
-def _path(key: str) -> str:
-    parsed = parse_object_key(key)
-    return (guide_name(parsed) if parsed else None) or name_of_key(key)
 
 
 @without_collections
@@ -108,14 +62,60 @@ def plan_by_names(
       'old/w' -> 'new/w' float64[1]
     """
     rules = tuple(AssignmentMap(assignment_map))
+    strict = unmatched == "error"
+    return _first_plan(
+        reader, lambda keys: _moves(reader, keys, asked, rules, strict=strict)
+    )
+
+
+def plan_by_rules(
+    reader: CheckpointReader, places: Mapping[str, TensorSpec], rules: Iterable[Rule]
+) -> MigrationPlan:
+    """Decide which places rules bring tensors to; they lead to nothing else.
+
+    Args:
+      reader: A checkpoint of any kind.
+      places: Names, each with its dtype and shape.
+      rules: From names in the checkpoint to these; what they do not name is left.
+
+    Raises:
+      PlanError: If a rule fits no tensor, or leads to no place, or to one of another
+        dtype or shape.
+      RuleError: If a rule names variables by object.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"old/w": [1.0], "b": [2.0]}) as prefix:
+      ...     reader = CheckpointReader(prefix)
+      ...     places = {"new/w": reader.specs["old/w"], "new/x": reader.specs["b"]}
+      ...     plan = plan_by_rules(reader, places, AssignmentMap({"old/": "new/"}))
+      >>> print(*plan.moves)
+      'old/w' -> 'new/w' float64[1]
+    """
+    given = [*rules, Drop("/", reason=_REST)]
+
+    def moves(keys: Mapping[str, str]) -> Sequence[Move]:
+        specs = {name: reader.specs[key] for name, key in keys.items()}
+        return resolve(given, specs, places, unmet="keep").moves
+
+    return _first_plan(reader, moves)
+
+
+def _first_plan(
+    reader: CheckpointReader,
+    moves_of: Callable[[Mapping[str, str]], Sequence[Move]],
+) -> MigrationPlan:
+    """Return the plan of the first way to name tensors in which there is one.
+
+    Raises:
+      PlanError: If there is none: of the way that comes nearest.
+    """
     errors: list[PlanError] = []
     for keys in named_tensors(reader):
         try:
-            moves = _moves(reader, keys, asked, rules, strict=unmatched == "error")
+            return _plan(reader, keys, moves_of(keys))
         except PlanError as error:
             errors.append(error)
-        else:
-            return _plan(reader, keys, moves)
     raise min(errors, key=lambda error: len(error.problems))
 
 
