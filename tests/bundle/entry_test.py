@@ -10,7 +10,7 @@ from tf_ckpt_migrate.bundle.entry import (
     Entry,
     moved_to_shard,
     parse_entry,
-    plain_entry,
+    scan_entries,
     serialized_entry,
 )
 from tf_ckpt_migrate.bundle.messages import BundleEntryProto
@@ -20,6 +20,21 @@ from tf_ckpt_migrate.errors import CorruptCheckpointError
 FLOATS = TensorSpec(DType.float32, (2, 3))
 GOOD = Entry(FLOATS, 1, 4, 24, 0xAAD5B0C0)
 RAW = bytes.fromhex("08011208120208021202080318012004281835c0b0d5aa")
+
+
+def plain_entry(raw, shards):
+    """Return what a scan takes a usual entry for, or None."""
+    specs, ends, unusual = scan_entries({"w": raw}, shards)
+    if unusual:
+        assert (specs, set(ends), unusual) == ({}, {0}, ["w"])
+        return None
+    return specs["w"], *max((end, shard) for shard, end in enumerate(ends))[::-1]
+
+
+def plain(entry, shards):
+    """Return what a scan should take an entry for."""
+    end = entry.offset + entry.size
+    return entry.spec, entry.shard if end else shards - 1, end
 
 
 def where():
@@ -49,7 +64,7 @@ def test_bytes_of_a_scalar_name_its_empty_shape_as_tensorflow_does():
 @given(
     st.sampled_from([dtype for dtype in DType if dtype.itemsize]),
     st.lists(st.integers(0, 300), max_size=4),
-    st.integers(0, 99_999),
+    st.integers(0, 999),
     st.integers(0, 2**62),
     st.integers(0, 2**32 - 1),
 )
@@ -57,9 +72,9 @@ def test_entries_come_back(dtype, shape, shard, offset, crc):
     spec = TensorSpec(dtype, tuple(shape))
     entry = Entry(spec, shard, offset, spec.nbytes, crc)
     raw = serialized_entry(entry)
-    assert parse_entry(raw, 100_000, where) == entry
+    assert parse_entry(raw, 1_000, where) == entry
     if b":" not in raw:
-        assert plain_entry(raw, 100_000) == (spec, shard, offset + spec.nbytes)
+        assert plain_entry(raw, 1_000) == plain(entry, 1_000)
 
 
 def test_an_entry_of_a_partitioned_variable():
@@ -82,6 +97,7 @@ def test_an_entry_of_a_partitioned_variable():
         ({"shard_id": -1}, "shard -1 of 2"),
         ({"offset": -1}, "impossible place: 24 bytes at offset -1"),
         ({"size": -24}, "impossible place: -24 bytes"),
+        ({"dtype": 7, "size": -1}, "impossible place: -1 bytes"),
         ({"size": 23}, "float32[2, 3] takes 24 bytes, but the index says 23"),
         ({"size": 2**62}, "float32[2, 3] takes 24 bytes"),
         ({"dtype": 7, "shape": (25,)}, "string[25] cannot be stored in 24 bytes"),
@@ -115,8 +131,14 @@ def test_hostile_bytes_are_refused_or_read(raw):
     except CorruptCheckpointError:
         assert plain_entry(raw, 2) is None
         return
-    plain = plain_entry(raw, 2)
-    assert plain in (None, (entry.spec, entry.shard, entry.offset + entry.size))
+    assert plain_entry(raw, 2) in (None, plain(entry, 2))
+
+
+def test_a_scan_tells_what_every_shard_must_hold():
+    far = serialized_entry(Entry(FLOATS, 0, 400, 24, 0))
+    near = serialized_entry(Entry(FLOATS, 0, 4, 24, 0))
+    scan = scan_entries({"a": far, "b": near, "c": RAW, "d": RAW[:-1]}, 2)
+    assert scan == ({"a": FLOATS, "b": FLOATS, "c": FLOATS}, [424, 28], ["d"])
 
 
 def test_moving_an_entry_keeps_all_else():

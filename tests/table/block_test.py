@@ -13,11 +13,10 @@ from tf_ckpt_migrate.errors import (
 from tf_ckpt_migrate.table import crc32c
 from tf_ckpt_migrate.table.block import (
     TRAILER_SIZE,
-    BlockBuilder,
+    block_columns,
     block_contents,
-    iterate_block,
+    built_block,
     sealed,
-    shared_prefix,
 )
 from tf_ckpt_migrate.table.coding import put_varint
 
@@ -25,10 +24,13 @@ ENTRIES = st.dictionaries(st.binary(max_size=300), st.binary(max_size=300))
 
 
 def built(entries, restart_interval=16):
-    builder = BlockBuilder(restart_interval)
-    for key, value in entries:
-        builder.add(key, value)
-    return builder.finish()
+    block, end = built_block(entries, restart_interval=restart_interval)
+    assert end == len(entries)
+    return block
+
+
+def entries_of(block, where):
+    return list(zip(*block_columns(block, where), strict=True))
 
 
 def stored(contents: bytes, kind: int) -> bytes:
@@ -48,8 +50,7 @@ def test_bytes_of_a_block():
 
 
 def test_an_empty_block_has_one_restart():
-    assert BlockBuilder().finish() == uint32(0, 1)
-    assert not BlockBuilder()
+    assert built_block([]) == (uint32(0, 1), 0)
 
 
 def test_a_restart_begins_with_a_whole_key():
@@ -63,29 +64,35 @@ def test_a_restart_begins_with_a_whole_key():
 def test_entries_come_back(interval, entries):
     entries = sorted(entries.items())
     block = built(entries, interval)
-    assert list(iterate_block(block, "t")) == entries
+    assert (entries_of(block, "t")) == entries
     view = memoryview(block)
-    assert [(k, bytes(v)) for k, v in iterate_block(view, "t")] == entries
+    assert [(k, bytes(v)) for k, v in entries_of(view, "t")] == entries
 
 
-@given(entries=ENTRIES)
-def test_size_is_known_before_the_end(entries):
-    builder = BlockBuilder()
-    size = len(BlockBuilder().finish())
-    for key, value in sorted(entries.items()):
-        size = builder.add(key, value)
-    assert bool(builder) == bool(entries)
-    assert size == len(builder.finish())
+@given(ENTRIES, st.integers(1, 2_000))
+def test_blocks_go_on_where_the_one_before_was_full(entries, limit):
+    entries, found, end = sorted(entries.items()), [], 0
+    while end < len(entries):
+        start = end
+        block, end = built_block(entries, start, limit=limit)
+        found += entries_of(block, "t")
+        one_less = built_block(entries[: end - 1], start)[0]
+        assert len(one_less) < limit or end == start + 1
+        huge = end < len(entries) and sum(map(len, entries[end])) >= 2 * limit
+        assert len(block) >= limit or huge or end == len(entries)
+    assert found == entries
 
 
 @given(st.binary(), st.binary(), st.binary())
-def test_shared_prefix(prefix, a, b):
+def test_a_key_shares_what_it_has_in_common_with_the_one_before(prefix, a, b):
     expected = len(prefix)
     for x, y in zip(a, b, strict=False):
         if x != y:
             break
         expected += 1
-    assert shared_prefix(prefix + a, prefix + b) == expected
+    first, second = sorted([prefix + a, prefix + b])
+    block = built([(first, b"")])[:-8] + put_varint(expected)
+    assert built([(first, b""), (second, b"")]).startswith(block)
 
 
 @pytest.mark.parametrize(
@@ -103,13 +110,13 @@ def test_shared_prefix(prefix, a, b):
 )
 def test_a_block_that_contradicts_itself(block, error, message):
     with pytest.raises(error, match=message):
-        list(iterate_block(block, "f"))
+        (entries_of(block, "f"))
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_give_entries_or_an_error_of_ours(block):
     try:
-        entries = list(iterate_block(block, "t"))
+        entries = entries_of(block, "t")
     except CorruptCheckpointError:
         return
     assert sum(len(value) for _, value in entries) <= len(block)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 from tf_ckpt_migrate.table import crc32c
-from tf_ckpt_migrate.table.block import BlockBuilder, sealed
+from tf_ckpt_migrate.table.block import built_block, sealed
 from tf_ckpt_migrate.table.footer import FOOTER_SIZE, BlockHandle, write_footer
 from tf_ckpt_migrate.table.reader import TableReader
 from tf_ckpt_migrate.table.writer import write_table
@@ -25,10 +25,7 @@ def table(entries, block_size=64):
 
 
 def block(*entries):
-    builder = BlockBuilder()
-    for key, value in entries:
-        builder.add(key, value)
-    return builder.finish()
+    return built_block(entries)[0]
 
 
 def snappy(contents):

@@ -4,7 +4,7 @@ import struct
 import pytest
 
 from tf_ckpt_migrate.table import crc32c
-from tf_ckpt_migrate.table.block import block_contents, iterate_block
+from tf_ckpt_migrate.table.block import block_columns, block_contents
 from tf_ckpt_migrate.table.footer import BlockHandle, read_footer
 from tf_ckpt_migrate.table.writer import BLOCK_SIZE, write_table
 
@@ -20,7 +20,7 @@ def index_of(data):
     index = block_contents(read_footer(data, "t").stored_in(data, "t"), "t")
     return {
         key: BlockHandle.parse(handle, 0, "t")[0]
-        for key, handle in iterate_block(index, "t")
+        for key, handle in zip(*block_columns(index, "t"), strict=True)
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,11 +13,19 @@ from tf_ckpt_migrate.bundle.messages import BundleEntryProto, parsed
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 
-__all__ = ["Entry", "moved_to_shard", "parse_entry", "plain_entry", "serialized_entry"]
+__all__ = [
+    "Entry",
+    "Scan",
+    "moved_to_shard",
+    "parse_entry",
+    "scan_entries",
+    "serialized_entry",
+]
 
 _DTYPES = frozenset(DType)
 _MORE = 0x80  # a length from here on takes several bytes
-_MARK = b":"  # the tag of the field ``slices``; what lacks this byte has none
+_Known = tuple[TensorSpec, int]  # spec, and the bytes that it takes
+_MARK = 0x3A  # the tag of the field ``slices``; what lacks this byte has none
 
 
 class Entry(NamedTuple):
@@ -68,28 +76,68 @@ def parse_entry(raw: bytes, shards: int, where: Callable[[], str]) -> Entry:
     return entry
 
 
-def plain_entry(raw: bytes, shards: int) -> tuple[TensorSpec, int, int] | None:
-    """Return spec, shard and end of the bytes of a usual entry, in a third of the time.
+class Scan(NamedTuple):
+    """What one pass over the entries of an index tells.
+
+    Attributes:
+      specs: Dtype and shape by key, of the usual entries.
+      ends: How many bytes each shard must have for them.
+      unusual: The keys of the others, which ``parse_entry`` has to look at: they have
+        slices, or strings, or another order of fields, or are wrong.
+    """
+
+    specs: dict[str, TensorSpec]
+    ends: list[int]
+    unusual: list[str]
+
+
+def scan_entries(entries: Mapping[str, bytes], shards: int) -> Scan:
+    """Look at every entry of an index, in a third of the time of ``parse_entry``.
 
     Args:
-      raw: The serialized ``BundleEntryProto``.
+      entries: Serialized ``BundleEntryProto`` messages by key.
       shards: Number of shards of the checkpoint.
 
-    Returns:
-      None for an entry that ``parse_entry`` has to look at: one that has slices, or
-      strings, or is written in another order of fields, or is wrong.
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> entry = Entry(TensorSpec(DType.int8, (4,)), 0, 60, 4, 0)
+      >>> scan_entries({"w": serialized_entry(entry)}, 1).ends
+      [64]
     """
-    if _MARK in raw or not (beginning := _beginning(raw)):
+    scan = Scan({}, [0] * shards, [])
+    specs, ends, unusual = scan
+    parse = BundleEntryProto.FromString
+    # Few entries begin differently. What is among them is known to be well formed.
+    known: dict[bytes, _Known] = {}
+    for key, raw in entries.items():
+        try:
+            found = known.get(raw[: 4 + raw[3]]) or _begun(raw, known)
+            proto = parse(raw)
+        except (IndexError, DecodeError):
+            unusual.append(key)
+            continue
+        if found is None or _MARK in raw:
+            unusual.append(key)
+            continue
+        spec, size = found
+        shard: int = proto.shard_id
+        offset: int = proto.offset
+        if proto.size != size or offset < 0 or not 0 <= shard < shards:
+            unusual.append(key)
+            continue
+        specs[key] = spec
+        ends[shard] = max(ends[shard], offset + size)
+    return scan
+
+
+def _begun(raw: bytes, known: dict[bytes, _Known]) -> _Known | None:
+    """Return spec and size that the beginning of an entry tells; None if unusual."""
+    beginning = _beginning(raw)
+    spec, size = _checked_spec(beginning) if beginning else (None, None)
+    if spec is None or size is None:
         return None
-    try:
-        proto = BundleEntryProto.FromString(raw)
-    except DecodeError:
-        return None
-    spec, stored_size = _checked_spec(beginning)
-    shard, offset, size = proto.shard_id, proto.offset, proto.size
-    if spec is None or size != stored_size or offset < 0 or not 0 <= shard < shards:
-        return None
-    return spec, shard, offset + size
+    known[beginning] = spec, size
+    return spec, size
 
 
 def _beginning(raw: bytes) -> bytes:
@@ -102,18 +150,21 @@ def _beginning(raw: bytes) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _checked_spec(raw: bytes) -> tuple[TensorSpec | None, int]:
+def _checked_spec(raw: bytes) -> tuple[TensorSpec | None, int | None]:
     """Return what ``_spec_of`` does, for the beginning of an entry that parses."""
     return _spec_of(BundleEntryProto.FromString(raw))
 
 
-def _spec_of(proto: Any) -> tuple[TensorSpec | None, int]:
-    """Return the spec of an entry and the bytes it takes (-1: not fixed), or None."""
+def _spec_of(proto: Any) -> tuple[TensorSpec | None, int | None]:
+    """Return the spec of an entry, and the bytes it takes; None for what is not told.
+
+    An impossible spec is no spec; how many bytes strings take is not fixed.
+    """
     shape = tuple(dim.size for dim in proto.shape.dim)
     if proto.dtype not in _DTYPES or not is_possible(shape):
-        return None, -1
+        return None, None
     spec = TensorSpec(DType(proto.dtype), shape)
-    return spec, spec.nbytes if spec.dtype.itemsize else -1
+    return spec, spec.nbytes if spec.dtype.itemsize else None
 
 
 def _impossible_spec(proto: Any, where: str) -> Exception:

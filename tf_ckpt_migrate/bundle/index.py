@@ -7,13 +7,14 @@ unknown fields included, and a listing of 20,000 names parses none.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry, parse_entry, plain_entry
+from tf_ckpt_migrate.bundle.entry import Entry, parse_entry, scan_entries
 from tf_ckpt_migrate.bundle.foreign import what_is
 from tf_ckpt_migrate.bundle.messages import BundleHeaderProto, parsed
 from tf_ckpt_migrate.bundle.naming import index_path
@@ -60,16 +61,14 @@ class BundleIndex(Mapping[str, Entry]):
         """Read the file."""
         self.prefix = prefix
         self.path = index_path(prefix)
-        self.raw: dict[str, bytes] = {}
-        self._slices: dict[bytes, bytes] = {}
-        header: bytes | None = None
-        for key, value in _table(self.path):
-            if not key:
-                header = bytes(value)
-            elif key[0] == _SLICE_MARK:
-                self._slices[key] = bytes(value)
-            else:
-                self.raw[self._decoded(key)] = bytes(value)
+        keys, values = _table(self.path).columns()
+        # Sorted as they are: the header's empty key, slices' keys, names.
+        start = bisect_left(keys, bytes([_SLICE_MARK]))
+        names = bisect_left(keys, bytes([_SLICE_MARK + 1]))
+        values = cast(list[bytes], values)  # parts of the file, which came as bytes
+        header = values[0] if start else None
+        self._slices = dict(zip(keys[start:names], values[start:names], strict=True))
+        self.raw = dict(zip(self._decoded(keys[names:]), values[names:], strict=True))
         if header is None:
             raise CorruptCheckpointError(
                 f"{self.path}: a table without a header: not the index of a checkpoint"
@@ -79,12 +78,12 @@ class BundleIndex(Mapping[str, Entry]):
         if self._slices:
             self._check_slices()
 
-    def _decoded(self, key: bytes) -> str:
+    def _decoded(self, keys: Sequence[bytes]) -> list[str]:
         try:
-            return key.decode()
-        except UnicodeDecodeError:
+            return [key.decode() for key in keys]
+        except UnicodeDecodeError as error:
             raise CorruptCheckpointError(
-                f"{self.path}: key {key!r} is not UTF-8"
+                f"{self.path}: key {error.object!r} is not UTF-8"
             ) from None
 
     def _checked_header(self, raw: bytes) -> tuple[int, bool]:
@@ -121,24 +120,20 @@ class BundleIndex(Mapping[str, Entry]):
         Raises:
           CorruptCheckpointError: If an entry is impossible.
         """
-        return self._scanned[1].get(number, 0)
+        ends = self._scanned[1]
+        return ends[number] if number < len(ends) else 0
 
     @cached_property
-    def _scanned(self) -> tuple[dict[str, TensorSpec], dict[int, int]]:
+    def _scanned(self) -> tuple[Mapping[str, TensorSpec], Sequence[int]]:
         """Return specs by key and needed lengths by shard, from one pass."""
-        specs: dict[str, TensorSpec] = {}
-        ends: dict[int, int] = {}
-        for key, raw in self.raw.items():
-            plain = plain_entry(raw, self.shards)
-            if plain is None:  # unusual, or wrong: the long way tells
-                specs[key] = self[key].spec
-                for shard, end in self._places(key):
-                    ends[shard] = max(end, ends.get(shard, 0))
-                continue
-            specs[key], shard, end = plain
-            if end > ends.get(shard, 0):
-                ends[shard] = end
-        return specs, ends
+        specs, ends, unusual = scan_entries(self.raw, self.shards)
+        if not unusual:
+            return specs, ends
+        for key in unusual:  # the long way tells what is wrong, if anything is
+            specs[key] = self[key].spec
+            for shard, end in self._places(key):
+                ends[shard] = max(end, ends[shard])
+        return {key: specs[key] for key in self.raw}, ends
 
     def _places(self, key: str) -> list[tuple[int, int]]:
         """Return shard and end of the bytes of a tensor, or of each of its slices."""

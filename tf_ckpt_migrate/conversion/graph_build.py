@@ -21,8 +21,6 @@ __all__ = ["built_graph", "guide_graph"]
 # Tags of length-delimited fields 1, 2, 3 and of numbers in fields 1 and 3.
 _FIELD_1, _FIELD_2, _FIELD_3 = b"\x0a", b"\x12", b"\x1a"
 _NUMBER_1, _NUMBER_3 = b"\x08", b"\x18"
-_KNOWN_LENGTHS = 1024
-_LENGTHS = [put_varint(length) for length in range(_KNOWN_LENGTHS)]
 
 
 def built_graph(keys: Iterable[tuple[str, ObjectKey, str]]) -> bytes:
@@ -71,20 +69,39 @@ def guide_graph(keys: Iterable[tuple[str, str]]) -> bytes:
     """
     children: list[bytes] = []
     nodes: list[bytes] = []
-    value_name = _named(VARIABLE_VALUE)
-    # As _child and _attribute do, with the name encoded once and few calls.
-    for number, (key, name) in enumerate(keys, 2):
-        encoded, whole = name.encode(), key.encode()
-        label = b"\x12" + _length(len(encoded)) + encoded
-        children.append(_delimited(_FIELD_1, b"\x08" + put_varint(number) + label))
-        tensor = value_name + label + b"\x1a" + _length(len(whole)) + whole
-        attribute = b"\x12" + _length(len(tensor)) + tensor
-        nodes.append(b"\x0a" + _length(len(attribute)) + attribute)
+    number = 1
+    heads: dict[tuple[int, int, int], tuple[bytes, bytes, bytes, bytes]] = {}
+    for key, name in keys:
+        number += 1
+        encoded, whole, node = name.encode(), key.encode(), put_varint(number)
+        lengths = (len(encoded), len(whole), len(node))
+        known = heads.get(lengths)
+        if known is None:
+            known = heads[lengths] = _guide_heads(*lengths)
+        child, label, value, end = known
+        children += child, node, label, encoded
+        nodes += value, encoded, end, whole
     counter = "save_counter"
-    root = _child(1, GUIDE_ROOT) + _child(len(nodes) + 2, counter)
-    heads = [_delimited(_FIELD_1, node) for node in (root, b"".join(children))]
-    value = _attribute(VARIABLE_VALUE, counter, SAVE_COUNTER_KEY)
-    return b"".join([*heads, *nodes, _delimited(_FIELD_1, value)])
+    root = _child(1, GUIDE_ROOT) + _child(number + 1, counter)
+    first = [_delimited(_FIELD_1, node) for node in (root, b"".join(children))]
+    last = _attribute(VARIABLE_VALUE, counter, SAVE_COUNTER_KEY)
+    return b"".join([*first, *nodes, _delimited(_FIELD_1, last)])
+
+
+def _guide_heads(name: int, key: int, node: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return what comes before each part of a variable, given the parts' lengths.
+
+    The first two go before the number and the name in the edge (as of `_child`), the
+    others before the name and the key in the node (as of `_attribute`).
+    """
+    label = _FIELD_2 + put_varint(name)
+    child = _FIELD_1 + put_varint(1 + node + len(label) + name) + _NUMBER_1
+    end = _FIELD_3 + put_varint(key)
+    tensor = _named(VARIABLE_VALUE) + label
+    length = len(tensor) + name + len(end) + key
+    attribute = _FIELD_2 + put_varint(length)
+    value = _FIELD_1 + put_varint(len(attribute) + length) + attribute + tensor
+    return child, label, value, end
 
 
 class _Tree:
@@ -133,14 +150,8 @@ def _child(number: int, name: str) -> bytes:
 def _attribute(name: str, full_name: str, key: str) -> bytes:
     """Return a ``SerializedTensor`` as a field of its node."""
     full, whole = full_name.encode(), key.encode()
-    tensor = b"%b\x12%b%b\x1a%b%b" % (
-        _named(name),
-        _length(len(full)),
-        full,
-        _length(len(whole)),
-        whole,
-    )
-    return b"\x12" + _length(len(tensor)) + tensor
+    tensor = _named(name) + _delimited(_FIELD_2, full) + _delimited(_FIELD_3, whole)
+    return _delimited(_FIELD_2, tensor)
 
 
 @lru_cache(maxsize=64)  # nearly always VARIABLE_VALUE
@@ -149,8 +160,4 @@ def _named(name: str) -> bytes:
 
 
 def _delimited(tag: bytes, contents: bytes) -> bytes:
-    return tag + _length(len(contents)) + contents
-
-
-def _length(length: int) -> bytes:
-    return _LENGTHS[length] if length < _KNOWN_LENGTHS else put_varint(length)
+    return tag + put_varint(len(contents)) + contents

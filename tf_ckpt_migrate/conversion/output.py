@@ -7,10 +7,12 @@ shard is then linked; no tensor byte is read. New values go to one more shard.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.reader import BundleReader
@@ -148,24 +150,19 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
       MissingShardError: If a shard that is referred to is not there.
       OSError: If a write fails; the output is then as it was.
     """
-    bundles = {
-        id(item.bundle): item.bundle
-        for item in contents.values()
-        if isinstance(item, Reference)
+    references = {
+        k: item for k, item in contents.items() if isinstance(item, Reference)
     }
+    values = {k: item for k, item in contents.items() if isinstance(item, Value)}
     _refuse_source_as_output(prefix, sources)
     with BundleWriter(
         prefix, overwrite=overwrite, data=data, big_endian=big_endian
     ) as writer:
         if shards is None:
-            numbers = {
-                name: _linked(writer, bundle, contents)
-                for name, bundle in bundles.items()
-            }
-            entries = _referred(contents, numbers)
+            entries = _linked(writer, references)
         else:
-            entries = packed(writer, _references(contents), shards)
-        values = {k: item for k, item in contents.items() if isinstance(item, Value)}
+            taken = ((key, r.bundle, r.key) for key, r in references.items())
+            entries = packed(writer, taken, shards)
         if values:
             number = writer.new_shard() if shards is None else shards - 1
             for key, item in values.items():
@@ -173,47 +170,43 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
         return writer.commit(entries)
 
 
-def _references(contents: Contents) -> Iterator[tuple[str, BundleReader, str]]:
-    for key, item in contents.items():
-        if isinstance(item, Reference):
-            yield key, item.bundle, item.key
-
-
 def _linked(
-    writer: BundleWriter, bundle: BundleReader, contents: Contents
-) -> dict[int, int]:
-    """Link the shards of a bundle that are referred to; return old to new numbers."""
-    index = bundle.index
-    if index.shards == 1:
-        used = {0}
-    else:
-        used = {
-            shard
-            for item in contents.values()
-            if isinstance(item, Reference) and item.bundle is bundle
-            for _, entry, _ in stored_entries(index, item.key, item.key)
-            for shard in [entry.shard]
-            if not entry.slices
-        }
-    return {
-        old: writer.link(bundle.shards.complete(old, index.end_of_shard(old)))
-        for old in sorted(used)
-    }
-
-
-def _referred(
-    contents: Contents, numbers: Mapping[int, Mapping[int, int]]
+    writer: BundleWriter, references: Mapping[str, Reference]
 ) -> dict[bytes, bytes]:
+    """Link the shards that are referred to; return the entries."""
+    bundles = {id(bundle): bundle for bundle, _ in references.values()}
+    sources: dict[int, dict[str, str]] = {name: {} for name in bundles}
+    for key, (bundle, source) in references.items():
+        sources[id(bundle)][key] = source
     entries: dict[bytes, bytes] = {}
-    unchanged = {
-        name: all(old == new for old, new in moved.items())
-        for name, moved in numbers.items()
-    }
-    for key, bundle, source in _references(contents):
-        index, same = bundle.index, unchanged[id(bundle)]
-        if same and not index.has_slices:
-            entries[key.encode()] = index.raw[source]
-        else:
-            shards = None if same else numbers[id(bundle)]
-            entries.update(raw_entries(index, source, key, shards))
+    for name, bundle in bundles.items():
+        numbers = {
+            old: writer.link(
+                bundle.shards.complete(old, bundle.index.end_of_shard(old))
+            )
+            for old in _used(bundle.index, sources[name].values())
+        }
+        entries.update(_renamed(bundle.index, sources[name], numbers))
     return entries
+
+
+def _used(index: BundleIndex, keys: Iterable[str]) -> list[int]:
+    """Return the numbers of the shards that hold tensors."""
+    if index.shards == 1:
+        return [0]
+    stored = chain.from_iterable(stored_entries(index, key, key) for key in keys)
+    return sorted({entry.shard for _, entry, _ in stored if not entry.slices})
+
+
+def _renamed(
+    index: BundleIndex, sources: Mapping[str, str], numbers: Mapping[int, int]
+) -> dict[bytes, bytes]:
+    """Return entries under new keys, given old to new numbers of shards."""
+    same = all(old == new for old, new in numbers.items())
+    if same and not index.has_slices:
+        return {key.encode(): index.raw[source] for key, source in sources.items()}
+    found = (
+        raw_entries(index, source, key, None if same else numbers)
+        for key, source in sources.items()
+    )
+    return dict(chain.from_iterable(found))

@@ -14,7 +14,7 @@ from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.conversion.layout import (
     CheckpointView,
-    guide_key,
+    guide_keys,
     guide_name,
     is_object_key,
 )
@@ -63,8 +63,10 @@ def graph_contents(
     if like is not None and like.object_graph is not None:
         _check_well_formed(plan.moves, named=graph is None)
         return {OBJECT_GRAPH_KEY: _graph_like(plan, reader, like, like.object_graph)}
-    if graph is None and all(m.target == guide_key(m.sources[0]) for m in plan.moves):
-        made = guide_graph((move.target, move.sources[0]) for move in plan.moves)
+    targets = [move.target for move in plan.moves]
+    names = [move.sources[0] for move in plan.moves]
+    if graph is None and targets == guide_keys(names):
+        made = guide_graph(zip(targets, names, strict=True))
         counter = {SAVE_COUNTER_KEY: _zero_counter()}
         return {**counter, OBJECT_GRAPH_KEY: string_value(made)}
     _check_well_formed(plan.moves, named=graph is None)

@@ -13,6 +13,7 @@ from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.layout import (
     CheckpointView,
     guide_key,
+    guide_keys,
     is_object_key,
 )
 from tf_ckpt_migrate.conversion.live_objects import seen_as_checkpoint
@@ -21,7 +22,7 @@ from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError, TargetError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
-from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.moves import Move, plain_moves
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unmatched, Unmet, resolve
 from tf_ckpt_migrate.names.rules import Drop
@@ -51,7 +52,7 @@ def plan_tf1_to_tf2(
     objects = [
         Drop(source=key, reason="the object-based key of a named tensor")
         for key in reader
-        if is_object_key(key) and reader.object_graph is not None
+        if reader.object_graph is not None and is_object_key(key)
     ]
     if like is not None:
         return plan_migration(
@@ -59,10 +60,8 @@ def plan_tf1_to_tf2(
         )
     specs = {key: spec for key, spec in reader.specs.items() if key != OBJECT_GRAPH_KEY}
     if not rules and not objects:
-        moves = (
-            Move((key,), guide_key(key), None, spec) for key, spec in specs.items()
-        )
-        return MigrationPlan(reader.prefix, "", specs, tuple(moves))
+        moves = plain_moves(specs, guide_keys([*specs]), specs.values())
+        return MigrationPlan(reader.prefix, "", specs, moves)
     found = resolve(
         [*rules, *objects],
         specs,
@@ -75,7 +74,7 @@ def plan_tf1_to_tf2(
 
 
 def _check_name_based(reader: CheckpointReader) -> None:
-    if all(map(is_object_key, _variables(reader))) and reader.object_graph is not None:
+    if reader.object_graph is not None and all(map(is_object_key, _variables(reader))):
         raise LayoutError(
             f"{reader.prefix!r} is object-based already (TF2). To rename its keys use "
             "convert(plan_migration(source, target, assignment_map), output_prefix); "

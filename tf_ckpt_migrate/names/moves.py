@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.transforms import Transform
 
-__all__ = ["Dropped", "KeptTarget", "Move"]
+__all__ = ["Dropped", "KeptTarget", "Move", "plain_moves"]
 
 
 class Move(NamedTuple):
@@ -44,6 +47,22 @@ class Move(NamedTuple):
         how = "" if self.transform is None else f" by {self.transform!r}"
         sources = " + ".join(map(repr, self.sources))
         return f"{sources} -> {self.target!r} {self.spec}{how}"
+
+
+def plain_moves(
+    sources: Iterable[str], targets: Sequence[str], specs: Iterable[TensorSpec]
+) -> tuple[Move, ...]:
+    """Return the moves of many tensors to new names, made at once.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> print(*plain_moves(["a"], ["b"], [TensorSpec(DType.int32, ())]))
+      'a' -> 'b' int32[]
+    """
+    new = partial(tuple[Any, ...].__new__, Move)  # what Move() calls in the end
+    one_each = zip(sources, strict=True)
+    rows = zip(one_each, targets, repeat(None, len(targets)), specs, strict=True)
+    return tuple(map(new, rows))
 
 
 class Dropped(NamedTuple):

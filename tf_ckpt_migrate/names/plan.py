@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -185,7 +187,7 @@ class MigrationPlan:
 
 
 def _sources_unaccounted(plan: MigrationPlan) -> list[str]:
-    moved = {key for move in plan.moves for key in move.sources}
+    moved = set(chain.from_iterable(map(itemgetter(0), plan.moves)))
     known = plan.source_specs
     if not plan.dropped and moved == {*known}:
         return []
@@ -208,7 +210,7 @@ def _sources_unaccounted(plan: MigrationPlan) -> list[str]:
 
 
 def _targets_twice(plan: MigrationPlan) -> list[str]:
-    targets = {move.target for move in plan.moves}
+    targets = set(map(itemgetter(1), plan.moves))
     if not plan.kept_targets and len(targets) == len(plan.moves):
         return []
     written = Counter(move.target for move in plan.moves)

@@ -13,7 +13,8 @@ At a restart offset ``shared`` is 0. All integers are little-endian.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Sequence
 
 from tf_ckpt_migrate.errors import (
     ChecksumError,
@@ -26,15 +27,15 @@ from tf_ckpt_migrate.table.coding import Buffer, get_varint, put_varint
 __all__ = [
     "RESTART_INTERVAL",
     "TRAILER_SIZE",
-    "BlockBuilder",
+    "block_columns",
     "block_contents",
-    "iterate_block",
+    "built_block",
     "sealed",
-    "shared_prefix",
 ]
 
 TRAILER_SIZE = 5
 RESTART_INTERVAL = 16  # Options::block_restart_interval
+_HUGE = 2  # kOverlyLargeBlockRatio: an entry of so many limits stands alone
 _PLAIN, _SNAPPY = 0, 1
 
 # A snappy copy element makes at most 64 bytes out of 3, so an honest block cannot
@@ -92,21 +93,23 @@ def _unsnappy(packed: bytes, where: str) -> bytes:
         raise CorruptCheckpointError(f"{where}: damaged snappy: {error}") from None
 
 
-def iterate_block(block: Buffer, where: str) -> Iterator[tuple[bytes, Buffer]]:
-    """Yield the entries of a block in order.
+def block_columns(block: Buffer, where: str) -> tuple[list[bytes], list[Buffer]]:
+    """Return the keys and the values of a block, in order.
 
     Args:
       block: What ``block_contents`` returned.
       where: What to name in an error.
 
-    Yields:
-      Key and value; the value is a part of ``block``, of its type.
+    Returns:
+      The keys, and as many values; a value is a part of ``block``, of its type.
 
     Raises:
       TruncatedFileError: If an entry reaches beyond the block.
       CorruptCheckpointError: If an entry shares more bytes than the key before has.
     """
     end = _entries_end(block, where)
+    keys: list[bytes] = []
+    values: list[Buffer] = []
     position, key = 0, b""
     while position < end:
         # One byte serves for almost every length.
@@ -122,8 +125,10 @@ def iterate_block(block: Buffer, where: str) -> Iterator[tuple[bytes, Buffer]]:
         if following > end or shared > len(key):
             raise _bad_entry(where, position, shared > len(key))
         key = key[:shared] + block[start:middle]
-        yield key, block[middle:following]
+        keys.append(key)
+        values.append(block[middle:following])
         position = following
+    return keys, values
 
 
 def _entries_end(block: Buffer, where: str) -> int:
@@ -146,72 +151,59 @@ def _bad_entry(where: str, position: int, shares_too_much: bool) -> Exception:
     return TruncatedFileError(f"{where}: the entry at {position} exceeds its block")
 
 
-class BlockBuilder:
-    """Builds one block from sorted entries.
+def built_block(
+    entries: Sequence[tuple[bytes, bytes]],
+    start: int = 0,
+    *,
+    limit: int = sys.maxsize,
+    restart_interval: int = RESTART_INTERVAL,
+) -> tuple[bytes, int]:
+    """Return a block of entries, and the number of the first that is not in it.
 
     Args:
+      entries: Keys and values, by key in strictly ascending order.
+      start: Number of the first to take.
+      limit: Bytes from which on a block is full.
       restart_interval: Number of entries from one whole key to the next.
 
     Example:
-      >>> builder = BlockBuilder()
-      >>> builder.add(b"ab", b"1"), builder.add(b"ac", b"2")
-      (14, 19)
-      >>> list(iterate_block(builder.finish(), "example"))
-      [(b'ab', b'1'), (b'ac', b'2')]
+      >>> block, end = built_block([(b"ab", b"1"), (b"ac", b"2")])
+      >>> block_columns(block, "example"), end
+      (([b'ab', b'ac'], [b'1', b'2']), 2)
     """
-
-    def __init__(self, restart_interval: int = RESTART_INTERVAL) -> None:
-        """Start an empty block."""
-        self._interval = restart_interval
-        self._parts: list[bytes] = []
-        self._restarts = [0]
-        self._since_restart = 0
-        self._key = b""
-        self._length = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._parts)
-
-    def add(self, key: bytes, value: bytes) -> int:
-        """Append an entry whose key is greater than all before it.
-
-        Returns:
-          Bytes of the block if it were finished now.
-        """
-        if self._since_restart < self._interval:
-            shared = shared_prefix(self._key, key)
+    # Most of the time of writing an index is spent in this loop: it calls little, and
+    # makes each key an integer once. Of the difference of two, the first byte being
+    # the lowest, the lowest set bit tells where they part.
+    parts: list[bytes] = []
+    restarts = [0]
+    length, since, before, before_size = 0, 0, 0, 0
+    number = start - 1
+    for number in range(start, len(entries)):
+        key, value = entries[number]
+        size, value_size = len(key), len(value)
+        if parts and size + value_size >= _HUGE * limit:
+            return _closed(parts, restarts), number
+        bits = int.from_bytes(key, "little")
+        if since < restart_interval:
+            parted = bits ^ before
+            shared = ((parted & -parted).bit_length() - 1) // 8 if parted else size
+            shared = min(shared, size, before_size)
         else:
-            shared = self._since_restart = 0
-            self._restarts.append(self._length)
-        rest = key[shared:]
-        if shared < 0x80 and len(rest) < 0x80 and len(value) < 0x80:
-            head = bytes((shared, len(rest), len(value)))
+            shared = since = 0
+            restarts.append(length)
+        rest = size - shared
+        if shared < 0x80 and rest < 0x80 and value_size < 0x80:
+            head = bytes((shared, rest, value_size))
         else:
-            head = b"".join(map(put_varint, (shared, len(rest), len(value))))
-        entry = head + rest + value
-        self._parts.append(entry)
-        self._length += len(entry)
-        self._since_restart += 1
-        self._key = key
-        return self._length + 4 * len(self._restarts) + 4
-
-    def finish(self) -> bytes:
-        """Return the block."""
-        tail = struct.pack(
-            f"<{len(self._restarts) + 1}I", *self._restarts, len(self._restarts)
-        )
-        return b"".join([*self._parts, tail])
+            head = b"".join(map(put_varint, (shared, rest, value_size)))
+        parts.append(head + key[shared:] + value)
+        length += len(head) + rest + value_size
+        if length + 4 * len(restarts) + 4 >= limit:
+            break
+        since, before, before_size = since + 1, bits, size
+    return _closed(parts, restarts), number + 1
 
 
-def shared_prefix(a: bytes, b: bytes) -> int:
-    """Return the number of leading bytes that ``a`` and ``b`` have in common.
-
-    Example:
-      >>> shared_prefix(b"dense/kernel", b"dense/bias")
-      6
-    """
-    length = min(len(a), len(b))
-    # The first set bit of the difference, found by the integer code of the
-    # interpreter: some ten times faster than a loop over the bytes.
-    difference = int.from_bytes(a[:length], "big") ^ int.from_bytes(b[:length], "big")
-    return length - (difference.bit_length() + 7) // 8
+def _closed(parts: Iterable[bytes], restarts: Sequence[int]) -> bytes:
+    tail = struct.pack(f"<{len(restarts) + 1}I", *restarts, len(restarts))
+    return b"".join([*parts, tail])

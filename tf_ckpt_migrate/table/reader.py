@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
+from operator import lt
 
 from tf_ckpt_migrate.errors import CorruptCheckpointError
-from tf_ckpt_migrate.table.block import block_contents, iterate_block
+from tf_ckpt_migrate.table.block import block_columns, block_contents
 from tf_ckpt_migrate.table.coding import Buffer
 from tf_ckpt_migrate.table.footer import BlockHandle, read_footer
 
 __all__ = ["TableReader"]
-
-_Entry = tuple[bytes, Buffer]
 
 
 class TableReader:
@@ -41,28 +40,41 @@ class TableReader:
         self._data = data
         self._where = where
         index = self._block(read_footer(data, where))
-        self._last_keys: list[bytes] = []
-        self._handles: list[BlockHandle] = []
         inner = f"{where} (index block)"
-        for last_key, handle in _ascending(iterate_block(index, inner), inner):
-            self._last_keys.append(last_key)
-            self._handles.append(BlockHandle.parse(handle, 0, where)[0])
+        self._last_keys, handles = block_columns(index, inner)
+        _check_ascending(None, self._last_keys, inner)
+        self._handles = [BlockHandle.parse(handle, 0, where)[0] for handle in handles]
 
     def _block(self, handle: BlockHandle) -> Buffer:
         stored = handle.stored_in(self._data, self._where)
         return block_contents(stored, f"{self._where}, block at {handle.offset:,}")
 
-    def _entries(self, handle: BlockHandle) -> Iterator[_Entry]:
-        return iterate_block(self._block(handle), f"{self._where}, at {handle.offset}")
+    def _columns(self, handle: BlockHandle) -> tuple[list[bytes], list[Buffer]]:
+        return block_columns(self._block(handle), f"{self._where}, at {handle.offset}")
 
-    def __iter__(self) -> Iterator[_Entry]:
+    def columns(self) -> tuple[list[bytes], list[Buffer]]:
+        """Return every key in order, and as many values.
+
+        Raises:
+          CorruptCheckpointError: If a block is damaged or keys are out of order.
+        """
+        keys: list[bytes] = []
+        values: list[Buffer] = []
+        for handle in self._handles:
+            more, their_values = self._columns(handle)
+            # At once: handles that lead to one block again and again end here.
+            _check_ascending(keys[-1] if keys else None, more, self._where)
+            keys += more
+            values += their_values
+        return keys, values
+
+    def __iter__(self) -> Iterator[tuple[bytes, Buffer]]:
         """Return an iterator over every key and value in order.
 
         Raises:
           CorruptCheckpointError: If a block is damaged or keys are out of order.
         """
-        blocks = map(self._entries, self._handles)
-        return _ascending(chain.from_iterable(blocks), self._where)
+        return zip(*self.columns(), strict=True)
 
     def get(self, key: bytes) -> Buffer | None:
         """Return the value of ``key``, or None; one block is read.
@@ -73,18 +85,15 @@ class TableReader:
         i = bisect_left(self._last_keys, key)
         if i == len(self._handles):
             return None
-        found = (value for k, value in self._entries(self._handles[i]) if k == key)
-        return next(found, None)
+        return dict(zip(*self._columns(self._handles[i]), strict=True)).get(key)
 
 
-def _ascending(entries: Iterable[_Entry], where: str) -> Iterator[_Entry]:
-    previous: bytes | None = None
-    for entry in entries:
-        key = entry[0]
-        if previous is not None and key <= previous:
-            raise CorruptCheckpointError(
-                f"{where}: key {key!r} follows {previous!r}, but a table is sorted "
-                "and has each key once"
-            )
-        previous = key
-        yield entry
+def _check_ascending(before: bytes | None, keys: Sequence[bytes], where: str) -> None:
+    keys = keys if before is None else [before, *keys]
+    if all(map(lt, keys, islice(keys, 1, None))):
+        return
+    low, high = next(pair for pair in pairwise(keys) if pair[0] >= pair[1])
+    raise CorruptCheckpointError(
+        f"{where}: key {high!r} follows {low!r}, but a table is sorted and has each "
+        "key once"
+    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
-from tf_ckpt_migrate.table.block import BlockBuilder, sealed, shared_prefix
+from tf_ckpt_migrate.table.block import TRAILER_SIZE, built_block, sealed
 from tf_ckpt_migrate.table.footer import BlockHandle, write_footer
 
 __all__ = ["BLOCK_SIZE", "write_table"]
@@ -33,60 +33,36 @@ def write_table(
       >>> len(file.getvalue())
       111
     """
-    writer = _TableWriter(file, block_size)
-    for key, value in entries:
-        writer.add(key, value)
-    writer.finish()
+    entries = list(entries)
+    index: list[tuple[bytes, bytes]] = []
+    offset = end = 0
+    while end < len(entries):
+        block, end = built_block(entries, end, limit=block_size)
+        handle = _written(file, block, offset)
+        offset += handle.size + TRAILER_SIZE
+        index.append((_bound(entries, end), handle.serialized()))
+    metaindex = _written(file, built_block([])[0], offset)
+    offset += metaindex.size + TRAILER_SIZE
+    contents, _ = built_block(index, restart_interval=1)
+    file.write(write_footer(metaindex, _written(file, contents, offset)))
 
 
-class _TableWriter:
-    def __init__(self, file: BinaryIO, block_size: int) -> None:
-        self._file = file
-        self._block_size = block_size
-        self._offset = 0
-        self._block = BlockBuilder()
-        self._index = BlockBuilder(restart_interval=1)
-        self._last_key = b""
-        self._pending: BlockHandle | None = None
+def _bound(entries: Sequence[tuple[bytes, bytes]], end: int) -> bytes:
+    """Return a key between those of a block, which ends there, and the next one's."""
+    last = entries[end - 1][0]
+    return _separator(last, entries[end][0]) if end < len(entries) else _successor(last)
 
-    def add(self, key: bytes, value: bytes) -> None:
-        # kOverlyLargeBlockRatio of TensorFlow's builder: a huge entry stands alone.
-        if len(key) + len(value) >= 2 * self._block_size:
-            self._close_block()
-        if self._pending is not None:
-            # Not before the next key is known can the shortest separator be chosen.
-            self._add_to_index(_separator(self._last_key, key), self._pending)
-        self._last_key = key
-        if self._block.add(key, value) >= self._block_size:
-            self._close_block()
 
-    def finish(self) -> None:
-        self._close_block()
-        metaindex = self._write_block(BlockBuilder())
-        if self._pending is not None:
-            self._add_to_index(_successor(self._last_key), self._pending)
-        self._file.write(write_footer(metaindex, self._write_block(self._index)))
-
-    def _close_block(self) -> None:
-        if self._block:
-            self._pending = self._write_block(self._block)
-            self._block = BlockBuilder()
-
-    def _write_block(self, block: BlockBuilder) -> BlockHandle:
-        contents = block.finish()
-        handle = BlockHandle(self._offset, len(contents))
-        self._offset += self._file.write(sealed(contents))
-        return handle
-
-    def _add_to_index(self, key: bytes, handle: BlockHandle) -> None:
-        self._index.add(key, handle.serialized())
-        self._pending = None
+def _written(file: BinaryIO, contents: bytes, offset: int) -> BlockHandle:
+    file.write(sealed(contents))
+    return BlockHandle(offset, len(contents))
 
 
 def _separator(low: bytes, high: bytes) -> bytes:
     """Return a short key k with low <= k < high (FindShortestSeparator)."""
-    at = shared_prefix(low, high)
-    if at == min(len(low), len(high)) or low[at] + 1 >= high[at]:
+    pairs = enumerate(zip(low, high, strict=False))
+    at = next((i for i, (a, b) in pairs if a != b), None)
+    if at is None or low[at] + 1 >= high[at]:
         return low
     return low[:at] + bytes([low[at] + 1])
 
