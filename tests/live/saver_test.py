@@ -3,6 +3,7 @@ import inspect
 import json
 import os
 import pickle
+import tempfile
 
 import numpy as np
 import pytest
@@ -14,10 +15,12 @@ from tests.conversion.checkpoints import (
     goldens,
     is_name_based,
 )
+from tests.live.models import sequential
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
 from tf_ckpt_migrate.conversion.example import example_checkpoint
 from tf_ckpt_migrate.errors import (
     CorruptCheckpointError,
+    MissingShardError,
     PlanError,
     RuleError,
     TargetError,
@@ -354,6 +357,35 @@ class TestInEagerMode:
         assert isinstance(caught.value, ValueError)  # as the original's in eager mode
         assert bias.numpy().tolist() == [0, 0, 0]
 
+    @pytest.mark.parametrize("of_dict", [False, True])
+    def test_variables_of_keras(self, tf, tmp_path, of_dict):
+        """Of Keras 3 the original saves one of a list, and under no name of its own."""
+        model = sequential(tf)
+        names = [v.name if "/" in v.name else v.path for v in model.variables]
+        names = [name.partition(":")[0] for name in names]
+        values = [v.numpy() + 1 for v in model.variables]
+        for variable, value in zip(model.variables, values, strict=True):
+            variable.assign(value)
+        var_list = model.variables
+        if of_dict:
+            var_list = dict(zip(names, model.variables, strict=True))
+        path = tcm.Saver(var_list).save(None, str(tmp_path / "m"))
+        assert [name for name, _ in tcm.list_variables(path)] == sorted(names)
+        for variable in model.variables:
+            variable.assign(variable * 0)
+        rules = dict(zip(names, model.variables, strict=True))
+        tcm.Saver(var_list, assignment_map=rules).restore(None, path)
+        for variable, value in zip(model.variables, values, strict=True):
+            assert np.array_equal(variable.numpy(), value)
+
+    def test_a_list_that_changes_counts_as_it_is(self, tf, named):
+        target = {"nowhere": tf.Variable(0)}
+        saver = tcm.Saver(target)
+        target["net/dense/bias"] = tf.Variable([0.0, 0, 0])
+        del target["nowhere"]
+        saver.restore(None, named)
+        assert target["net/dense/bias"].numpy().tolist() == [1, 2, 3]
+
     def test_a_table(self, tf, tmp_path):
         def table():
             return tf.lookup.experimental.MutableHashTable(
@@ -498,6 +530,35 @@ class TestAsTheOriginal:
 def _can_be_variable(spec):
     """Whether every TensorFlow makes a variable of it by itself."""
     return not spec.dtype.name.startswith(("variant", "resource", "q", "complex"))
+
+
+class TestTraces:
+    """What a restore makes for itself is gone afterwards, whatever happens."""
+
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        folder = tmp_path / "scratch"
+        folder.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        return folder
+
+    def test_of_success(self, tf, tmp_path, folder):
+        path = as_objects(tf, str(tmp_path))
+        InGraph(tf).restored(path)
+        assert not list(folder.iterdir())
+
+    def test_of_failure(self, tf, tmp_path, folder):
+        path = as_objects(tf, str(tmp_path))
+        graph = InGraph(tf)
+        saver = graph.saver()
+        with graph.session() as session:
+            session.close()
+            with pytest.raises(RuntimeError, match="closed"):
+                saver.restore(session, path)
+            os.remove(f"{path}.data-00000-of-00001")
+            with pytest.raises(MissingShardError):
+                saver.restore(session, path)
+        assert not list(folder.iterdir())
 
 
 class TestMisses:

@@ -20,6 +20,7 @@ __all__ = ["Specs", "asked_by_operations", "asked_by_variables"]
 
 Specs: TypeAlias = dict[str, TensorSpec | None]
 
+_KNOWN = frozenset(map(int, DType))
 _RESTORING = ("RestoreV2", "Restore", "RestoreSlice")
 
 
@@ -43,14 +44,16 @@ def asked_by_operations(restore_op: Any) -> Specs:
       float32[2]
     """
     asked: Specs = {}
-    for op in _upstream(restore_op):
+    before = [*_upstream(restore_op)]
+    shapes = dict(filter(None, map(_assigned, before)))
+    for op in before:
         if op.type not in _RESTORING:
             continue
         names, slices = _texts(op.inputs[1]), [""] * len(op.outputs)
         if op.type != "Restore":
             slices = _texts(op.inputs[2])
         for name, piece, output in zip(names, slices, op.outputs, strict=True):
-            shape = _whole_shape(piece) if piece else _assigned_shape(output)
+            shape = _whole_shape(piece) if piece else shapes.get(output.name)
             asked[name] = asked.get(name) or _spec(output.dtype, shape)
     return asked
 
@@ -138,17 +141,19 @@ def _whole_shape(slice_spec: str) -> tuple[int, ...]:
     return tuple(int(length) for length in slice_spec.split()[:-1])
 
 
-def _assigned_shape(output: Any) -> tuple[int, ...] | None:
-    """Return the shape of the variable that a restored tensor is assigned to."""
-    for op in output.consumers():
-        if op.type == "Identity":
-            return _assigned_shape(op.outputs[0])
-        if op.type == "Assign" and op.get_attr("validate_shape"):
-            return _static(op.inputs[0].shape)
-        if op.type == "AssignVariableOp" and op.inputs[0].op.type == "VarHandleOp":
-            handle = op.inputs[0].op
-            return _static(tensorflow().TensorShape(handle.get_attr("shape")))
-    return None
+def _assigned(op: Any) -> tuple[str, tuple[int, ...] | None] | None:
+    """Return which tensor an operation assigns, and the shape of the variable."""
+    if op.type == "Assign":
+        checks = op.get_attr("validate_shape")
+        shape = _static(op.inputs[0].shape) if checks else None
+    elif op.type == "AssignVariableOp" and op.inputs[0].op.type == "VarHandleOp":
+        shape = _static(op.inputs[0].op.get_attr("shape"))
+    else:
+        return None
+    value = op.inputs[1]
+    while value.op.type == "Identity":
+        value = value.op.inputs[0]
+    return value.name, shape
 
 
 def _static(shape: Any) -> tuple[int, ...] | None:
@@ -159,4 +164,5 @@ def _static(shape: Any) -> tuple[int, ...] | None:
 def _spec(dtype: Any, shape: tuple[int, ...] | None) -> TensorSpec | None:
     if shape is None:
         return None
-    return TensorSpec(DType(dtype.base_dtype.as_datatype_enum), shape)
+    number = dtype.base_dtype.as_datatype_enum
+    return TensorSpec(DType(number), shape) if number in _KNOWN else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.by_names import plan_by_names
@@ -20,7 +22,7 @@ from tf_ckpt_migrate.live.asked import Specs, asked_by_operations, asked_by_vari
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.graph_pairs import saved_name
 from tf_ckpt_migrate.live.restore_errors import as_tensorflows
-from tf_ckpt_migrate.live.variables import is_variable
+from tf_ckpt_migrate.live.variables import is_variable, within
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 
 __all__ = ["Saver"]
@@ -30,8 +32,9 @@ class Saver(tensorflow().compat.v1.train.Saver):
     """TensorFlow's Saver, for checkpoints of every kind and with an assignment map.
 
     It is a ``tf.compat.v1.train.Saver`` in every respect, for ``Scaffold``,
-    ``MonitoredTrainingSession`` and Estimators too, and saves as that does. What is
-    more is in `restore`.
+    ``MonitoredTrainingSession`` and Estimators too, and saves as that does, but for
+    variables of Keras 3: it saves these by their names, where the original gives all
+    the same one. What is more is in `restore`.
 
     Args:
       *args: As of TensorFlow's Saver; ``var_list`` comes first.
@@ -69,10 +72,12 @@ class Saver(tensorflow().compat.v1.train.Saver):
                 f"unmatched must be 'drop' or 'error', not {unmatched!r}: a tensor "
                 "without a variable has nowhere to go"
             )
-        self._variables = args[0] if args else keywords.get("var_list")
+        given = args[0] if args else keywords.pop("var_list", None)
+        self._variables = _of_tensorflow(given)
         self._unmatched: Literal["drop", "error"] = unmatched
-        super().__init__(*args, **keywords)
         self._rules = AssignmentMap(assignment_map).with_names(self._names_of)
+        self._asked_in: MutableMapping[Any, Specs] = WeakKeyDictionary()
+        super().__init__(self._variables, *args[1:], **keywords)
 
     @staticmethod
     def from_proto(saver_def: Any, import_scope: str | None = None) -> Saver:
@@ -127,11 +132,14 @@ class Saver(tensorflow().compat.v1.train.Saver):
             return asked_by_variables(self._variables) if self._variables else None
         if self.saver_def is None:  # empty, or not built yet
             return None
-        name = self.saver_def.restore_op_name
-        try:
-            return asked_by_operations(sess.graph.get_operation_by_name(name))
-        except KeyError:  # a session of another graph
-            return None
+        graph = sess.graph
+        if graph not in self._asked_in:
+            try:
+                op = graph.get_operation_by_name(self.saver_def.restore_op_name)
+            except KeyError:  # a session of another graph
+                return None
+            self._asked_in[graph] = asked_by_operations(op)
+        return self._asked_in[graph]
 
     def _reader(self, save_path: str) -> CheckpointReader | None:
         """Return the reader; None for what only TensorFlow may know how to read."""
@@ -151,6 +159,7 @@ class Saver(tensorflow().compat.v1.train.Saver):
         return names[0] if len(names) == 1 else names
 
     def _name_of(self, variable: Any) -> str:
+        variable = within(variable)
         if not isinstance(self._variables, Mapping):
             return saved_name(variable)
         for name, each in self._variables.items():
@@ -160,3 +169,18 @@ class Saver(tensorflow().compat.v1.train.Saver):
         raise RuleError(
             f"the map names {variable!r}, which is none of the saver's variables"
         )
+
+
+def _of_tensorflow(var_list: Any) -> Any:
+    """Return variables without the wrapping that Keras 3 gives them.
+
+    The original would save every one of a list by the same name.
+    """
+    if isinstance(var_list, Mapping):
+        named = {name: within(each) for name, each in var_list.items()}
+        return var_list if all(named[n] is var_list[n] for n in named) else named
+    if isinstance(var_list, list | tuple):
+        listed = [within(each) for each in var_list]
+        same = all(map(operator.is_, listed, var_list))
+        return var_list if same else listed
+    return var_list

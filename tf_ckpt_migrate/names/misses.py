@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -12,8 +13,8 @@ from tf_ckpt_migrate.errors import nearest
 
 __all__ = ["Cause", "likely_causes"]
 
-_LOOKED_AT = 300  # names: a hint must not cost more than the work it explains
-_COMPARED = 300
+_LOOKED_AT = 100  # names: a hint must not cost more than the work it explains
+_COMPARED = 50
 _NUMBER = re.compile(r"_\d+(?=/|$)")
 
 
@@ -47,46 +48,43 @@ def likely_causes(
       >>> likely_causes({"net/a/w": spec}, {"a/w": spec})[0][1:]
       ('/', 'net/')
     """
-    by_leaf: defaultdict[str, list[str]] = defaultdict(list)
-    for name in free:
-        by_leaf[_leaf(name)].append(name)
+    by_end = _by_end(free)
     causes: Counter[tuple[str, str]] = Counter()
     for name, spec in list(unmet.items())[:_LOOKED_AT]:
-        alike = [
-            other
-            for other in by_leaf.get(_leaf(name), ())
-            if spec is None or free[other] == spec
-        ]
-        if alike:
-            causes[_scopes(_most_alike(name, alike), name)] += 1
+        for end in _ends(name):
+            alike = [
+                other
+                for other in by_end.get(end, ())
+                if spec is None or free[other] == spec
+            ]
+            if alike:
+                best = next(iter(nearest(name, alike[:_COMPARED])), alike[0])
+                causes[_scopes(best, name)] += 1
+                break
     return [Cause(_text(*scopes), *scopes) for scopes, _ in causes.most_common()]
 
 
-def _leaf(name: str) -> str:
-    return _unnumbered(name).rpartition("/")[2]
+def _by_end(names: Iterable[str]) -> Mapping[str, list[str]]:
+    """Return names by what they end with."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        for end in _ends(name):
+            found[end].append(name)
+    return found
 
 
-def _unnumbered(name: str) -> str:
-    return _NUMBER.sub("", name)
-
-
-def _most_alike(name: str, others: list[str]) -> str:
-    """Return the name that shares the most last parts; numbers count less."""
-    wanted = _unnumbered(name)
-    most = max(_shared(_unnumbered(other), wanted) for other in others)
-    best = [each for each in others if _shared(_unnumbered(each), wanted) == most]
-    return next(iter(nearest(name, best[:_COMPARED])), best[0])
+def _ends(name: str) -> Iterator[str]:
+    """Yield the last parts of a name without numbers, from all of them to one."""
+    end = _NUMBER.sub("", name)
+    while end:
+        yield end
+        end = end.partition("/")[2]
 
 
 def _shared(one: str, other: str) -> int:
     """Return how many last parts two names share."""
     parts = zip(reversed(one.split("/")), reversed(other.split("/")), strict=False)
-    count = 0
-    for a, b in parts:
-        if a != b:
-            break
-        count += 1
-    return count
+    return len([*takewhile(lambda pair: pair[0] == pair[1], parts)])
 
 
 def _scopes(source: str, target: str) -> tuple[str, str]:
@@ -104,7 +102,7 @@ def _text(source: str, target: str) -> str:
         return f"the variables are in a scope {target!r} that the checkpoint lacks"
     if target == "/":
         return f"the checkpoint has them in a scope {source!r} that the model lacks"
-    if _unnumbered(source) == _unnumbered(target):
+    if _NUMBER.sub("", source) == _NUMBER.sub("", target):
         return (
             f"numbers in names differ, {source!r} and {target!r}, as when layers or "
             "variables are made in another order, or once more in one process"
