@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.live.initialize import init_from_checkpoint
     from tf_ckpt_migrate.live.report import RestoreReport
     from tf_ckpt_migrate.live.restore import restore
+    from tf_ckpt_migrate.live.saver import Saver
+    from tf_ckpt_migrate.live.warm_start import warm_start
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
     from tf_ckpt_migrate.names.plan import MigrationPlan
     from tf_ckpt_migrate.names.rules import (
@@ -66,6 +68,7 @@ __all__ = [
     "RenameRegex",
     "RenameScope",
     "RestoreReport",
+    "Saver",
     "Split",
     "Verification",
     "__version__",
@@ -87,6 +90,7 @@ __all__ = [
     "restore",
     "transforms",
     "verify_checkpoint",
+    "warm_start",
 ]
 
 # Where each public name lives; a submodule lives in the package itself. A new name
@@ -116,6 +120,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "live.initialize": ("init_from_checkpoint",),
     "live.report": ("RestoreReport",),
     "live.restore": ("restore",),
+    "live.saver": ("Saver",),
+    "live.warm_start": ("warm_start",),
     "names.assignment_map": ("AssignmentMap",),
     "names.plan": ("MigrationPlan",),
     "names.rules": (

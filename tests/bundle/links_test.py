@@ -80,6 +80,22 @@ def test_a_link_that_was_asked_for_is_not_replaced_by_a_copy(paths, monkeypatch,
     assert not os.path.exists(target)
 
 
+def test_a_symbolic_link_names_the_file_itself(paths, tmp_path):
+    source, target = paths
+    alias = str(tmp_path / "alias")
+    os.symlink(source, alias)
+    assert transfer(alias, target, "symlink") is Transfer.SYMLINKED
+    assert os.readlink(target) == source
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP])
+def test_where_no_symbolic_link_can_be_another_way_is_taken(paths, monkeypatch, code):
+    source, target = paths
+    monkeypatch.setattr(os, "symlink", failing(code))
+    assert transfer(source, target, "symlink") is Transfer.LINKED
+    assert os.path.samefile(source, target)
+
+
 def test_another_mode_is_refused(paths):
     with pytest.raises(ValueError, match="data='move'; expected \"auto\""):
         transfer(*paths, "move")
@@ -89,7 +105,7 @@ def test_nothing_is_written_over(paths):
     source, target = paths
     with open(target, "wb") as file:
         file.write(b"kept")
-    for mode in ("auto", "copy"):
+    for mode in ("auto", "copy", "symlink"):
         with pytest.raises(FileExistsError):
             transfer(source, target, mode)
     assert content(target) == b"kept"

@@ -1,3 +1,6 @@
+import gc
+import tempfile
+
 import numpy as np
 import pytest
 
@@ -93,12 +96,16 @@ class TestInAGraph:
         rule = tcm.RenameRegex(r"old/(\w)", r"n/\1")
         with pytest.raises(PlanError, match=r"(?s)'n/b'.*float32\[3\]"):
             tcm.init_from_checkpoint(source, [rule])
-        transform = Transpose((1, 0))
-        graph.variable("t", [2, 3])
-        with pytest.raises(RuleError, match="changes values"):
-            tcm.init_from_checkpoint(
-                source, [tcm.Rename("e", "t", transform=transform)]
-            )
+
+    def test_a_rule_that_transforms(self, tf, graph, source):
+        rule = tcm.Rename("e", "t", transform=Transpose((1, 0)))
+        axis = tf.compat.v1.fixed_size_partitioner(2)
+        graph.variable("t", [2, 3], partitioner=axis)
+        graph.variable("w", [2])
+        tcm.init_from_checkpoint(source, [rule, ("old/w", "w")])
+        first, second = OLD["e"].T.tolist()
+        values = {"t/part_0": [first], "t/part_1": [second], "w": [1, 2]}
+        assert graph.values() == values
 
     def test_state_of_optimizers_that_the_original_forgets(self, tf, graph, write):
         axis = tf.compat.v1.fixed_size_partitioner(2)
@@ -153,7 +160,118 @@ class TestInAGraph:
         assert str(ours.value) == str(theirs.value)
 
 
+class Objects:
+    """Object-based checkpoints of OLD, with names of variables and paths."""
+
+    PATHS = ("m/items/0", "m/items/1", "m/items/2")
+    KEYS = tuple(f"{path}/.ATTRIBUTES/VARIABLE_VALUE" for path in PATHS)
+
+    @staticmethod
+    def saved(tf, folder, *, dual=False):
+        module = tf.Module()
+        module.m = tf.Module()
+        module.m.items = [tf.Variable(v, name=name) for name, v in OLD.items()]
+        prefix = tf.train.Checkpoint(root=module).write(str(folder / "objects"))
+        if dual:
+            tcm.add_name_keys(prefix)
+        return prefix
+
+
+@pytest.fixture(params=[False, True], ids=["object-based", "dual-keyed"])
+def objects(tf, tmp_path, request):
+    return Objects.saved(tf, tmp_path, dual=request.param)
+
+
+@pytest.mark.parametrize("name", ["sliced_v1_axis_0", "sliced_v1_axis_1"])
+def test_slices_of_a_v1_file(tf, goldens, name):
+    prefix = str(goldens / "tf1_15" / name / "model.ckpt")
+    expected = tcm.load_checkpoint(prefix)["emb"]
+    for parts in (1, 2):
+        graph = InGraph(tf)
+        with graph.graph.as_default():
+            axis = tf.compat.v1.fixed_size_partitioner(parts)
+            dtype = tf.as_dtype(expected.dtype)
+            graph.variable("n/e", expected.shape, dtype=dtype, partitioner=axis)
+            tcm.init_from_checkpoint(prefix, {"emb": "n/e"})
+            values = list(graph.values().values())
+        assert np.concatenate(values).tolist() == expected.tolist()
+
+
+class TestObjectsInAGraph:
+    @pytest.mark.parametrize(
+        "names", [tuple(OLD), Objects.PATHS, Objects.KEYS], ids=["name", "path", "key"]
+    )
+    def test_every_name(self, objects, tf, names):
+        graph = InGraph(tf)
+        with graph.graph.as_default():
+            axis = tf.compat.v1.fixed_size_partitioner(3)
+            graph.variable("w", [2])
+            e = graph.variable("e", [3, 2], partitioner=axis)
+            tcm.init_from_checkpoint(objects, {names[0]: "w", names[2]: list(e)})
+            rows = OLD["e"].tolist()
+            expected = {f"e/part_{n}": [row] for n, row in enumerate(rows)}
+            assert graph.values() == {"w": [1, 2], **expected}
+
+    @pytest.mark.parametrize("scope", ["old/", "m/items/"])
+    def test_a_scope(self, tf, tmp_path, scope):
+        prefix = Objects.saved(tf, tmp_path)
+        graph = InGraph(tf)
+        names = ["new/w", "new/b"] if scope == "old/" else ["new/0", "new/1"]
+        with graph.graph.as_default():
+            for name, shape in zip(names, ([2], [1]), strict=True):
+                graph.variable(name, shape)
+            tcm.init_from_checkpoint(prefix, {scope: "new/"})
+            assert list(graph.values().values()) == [[1, 2], [3]]
+
+    def test_rules(self, objects, tf):
+        graph = InGraph(tf)
+        with graph.graph.as_default():
+            graph.variable("n/w", [2])
+            graph.variable("n/b", [1])
+            graph.variable("t", [2, 3])
+            regex = tcm.RenameRegex(r"old/(\w)", r"n/\1")
+            tcm.init_from_checkpoint(objects, [regex])
+            transposed = tcm.Rename("e", "t", transform=Transpose((1, 0)))
+            tcm.init_from_checkpoint(objects, [transposed])
+            expected = {"n/w": [1, 2], "n/b": [3], "t": OLD["e"].T.tolist()}
+            assert graph.values() == expected
+
+    def test_what_initializers_read_lasts_as_long_as_the_graph(
+        self, tf, tmp_path, monkeypatch
+    ):
+        prefix = Objects.saved(tf, tmp_path)
+        folder = tmp_path / "scratch"
+        folder.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        graph = InGraph(tf)
+        with graph.graph.as_default():
+            graph.variable("w", [2])
+            tcm.init_from_checkpoint(prefix, {"old/w": "w"})
+        gc.collect()
+        assert len(list(folder.iterdir())) == 1
+        assert graph.values() == {"w": [1, 2]}
+        del graph
+        gc.collect()
+        assert not list(folder.iterdir())
+
+    def test_errors_name_the_checkpoint(self, tf, tmp_path):
+        prefix = Objects.saved(tf, tmp_path)
+        graph = InGraph(tf)
+        with graph.graph.as_default():
+            graph.variable("w", [2])
+            with pytest.raises(ValueError, match="old/x is not found in") as caught:
+                tcm.init_from_checkpoint(prefix, {"old/x": "w"})
+        assert f"found in {prefix} checkpoint" in str(caught.value)
+
+
 class TestInEagerMode:
+    def test_every_name_of_objects(self, tf, objects):
+        for names in (tuple(OLD), Objects.PATHS, Objects.KEYS):
+            w, e = tf.Variable([0.0, 0.0]), tf.Variable(tf.zeros([3, 2]))
+            tcm.init_from_checkpoint(objects, {names[0]: w, names[2]: e})
+            assert w.numpy().tolist() == [1, 2]
+            assert e.numpy().tolist() == OLD["e"].tolist()
+
     def test_variables_in_the_map(self, tf, source):
         variable = tf.Variable([0.0, 0.0])
         tcm.init_from_checkpoint(source, {"old/w": variable})

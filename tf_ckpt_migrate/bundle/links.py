@@ -13,7 +13,8 @@ from tf_ckpt_migrate.errors import CheckpointError
 
 __all__ = ["DataMode", "Transfer", "append_range", "transfer"]
 
-DataMode = Literal["auto", "link", "copy"]
+# "symlink" is for checkpoints that do not outlive the program: it leans on the source.
+DataMode = Literal["auto", "link", "copy", "symlink"]
 
 _FICLONE = 0x40049409  # linux/fs.h: make a file share the extents of another
 _CHUNK = 16 << 20
@@ -25,6 +26,7 @@ class Transfer(enum.Enum):
     """How the bytes of a shard came to the output."""
 
     LINKED = "linked"
+    SYMLINKED = "symlinked"
     REFLINKED = "reflinked"
     COPIED = "copied"
     WRITTEN = "written"
@@ -37,7 +39,8 @@ def transfer(source: str, target: str, data: DataMode = "auto") -> Transfer:
       source: An existing file; a symbolic link is followed.
       target: A path where nothing is yet.
       data: ``"link"`` takes only a hard link, ``"copy"`` never takes one, ``"auto"``
-        takes the first that works of hard link, reflink, copy.
+        takes the first that works of hard link, reflink, copy, and ``"symlink"`` a
+        symbolic link before these.
 
     Returns:
       Which it was.
@@ -46,8 +49,10 @@ def transfer(source: str, target: str, data: DataMode = "auto") -> Transfer:
       CheckpointError: If ``data`` is ``"link"`` and the file system cannot.
       OSError: If the bytes cannot be copied.
     """
-    if data not in ("auto", "link", "copy"):
+    if data not in ("auto", "link", "copy", "symlink"):
         raise ValueError(f'data={data!r}; expected "auto", "link" or "copy"')
+    if data == "symlink" and _symlinked(source, target):
+        return Transfer.SYMLINKED
     if data != "copy":
         try:
             os.link(Path(source).resolve(), target)
@@ -96,6 +101,19 @@ def append_range(source: int, target: int, offset: int, size: int) -> None:
         if not moved:
             raise OSError(errno.EIO, f"the file ends {end - offset} bytes too early")
         offset += moved
+
+
+def _symlinked(source: str, target: str) -> bool:
+    try:
+        Path(target).symlink_to(Path(source).resolve())
+    except FileExistsError:
+        raise
+    except (
+        OSError,
+        NotImplementedError,
+    ):  # not everywhere, nor for everyone
+        return False
+    return True
 
 
 def _size(descriptor: int) -> int:

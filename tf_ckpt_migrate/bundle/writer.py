@@ -95,7 +95,7 @@ class BundleWriter:
         """Take over a whole shard of another checkpoint; return its number here."""
         number = len(self._shards)
         how = transfer(path, self._staged(number), self._data)
-        if how is not Transfer.LINKED:
+        if how not in (Transfer.LINKED, Transfer.SYMLINKED):
             flushed(self._staged(number))  # before the index that refers to it
         self._shards.append(Shard(path, how, Path(path).stat().st_size, path))
         return number

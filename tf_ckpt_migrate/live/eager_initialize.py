@@ -8,6 +8,7 @@ from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.planning import opened
+from tf_ckpt_migrate.conversion.tensor_names import all_names
 from tf_ckpt_migrate.errors import PlanError, RuleError, TargetError, capped, nearest
 from tf_ckpt_migrate.live.goals import goal_by_names, names_of
 from tf_ckpt_migrate.live.private import stored_variables
@@ -47,6 +48,8 @@ def initialize_eagerly(
     wanted: dict[str, str] = {}
     for source, goal in sorted(pairs, key=lambda pair: pair[0]):
         wanted.update(_expanded(source, goal, live, names))
+    keys = all_names(reader)
+    wanted = {name: keys.get(source, source) for name, source in wanted.items()}
     _check_sources(wanted, reader)
     goals: dict[str, list[str]] = {}
     for name, source in wanted.items():

@@ -4,23 +4,45 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.conversion.layout import layout_of
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.by_names import plan_by_rules
 from tf_ckpt_migrate.conversion.planning import opened
-from tf_ckpt_migrate.errors import RuleError, TargetError
+from tf_ckpt_migrate.errors import TargetError
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.private import slice_of, stored_variables
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.keys import parse_partition
-from tf_ckpt_migrate.names.resolution import resolve
-from tf_ckpt_migrate.names.rules import Drop, Rule
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.rules import Rule
 from tf_ckpt_migrate.names.slots import role_of
 
-__all__ = ["optimizer_pairs", "pairs_of_rules", "saved_name"]
+__all__ = ["Ruled", "optimizer_pairs", "ruled", "saved_name"]
 
 _Pairs = list[tuple[str, Any]]
+
+
+class Ruled(NamedTuple):
+    """What rules mean in a graph.
+
+    Attributes:
+      reader: Of the checkpoint.
+      plan: From its tensors to names of variables.
+      goals: The variables by these names, as TensorFlow takes them.
+    """
+
+    reader: CheckpointReader
+    plan: MigrationPlan
+    goals: Mapping[str, Any]
+
+    @property
+    def pairs(self) -> _Pairs | None:
+        """Pairs in TensorFlow's syntax; None if they cannot say it."""
+        if not all(move.is_plain for move in self.plan.moves):
+            return None
+        return [(move.sources[0], self.goals[move.target]) for move in self.plan.moves]
 
 
 def optimizer_pairs(pairs: Iterable[tuple[Any, Any]], names: Collection[str]) -> _Pairs:
@@ -52,29 +74,21 @@ def optimizer_pairs(pairs: Iterable[tuple[Any, Any]], names: Collection[str]) ->
     return found
 
 
-def pairs_of_rules(path: str | os.PathLike[str], rules: Sequence[Rule]) -> _Pairs:
-    """Return the pairs that rules mean for the variables of the graph.
+def ruled(path: str | os.PathLike[str], rules: Sequence[Rule]) -> Ruled:
+    """Return what rules mean for the variables of the graph.
 
     Raises:
       PlanError: If a rule leads to no variable, or to one of another dtype or shape.
-      RuleError: If a rule transforms values, which a graph does not do.
+      CheckpointError: If the checkpoint cannot be read.
     """
     variables = _graph_variables()
     names = {id(each): name for name, parts in variables.items() for each in parts}
     named = AssignmentMap(rules).with_names(lambda parts: _names_of(parts, names))
-    found = resolve(
-        [*named, Drop(pattern="(?s:.*)", reason="no rule names it")],
-        layout_of(opened(path)).specs,
-        {name: _spec(parts) for name, parts in variables.items()},
-        unmet="keep",
-    )
-    changed = [move for move in found.moves if move.transform is not None]
-    if changed:
-        raise RuleError(
-            f"{changed[0]} changes values, which init_from_checkpoint does not do in a "
-            "graph; use it in eager mode, or convert the checkpoint first"
-        )
-    return [(move.sources[0], _goal(variables[move.target])) for move in found.moves]
+    reader = opened(path)
+    places = {name: _spec(parts) for name, parts in variables.items()}
+    plan = plan_by_rules(reader, places, named)
+    goals = {move.target: _goal(variables[move.target]) for move in plan.moves}
+    return Ruled(reader, plan, goals)
 
 
 def saved_name(variable: Any) -> str:

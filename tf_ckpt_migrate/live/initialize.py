@@ -6,9 +6,17 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+from tf_ckpt_migrate.conversion.scratch import scratch_checkpoint
+from tf_ckpt_migrate.conversion.tensor_names import all_names
 from tf_ckpt_migrate.live.eager_initialize import initialize_eagerly
 from tf_ckpt_migrate.live.framework import tensorflow
-from tf_ckpt_migrate.live.graph_pairs import optimizer_pairs, pairs_of_rules
+from tf_ckpt_migrate.live.graph_pairs import optimizer_pairs, ruled
+from tf_ckpt_migrate.live.graph_views import (
+    kept_for_graph,
+    named_view,
+    naming_paths,
+    needs_names,
+)
 from tf_ckpt_migrate.live.private import slice_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.rules import RULES, Bind, Rule
@@ -37,6 +45,11 @@ def init_from_checkpoint(
     - a map may have rules such as ``RenameRegex`` beside TensorFlow's syntaxes, and a
       list of variables or names for one source (a list of the parts of one variable
       means that variable, as in TensorFlow);
+    - values may be transformed by rules;
+    - tensors of an object-based checkpoint go by the names of variables that it holds,
+      by the paths of their objects, or by its keys. Initializers then read through a
+      temporary index that lasts as long as the graph, as do transformed values; a
+      device on another machine could not read it;
     - a scope also brings the beta powers of optimizers and the slots of partitioned
       variables, which the original leaves at their initial values without a word.
 
@@ -70,7 +83,12 @@ def init_from_checkpoint(
     entries = _entries(assignment_map)
     if not tf.executing_eagerly():
         _initialize_in_graph(ckpt_dir_or_file, entries)
-    elif target is None and not entries.rules and _is_for_the_original(entries.pairs):
+    elif (
+        target is None
+        and not entries.rules
+        and _is_for_the_original(entries.pairs)
+        and needs_names(ckpt_dir_or_file, (key for key, _ in entries.pairs)) is None
+    ):
         tf.compat.v1.train.init_from_checkpoint(ckpt_dir_or_file, entries.pairs)
     else:
         initialize_eagerly(ckpt_dir_or_file, entries.pairs, entries.rules, target)
@@ -78,13 +96,26 @@ def init_from_checkpoint(
 
 def _initialize_in_graph(path: str | os.PathLike[str], entries: _Entries) -> None:
     tf = tensorflow()
+    original = tf.compat.v1.train.init_from_checkpoint
     # Opened by TensorFlow first: what is wrong with the path is said as ever.
     names = set(tf.train.load_checkpoint(path).get_variable_to_shape_map())
+    by_rules = ruled(path, entries.rules) if entries.rules else None
     pairs = [each for pair in entries.pairs for each in _single(pair)]
+    named = needs_names(path, (source for source, _ in pairs))
+    place: str | os.PathLike[str] = path
+    if named is not None:
+        place, names = kept_for_graph(named_view(named)), set(all_names(named))
     pairs += optimizer_pairs(entries.pairs, names)
-    if entries.rules:
-        pairs += pairs_of_rules(path, entries.rules)
-    tf.compat.v1.train.init_from_checkpoint(path, pairs)
+    with naming_paths(os.fspath(place), path):
+        original(place, pairs)
+    if by_rules is None:
+        return
+    if by_rules.pairs is not None:  # the keys of the checkpoint, of whatever kind
+        original(path, by_rules.pairs)
+        return
+    reader, plan, goals = by_rules
+    scratch = scratch_checkpoint(plan, reader, object_graph=False)
+    original(kept_for_graph(scratch), list(goals.items()))
 
 
 def _entries(assignment_map: AssignmentMapLike) -> _Entries:

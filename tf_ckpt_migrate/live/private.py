@@ -11,6 +11,8 @@
   ``init_from_checkpoint`` looks names up in; a graph's collections hold others too.
 - ``Variable._save_slice_info``: the name under which a part is saved, which the
   variable's own name does not tell.
+- ``saveable_object_util``: what ``tf.compat.v1.train.Saver`` makes of its variables,
+  with the names that it will ask for. In eager mode no graph tells them.
 
 All are the same in TensorFlow 2.15 and 2.21, and tests compare what they give with what
 TensorFlow does.
@@ -21,7 +23,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["Saved", "SavedTensor", "saved_by", "slice_of", "stored_variables"]
+__all__ = [
+    "Saved",
+    "SavedTensor",
+    "saveables_of",
+    "saved_by",
+    "slice_of",
+    "stored_variables",
+]
 
 
 class SavedTensor(NamedTuple):
@@ -97,3 +106,15 @@ def slice_of(variable: Any) -> Any:
     The result has ``full_name`` and ``full_shape``.
     """
     return getattr(variable, "_save_slice_info", None)
+
+
+def saveables_of(var_list: Any) -> list[Any]:
+    """Return what a ``tf.compat.v1.train.Saver`` makes of its variables.
+
+    Each has ``op`` and ``specs``, these ``name``, ``slice_spec`` and ``dtype``.
+    """
+    from tensorflow.python.training.saving import saveable_object_util  # pyright: ignore[reportMissingImports] types are checked without it
+
+    if not isinstance(var_list, dict):
+        var_list = saveable_object_util.op_list_to_dict(var_list)
+    return saveable_object_util.validate_and_slice_inputs(var_list)

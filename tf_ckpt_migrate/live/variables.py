@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["assign", "is_variable", "name_of", "spec_of_variable", "value_of"]
+__all__ = [
+    "assign",
+    "is_variable",
+    "name_of",
+    "spec_of_variable",
+    "value_of",
+    "within",
+]
 
 
 def is_variable(candidate: object) -> bool:
@@ -92,3 +99,16 @@ def assign(variable: Any, value: Array) -> None:
         variable.assign(value, read_value=False)
     else:
         variable.assign(value)
+
+
+def within(variable: Any) -> Any:
+    """Return the ``tf.Variable`` in a variable of Keras 3; anything else as it is.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> variable = tf.Variable(1.0)
+      >>> within(variable) is variable
+      True
+    """
+    inner = getattr(variable, "value", None)  # of TensorFlow's own it is a method
+    return inner if isinstance(inner, tensorflow().Variable) else variable

@@ -1,0 +1,129 @@
+"""Says of every name that gets no tensor, or an unfit one, what may be the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.names.hints import Hints, fitting_transform
+from tf_ckpt_migrate.names.misses import Cause, likely_causes
+from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.rules import Rename
+
+__all__ = ["MISFIT", "UNMET", "Asked", "check_all_met"]
+
+Asked: TypeAlias = Mapping[str, TensorSpec | None]
+
+# The first words of the lines of ``PlanError.problems``.
+UNMET = "unmet target"
+MISFIT = "dtype or shape differs"
+
+_HINTED = 5
+_CAUSES = 3
+
+
+def check_all_met(
+    moves: Iterable[Move],
+    asked: Asked,
+    free: Mapping[str, TensorSpec],
+    reader: CheckpointReader,
+) -> None:
+    """Check that every name that is asked for gets a tensor that fits.
+
+    Args:
+      moves: What goes where.
+      asked: The names, each with the dtype and shape that it needs, if it needs any.
+      free: The tensors that no rule has taken, by name.
+      reader: The checkpoint, for messages.
+
+    Raises:
+      PlanError: If one gets none, or one of another dtype or shape.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [1.0]}) as prefix:
+      ...     check_all_met([], {}, {}, CheckpointReader(prefix))
+    """
+    got = {move.target: move for move in moves}
+    unmet = {name: spec for name, spec in asked.items() if name not in got}
+    misfits = [
+        (name, got[name], spec)
+        for name, spec in asked.items()
+        if name in got and spec is not None and got[name].spec != spec
+    ]
+    if not unmet and not misfits:
+        return
+    unused = {name: spec for name, spec in free.items() if name not in got}
+    lines = [*_misses(unmet, asked, unused, reader), *_misfits(misfits, reader)]
+    problems = [f"{UNMET}: {_with_spec(name, spec)}" for name, spec in unmet.items()]
+    problems += [
+        f"{MISFIT}: {move}, but the variable has {spec}" for _, move, spec in misfits
+    ]
+    raise PlanError("\n".join(lines), problems)
+
+
+def _with_spec(name: str, spec: TensorSpec | None) -> str:
+    return f"{name!r} {spec}" if spec else repr(name)
+
+
+def _misses(
+    unmet: Asked,
+    asked: Asked,
+    unused: Mapping[str, TensorSpec],
+    reader: CheckpointReader,
+) -> list[str]:
+    if not unmet:
+        return []
+    hints = Hints(unused)
+    shown: list[str] = []
+    for number, (name, spec) in enumerate(unmet.items()):
+        near = hints.nearest(name) if number < _HINTED else []
+        shown.append(
+            f"variable {_with_spec(name, spec)}"
+            + (f"; nearest in it: {', '.join(map(repr, near))}" if near else "")
+        )
+    head = (
+        f"{reader.prefix!r} ({reader.format}) has no tensor for {len(unmet):,} of "
+        f"{len(asked):,} variables:"
+    )
+    lines = [f"  {line}" for line in capped(shown)]
+    return [head, *lines, _advice(likely_causes(unmet, unused))]
+
+
+def _advice(causes: list[Cause]) -> str:
+    leave_out = "leave out variables that the checkpoint need not have"
+    if not causes:
+        return f"If that is right, {leave_out}."
+    first = causes[:_CAUSES]
+    # Of rules the first that fits decides: narrow scopes before wide ones.
+    narrow_first = sorted(first, key=lambda cause: -cause.source.strip("/").count("/"))
+    rules = {cause.source: cause.target for cause in narrow_first}
+    return (
+        f"Likely cause: {'; '.join(cause.text for cause in first)}.\n"
+        f"Then pass assignment_map={rules!r}; or {leave_out}."
+    )
+
+
+def _misfits(
+    misfits: list[tuple[str, Move, TensorSpec]], reader: CheckpointReader
+) -> list[str]:
+    if not misfits:
+        return []
+    head = (
+        f"{len(misfits):,} of the tensors of {reader.prefix!r} "
+        f"{'has' if len(misfits) == 1 else 'have'} another dtype or shape:"
+    )
+    return [head, *(f"  {line}" for line in capped(_misfit(*m) for m in misfits))]
+
+
+def _misfit(name: str, move: Move, spec: TensorSpec) -> str:
+    sources = " + ".join(map(repr, move.sources))
+    line = f"variable {name!r} {spec} would get {sources} {move.spec}"
+    fix = fitting_transform(move.spec, spec) if move.is_plain else None
+    if fix is None:
+        return line
+    rule = Rename(move.sources[0], name, fix)
+    return f"{line}; assignment_map=[{rule!r}] would make it fit"

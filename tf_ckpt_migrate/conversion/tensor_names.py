@@ -1,0 +1,69 @@
+"""The names that tensors of a checkpoint go by.
+
+A name-based checkpoint has names. The tensors of an object-based one go by the names
+that its object graph holds, or by the paths of their objects, or by their keys: by that
+of the three under which all is found that is asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.layout import guide_name, is_object_key, name_of_key
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, parse_object_key
+
+__all__ = ["all_names", "named_tensors"]
+
+
+def named_tensors(reader: CheckpointReader) -> list[dict[str, str]]:
+    """Return the keys of tensors by their names, in each way in which they have names.
+
+    Returns:
+      For a name-based checkpoint its keys. For an object-based one by variable name
+      (the object's path where that is missing or not the only one), by object path, and
+      by key; before these, for a dual-keyed one, the names among its keys.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [1.0]}) as prefix:
+      ...     named_tensors(CheckpointReader(prefix))
+      [{'w': 'w'}]
+    """
+    keys = [key for key in reader.specs if key != OBJECT_GRAPH_KEY]
+    graph = reader.object_graph
+    if graph is None:
+        return [{key: key for key in keys}]
+    plain = {key: key for key in keys if not is_object_key(key)}
+    objects = [key for key in keys if key not in plain]
+    paths = {key: _path(key) for key in objects}
+    full_names = graph.full_names()
+    names = {key: full_names.get(key) or paths[key] for key in objects}
+    count = Counter(names.values())
+    names = {k: name if count[name] == 1 else paths[k] for k, name in names.items()}
+    ways = [names, paths, {key: key for key in objects}]
+    found = [{name: key for key, name in way.items()} for way in ways]
+    return [plain, *found] if plain else found
+
+
+def all_names(reader: CheckpointReader) -> dict[str, str]:
+    """Return the keys of tensors by all their names.
+
+    A name that means one tensor in one way and another in another way means the first:
+    the names among keys come first, then those of variables, then paths, then keys.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [1.0]}) as prefix:
+      ...     all_names(CheckpointReader(prefix))
+      {'w': 'w'}
+    """
+    found: dict[str, str] = {}
+    for way in reversed(named_tensors(reader)):
+        found.update(way)
+    return found
+
+
+def _path(key: str) -> str:
+    parsed = parse_object_key(key)
+    return (guide_name(parsed) if parsed else None) or name_of_key(key)

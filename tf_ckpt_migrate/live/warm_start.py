@@ -1,0 +1,207 @@
+"""``tf.compat.v1.train.warm_start``, in a graph and in eager mode."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from tf_ckpt_migrate.conversion.planning import opened
+from tf_ckpt_migrate.errors import (
+    CheckpointError,
+    PlanError,
+    TargetError,
+    TransformError,
+    capped,
+    nearest,
+)
+from tf_ckpt_migrate.live.eager_initialize import initialize_eagerly
+from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.goals import names_of
+from tf_ckpt_migrate.live.graph_pairs import saved_name
+from tf_ckpt_migrate.live.graph_views import kept_for_graph, named_view, naming_paths
+from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.live.variables import is_variable, name_of
+
+__all__ = ["warm_start"]
+
+_Path = str | os.PathLike[str]
+
+
+def warm_start(
+    ckpt_to_initialize_from: _Path,
+    vars_to_warm_start: str | Sequence[Any] | None = ".*",
+    var_name_to_vocab_info: Mapping[str, Any] | None = None,
+    var_name_to_prev_var_name: Mapping[str, str] | None = None,
+    *,
+    target: object = None,
+) -> None:
+    """Start variables from a checkpoint: TensorFlow's function, in eager mode too.
+
+    In a graph this is ``tf.compat.v1.train.warm_start``, for checkpoints of every kind:
+    tensors of an object-based one go by the names of variables that it holds, or by the
+    paths of their objects, and may be given other names. Initializers then read them
+    through a temporary index that lasts as long as the graph; a device on another
+    machine could not read it. Where nothing fits ``vars_to_warm_start``, which the
+    original does not mention, a warning is logged.
+
+    In eager mode, which knows no variables by name, give ``target``, unless
+    ``vars_to_warm_start`` has variables. Then it is done at once, all of it or none,
+    and what fits nothing is an error.
+
+    Args:
+      ckpt_to_initialize_from: A model directory or the prefix of a checkpoint.
+      vars_to_warm_start: A regular expression that the start of a trainable variable's
+        name fits; a list of such, for variables that are not trainable too; or a list
+        of variables. None means those of ``var_name_to_vocab_info``.
+      var_name_to_vocab_info: A ``tf.compat.v1.train.VocabInfo`` for variables by name;
+        in a graph only.
+      var_name_to_prev_var_name: Names in the checkpoint, by names of variables, where
+        they differ.
+      target: In eager mode, what has the variables, as for `restore`.
+
+    Raises:
+      ValueError: If a tensor is missing, or has another shape, or names are given that
+        are not used; in eager mode as a `PlanError`, also if nothing fits.
+      TargetError: If in eager mode nothing tells which variables there are.
+      TransformError: If in eager mode a vocabulary is given.
+      CheckpointError: If in eager mode the checkpoint cannot be read.
+      TensorFlowNotFoundError: If TensorFlow is not installed.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> model = {"new/w": tf.Variable([0, 0], dtype=tf.int64)}
+      >>> with example_checkpoint({"old/w": [1, 2], "old/b": [3]}) as prefix:
+      ...     names = {"new/w": "old/w"}
+      ...     warm_start(prefix, "new/", None, names, target=model)
+      >>> model["new/w"].numpy().tolist()
+      [1, 2]
+    """
+    if tensorflow().executing_eagerly():
+        if var_name_to_vocab_info:
+            raise TransformError(
+                "vocabularies are carried over in a graph only: call warm_start there, "
+                "in tf.Graph().as_default(), and save what it initializes; then "
+                "restore that"
+            )
+        pairs = _eager_pairs(
+            vars_to_warm_start, dict(var_name_to_prev_var_name or {}), target
+        )
+        initialize_eagerly(ckpt_to_initialize_from, pairs, (), target)
+        return
+    _warn_if_nothing_fits(vars_to_warm_start)
+    path = _readable(ckpt_to_initialize_from, vocabularies=bool(var_name_to_vocab_info))
+    with naming_paths(os.fspath(path), ckpt_to_initialize_from):
+        tensorflow().compat.v1.train.warm_start(
+            path,
+            vars_to_warm_start,
+            var_name_to_vocab_info,
+            var_name_to_prev_var_name,
+        )
+
+
+def _readable(path: _Path, *, vocabularies: bool) -> _Path:
+    """Return a path at which the original finds all by name."""
+    try:
+        reader = opened(path)
+    except CheckpointError:
+        return path  # TensorFlow says what is wrong with it
+    # The operation that carries over vocabularies does not read V1 files.
+    if reader.object_graph is None and not (vocabularies and reader.bundle is None):
+        return path
+    return kept_for_graph(named_view(reader))
+
+
+def _warn_if_nothing_fits(patterns: str | Sequence[Any] | None) -> None:
+    v1 = tensorflow().compat.v1
+    keys = v1.GraphKeys
+    listed = not isinstance(patterns, str)
+    collection = keys.GLOBAL_VARIABLES if listed else keys.TRAINABLE_VARIABLES
+    for pattern in _patterns(patterns):
+        if not v1.get_collection(collection, scope=pattern):
+            names = {saved_name(each) for each in v1.get_collection(collection)}
+            v1.logging.warning("warm_start: %s", _fits_nothing(pattern, names))
+
+
+def _patterns(given: str | Sequence[Any] | None) -> list[str]:
+    if isinstance(given, list | tuple):
+        return [each for each in given if isinstance(each, str)]
+    return [given] if isinstance(given, str) else []
+
+
+def _fits_nothing(pattern: str, names: Collection[str]) -> str:
+    near = nearest(pattern, names) or capped(sorted(names), 5)
+    return (
+        f"{pattern!r} fits the name of no variable; it is a regular expression for its "
+        f"start; there are {', '.join(map(repr, near)) or 'none'}"
+    )
+
+
+def _eager_pairs(
+    chosen: str | Sequence[Any] | None, previous: dict[str, str], target: object
+) -> list[tuple[str, Any]]:
+    """Return the names in the checkpoint, and the variable for each."""
+    variables = _chosen(chosen, target)
+    unused = sorted({*previous} - {*variables})
+    if unused:
+        near = [name for each in unused[:3] for name in nearest(each, variables)]
+        raise PlanError(
+            "var_name_to_prev_var_name names variables that are not to be started: "
+            f"{', '.join(map(repr, capped(unused)))}; those that are: "
+            f"{', '.join(map(repr, near or capped(variables, 5)))}",
+            [f"not used: {name!r}" for name in unused],
+        )
+    return [(previous.get(name, name), each) for name, each in variables.items()]
+
+
+def _chosen(chosen: str | Sequence[Any] | None, target: object) -> dict[str, Any]:
+    """Return the variables to start, by name.
+
+    Raises:
+      ValueError: If these are no patterns or variables.
+    """
+    if chosen is None:
+        return {}
+    patterns = _patterns(chosen)
+    if not patterns or (not isinstance(chosen, str) and len(patterns) < len(chosen)):
+        return _by_own_names(chosen)
+    if target is None:
+        raise TargetError(
+            "in eager mode nothing knows variables by their names: give their owner, "
+            "warm_start(path, vars_to_warm_start, target=model), or variables in place "
+            "of names"
+        )
+    live = LiveTarget(target)
+    live.check_built()
+    named = {name: live.variables[key] for key, name in names_of(live).items()}
+    if isinstance(chosen, str):
+        named = {name: each for name, each in named.items() if each.trainable}
+    found = {pattern: _fitting(pattern, named) for pattern in patterns}
+    idle = [_fits_nothing(pattern, named) for pattern in patterns if not found[pattern]]
+    if idle:
+        raise PlanError("\n".join(idle), idle)
+    return {name: named[name] for names in found.values() for name in names}
+
+
+def _by_own_names(variables: Any) -> dict[str, Any]:
+    """Return variables that are given as such by their names."""
+    if not isinstance(variables, list | tuple) or not all(map(is_variable, variables)):
+        raise ValueError(
+            "vars_to_warm_start is a regular expression, or a list of such, or a list "
+            f"of variables, not {variables!r}"
+        )
+    found = {name_of(each): each for each in variables}
+    if len(found) < len({id(each) for each in variables}):
+        raise TargetError(
+            "several variables of vars_to_warm_start have one name, as eager variables "
+            "may; give target={'name': variable, …} and names"
+        )
+    return found
+
+
+def _fitting(pattern: str, names: Iterable[str]) -> list[str]:
+    # In a graph the original looks at "w:0".
+    fits = re.compile(pattern).match
+    return [name for name in names if fits(name) or fits(f"{name}:0")]
