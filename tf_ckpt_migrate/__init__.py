@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.result import ConversionResult
     from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
     from tf_ckpt_migrate.conversion.tf2_to_tf1 import convert_tf2_to_tf1
+    from tf_ckpt_migrate.live.checkpoint import Checkpoint
     from tf_ckpt_migrate.live.initialize import init_from_checkpoint
     from tf_ckpt_migrate.live.report import RestoreReport
     from tf_ckpt_migrate.live.restore import restore
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AssignmentMap",
+    "Checkpoint",
     "CheckpointDescription",
     "CheckpointDiff",
     "CheckpointReader",
@@ -117,6 +119,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "conversion.result": ("ConversionResult",),
     "conversion.tf1_to_tf2": ("convert_tf1_to_tf2",),
     "conversion.tf2_to_tf1": ("convert_tf2_to_tf1",),
+    "live.checkpoint": ("Checkpoint",),
     "live.initialize": ("init_from_checkpoint",),
     "live.report": ("RestoreReport",),
     "live.restore": ("restore",),

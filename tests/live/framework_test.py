@@ -11,12 +11,13 @@ import sys
 sys.modules["tensorflow"] = None
 import tf_ckpt_migrate as tcm
 from tf_ckpt_migrate.conversion.example import example_checkpoint
-assert {"restore", "Saver"} <= {*dir(tcm)}
+assert {"restore", "Saver", "Checkpoint"} <= {*dir(tcm)}
 with example_checkpoint({"w": [1]}) as prefix:
     for call in (
         lambda: tcm.restore(prefix, {}),
         lambda: tcm.convert_tf1_to_tf2(prefix, prefix + "-2", target=object()),
         lambda: tcm.Saver,
+        lambda: tcm.Checkpoint,
     ):
         try:
             call()
@@ -30,7 +31,7 @@ def test_without_tensorflow_the_error_says_what_to_install():
     command = [sys.executable, "-c", WITHOUT]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert all('pip install "tf_ckpt_migrate[tf]"' in line for line in lines)
 
 

@@ -13,6 +13,12 @@
   variable's own name does not tell.
 - ``saveable_object_util``: what ``tf.compat.v1.train.Saver`` makes of its variables,
   with the names that it will ask for. In eager mode no graph tells them.
+- ``Trackable._name_based_restores``: who is told of every object that is attached to
+  this one later, by a call of ``eager_restore``. TensorFlow's own restoring of
+  name-based checkpoints uses it; there is no public way to hear of new variables.
+- ``ops.uid``: the count by which TensorFlow tells an earlier restore from a later one.
+- ``Variable._initializer`` of Keras 3: the value of a variable that a symbolic build
+  has declared and that is made when that is over.
 
 All are the same in TensorFlow 2.15 and 2.21, and tests compare what they give with what
 TensorFlow does.
@@ -26,8 +32,11 @@ from typing import Any, NamedTuple
 __all__ = [
     "Saved",
     "SavedTensor",
+    "call_when_attached",
+    "root_and_children",
     "saveables_of",
     "saved_by",
+    "set_initial_value",
     "slice_of",
     "stored_variables",
 ]
@@ -118,3 +127,40 @@ def saveables_of(var_list: Any) -> list[Any]:
     if not isinstance(var_list, dict):
         var_list = saveable_object_util.op_list_to_dict(var_list)
     return saveable_object_util.validate_and_slice_inputs(var_list)
+
+
+def root_and_children(checkpoint: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the root of a ``tf.train.Checkpoint``, and its children by name."""
+    view = checkpoint._saver._graph_view
+    return view.root, view.children(view.root)
+
+
+def call_when_attached(owner: Any, attached: Callable[[Any], None]) -> None:
+    """Let a function be called with every object that is attached to another one.
+
+    It may also be called with one that is attached to a child of the owner, unless the
+    child has been given a function later.
+    """
+    from tensorflow.python.framework import ops  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue] types are checked without it, or by stubs
+
+    owner._maybe_initialize_trackable()
+    owner._name_based_restores.add(_Coordinator(ops.uid(), attached))
+
+
+class _Coordinator:
+    """What TensorFlow calls in place of a restore of its own.
+
+    Of several that an object has, it calls the newest with a new child.
+    """
+
+    def __init__(self, restore_uid: int, attached: Callable[[Any], None]) -> None:
+        self.restore_uid = restore_uid
+        self.eager_restore = attached
+
+
+def set_initial_value(variable: Any, value: Any) -> bool:
+    """Give a declared variable of Keras 3 its value; return whether it is one."""
+    if getattr(variable, "_value", variable) is not None:
+        return False
+    variable._initializer = lambda shape, dtype=None: value
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
@@ -21,7 +21,8 @@ from tf_ckpt_migrate.live.report import RestoreReport
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import assign, name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
+from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unmet
 from tf_ckpt_migrate.names.rules import Drop, Rule
@@ -29,7 +30,7 @@ from tf_ckpt_migrate.names.rules import Drop, Rule
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["bound", "restore"]
+__all__ = ["bound", "execute", "goes_by_keys", "other_half", "restore", "value_of"]
 
 
 @without_collections
@@ -104,7 +105,7 @@ def restore(
     if unmet == "error":
         live.check_built()
     plan, variables = _planned(reader, live, assignment_map, unmatched, unmet)
-    _execute(plan, reader, variables)
+    execute(plan.moves, reader, variables)
     return RestoreReport(plan)
 
 
@@ -117,12 +118,12 @@ def _planned(
 ) -> tuple[MigrationPlan, Mapping[str, Any]]:
     """Return the plan, and the variables by the names that it uses."""
     rules = bound(AssignmentMap(assignment_map), live)
-    by_keys = _goes_by_keys(reader, live, rules)
+    by_keys = goes_by_keys(reader, live, rules)
     goal = goal_by_keys(live) if by_keys else goal_by_names(live)
     plan = plan_into(
         goal,
         reader,
-        [*rules, *_other_half(reader, by_keys=by_keys)],
+        [*rules, *other_half(reader, by_keys=by_keys)],
         unmatched=unmatched,
         unmet=unmet,
     )
@@ -160,17 +161,20 @@ def bound(rules: AssignmentMap, live: LiveTarget) -> AssignmentMap:
     return rules.with_names(names)
 
 
-def _goes_by_keys(
+def goes_by_keys(
     reader: CheckpointReader, live: LiveTarget, rules: AssignmentMap
 ) -> bool:
+    """Return whether the keys of a checkpoint count, or its names."""
     if reader.object_graph is None:
         return False
     if reader.format is not CheckpointFormat.DUAL_KEYED:
         return True
-    return not rules and any(key in reader for key in live.variables)
+    # The counter of saves has the same key in all.
+    own = live.variables.keys() - {SAVE_COUNTER_KEY}
+    return not rules and any(key in reader for key in own)
 
 
-def _other_half(reader: CheckpointReader, *, by_keys: bool) -> list[Rule]:
+def other_half(reader: CheckpointReader, *, by_keys: bool) -> list[Rule]:
     """Return rules that leave behind the keys of a dual-keyed checkpoint not used."""
     if reader.format is not CheckpointFormat.DUAL_KEYED:
         return []
@@ -196,16 +200,51 @@ def _check_places(plan: MigrationPlan, goal: Goal) -> None:
         )
 
 
-def _execute(
-    plan: MigrationPlan, reader: CheckpointReader, variables: Mapping[str, Any]
+def execute(
+    moves: Sequence[Move], reader: CheckpointReader, variables: Mapping[str, Any]
 ) -> None:
-    """Assign every value, after all that can go wrong with one has been tried."""
+    """Assign every value, after all that can go wrong with one has been tried.
+
+    Args:
+      moves: Which tensors to assign.
+      reader: The checkpoint.
+      variables: By the targets of the moves.
+
+    Raises:
+      CheckpointError: If a tensor is damaged or cannot be computed; then nothing is
+        assigned.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> from tf_ckpt_migrate.conversion.planning import plan_migration
+      >>> w = tf.Variable([0], dtype=tf.int64)
+      >>> with example_checkpoint({"w": [7]}) as prefix:
+      ...     execute(plan_migration(prefix).moves, opened(prefix), {"w": w})
+      >>> int(w[0])
+      7
+    """
     computed: dict[str, np.ndarray[Any, Any]] = {}
-    for sources, target, transform, _ in plan.moves:
-        if transform is not None:
-            computed[target] = transform(*(reader[key] for key in sources))
+    for move in moves:
+        if move.transform is not None:
+            computed[move.target] = value_of(move, reader)
         else:
-            reader.check(sources[0])
-    for sources, target, transform, _ in plan.moves:
-        value = reader[sources[0]] if transform is None else computed.pop(target)
-        assign(variables[target], value)
+            reader.check(move.sources[0])
+    for move in moves:
+        value = computed.pop(move.target, None)
+        value = value_of(move, reader) if value is None else value
+        assign(variables[move.target], value)
+
+
+def value_of(move: Move, reader: CheckpointReader) -> np.ndarray[Any, Any]:
+    """Return the value that a move brings, its checksum verified.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> from tf_ckpt_migrate.conversion.planning import plan_migration
+      >>> with example_checkpoint({"w": [1, 2]}) as prefix:
+      ...     value_of(plan_migration(prefix).moves[0], opened(prefix)).tolist()
+      [1, 2]
+    """
+    values = [reader[key] for key in move.sources]
+    return values[0] if move.transform is None else move.transform(*values)

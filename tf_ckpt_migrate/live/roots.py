@@ -28,7 +28,7 @@ class Root(NamedTuple):
     names: Mapping[str, str]
 
 
-def root_of(target: object) -> Root:
+def root_of(target: object, *, counted: bool = True) -> Root:
     """Return the checkpoint object that stands for a target.
 
     Args:
@@ -36,6 +36,7 @@ def root_of(target: object) -> Root:
         a model, an optimizer); a variable; a list of variables, which go by their
         names; a dict of variables by the names that they are to go by. Such variables
         have the layout of TensorFlow's migration guide, ``Checkpoint(vars={...})``.
+      counted: Whether it shall have the counter of saves, as a saved one has.
 
     Raises:
       TargetError: If it is none of these, empty, or two variables have one name.
@@ -55,9 +56,8 @@ def root_of(target: object) -> Root:
         checkpoint = tf.train.Checkpoint(**{GUIDE_ROOT: given})
     else:
         checkpoint = _of_object(target)
-    _ = (
-        checkpoint.save_counter
-    )  # made on first use; `save` writes it and `restore` asks
+    if counted and tf.executing_eagerly():  # to a graph, it would add a variable
+        _ = checkpoint.save_counter  # `save` writes it and `restore` asks for it
     return Root(checkpoint, description, {guide_key(name): name for name in given})
 
 

@@ -32,6 +32,7 @@ class LiveTarget:
 
     Args:
       target: The objects; `root_of` says what they may be.
+      counted: Whether the counter of saves is made if there is none so far.
 
     Attributes:
       prefix: What to call them.
@@ -54,9 +55,9 @@ class LiveTarget:
     bundle = None
     files: tuple[str, ...] = ()
 
-    def __init__(self, target: object) -> None:
+    def __init__(self, target: object, *, counted: bool = True) -> None:
         """Walk the objects."""
-        root = root_of(target)
+        root = root_of(target, counted=counted)
         saved = saved_by(root.checkpoint)
         self.prefix = root.description
         self.given_names = root.names

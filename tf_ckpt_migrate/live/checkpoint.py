@@ -1,0 +1,187 @@
+"""``tf.train.Checkpoint``, for checkpoints of every kind."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
+from tf_ckpt_migrate.conversion.layout import layout_of
+from tf_ckpt_migrate.conversion.planning import opened
+from tf_ckpt_migrate.conversion.scratch import ScratchCheckpoint, scratch_checkpoint
+from tf_ckpt_migrate.errors import CheckpointError, CheckpointNotFoundError
+from tf_ckpt_migrate.live.deferred import Deferred
+from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.later import NowAndLater, plan_now_and_later
+from tf_ckpt_migrate.live.progress import ByName, ByObject, InGraph
+from tf_ckpt_migrate.live.restore import execute, goes_by_keys
+from tf_ckpt_migrate.live.status import LoadStatus
+from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
+from tf_ckpt_migrate.names.moves import Dropped
+from tf_ckpt_migrate.names.plan import MigrationPlan
+
+__all__ = ["Checkpoint"]
+
+
+class Checkpoint(tensorflow().train.Checkpoint):
+    """TensorFlow's Checkpoint, restoring checkpoints of every kind, through a map too.
+
+    It is a ``tf.train.Checkpoint`` in every respect, for ``CheckpointManager`` too, and
+    saves as that does. What is more:
+
+    - `restore` and `read` take name-based checkpoints (TF1, of format V2 or V1) and
+      dual-keyed ones, and an assignment map with any;
+    - values wait for variables that are made later, of unbuilt layers or appended to
+      lists, whatever the kind of checkpoint;
+    - ``assert_consumed()`` of the status fails while any key of the checkpoint has not
+      been read, where the original passes with half the file unread.
+
+    Args:
+      root: As of the original.
+      **kwargs: As of the original.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> module = tf.Module()
+      >>> module.kernel = tf.Variable([0, 0], dtype=tf.int64)
+      >>> with example_checkpoint({"net/w": [1, 2]}) as prefix:
+      ...     status = Checkpoint(module).restore(
+      ...         prefix, assignment_map={"net/w": "kernel"}
+      ...     )
+      ...     _ = status.assert_consumed()
+      >>> module.kernel.numpy().tolist()
+      [1, 2]
+    """
+
+    def restore(
+        self,
+        save_path: str | os.PathLike[str] | None,
+        options: Any = None,
+        *,
+        assignment_map: AssignmentMapLike | None = None,
+    ) -> Any:
+        """Restore a checkpoint: at once what there is, later what is made later.
+
+        An object-based checkpoint is restored by TensorFlow, by its object graph. A
+        name-based one meets variables by their names, and with a map either kind goes
+        where this leads. What has a variable now is then restored completely or, if a
+        dtype or shape differs, not at all; the rest waits for variables of its name,
+        path or key.
+
+        In a graph the status has the operations, as with the original; values then
+        come only into variables that exist.
+
+        Args:
+          save_path: As of the original: a prefix, the folder of a SavedModel, or None.
+          options: As of the original.
+          assignment_map: Rules from names in the checkpoint to variables, as
+            ``AssignmentMap`` takes them: to their names, to the paths of their objects,
+            or to themselves.
+
+        Returns:
+          A status object with the methods of the original's.
+
+        Raises:
+          tf.errors.NotFoundError: If there is no checkpoint.
+          PlanError: If a rule fits nothing, or a dtype or shape differs: a ValueError.
+          RuleError: If the map is not well formed.
+          CheckpointError: If what a map is given for cannot be read.
+        """
+        if assignment_map is None:
+            return super().restore(save_path, options)  # which calls `read`
+        status = self.read(save_path, options, assignment_map=assignment_map)
+        _ = self.save_counter  # as the original, for an initializer to find it
+        return status
+
+    def read(
+        self,
+        save_path: str | os.PathLike[str] | None,
+        options: Any = None,
+        *,
+        assignment_map: AssignmentMapLike | None = None,
+    ) -> Any:
+        """Restore what ``write`` has written, as `restore` does what ``save`` has.
+
+        Args:
+          save_path: As of `restore`.
+          options: As of `restore`.
+          assignment_map: As of `restore`.
+
+        Returns:
+          A status object with the methods of the original's.
+
+        Raises:
+          tf.errors.NotFoundError: If there is no checkpoint.
+          PlanError: As of `restore`.
+          RuleError: If the map is not well formed.
+          CheckpointError: As of `restore`.
+        """
+        mapped = assignment_map is not None
+        reader = None if save_path is None else _reader(save_path, mapped=mapped)
+        if reader is None:
+            return super().read(save_path, options)
+        live = None
+        if not _is_for_objects(reader, mapped=mapped):
+            live = LiveTarget(self, counted=False)
+        if live is None or (not mapped and _may_have_objects_of(reader, live)):
+            return LoadStatus(ByObject(reader), super().read(save_path, options))
+        plan = plan_now_and_later(reader, live, assignment_map)
+        if tensorflow().executing_eagerly():
+            return LoadStatus(self._restored(plan, reader, live))
+        scratch = _scratch(plan, reader)
+        progress = InGraph(reader, live, plan, scratch)
+        return LoadStatus(progress, super().read(scratch.prefix, options), own=True)
+
+    def _restored(
+        self, plan: NowAndLater, reader: CheckpointReader, live: LiveTarget
+    ) -> ByName:
+        """Restore what there is, and let the rest wait."""
+        execute(plan.now, reader, live.variables)
+        deferred = Deferred(reader, plan.later, self)
+        deferred.note_restored(live.variables[move.target] for move in plan.now)
+        return ByName(reader, self, deferred)
+
+
+def _reader(
+    save_path: str | os.PathLike[str], *, mapped: bool
+) -> CheckpointReader | None:
+    """Return the reader; None for what is TensorFlow's to read, or to refuse."""
+    path = os.fspath(save_path)
+    if not mapped and os.path.isdir(path):
+        return None
+    try:
+        return opened(path)
+    except CheckpointNotFoundError as error:
+        if mapped:
+            raise tensorflow().errors.NotFoundError(None, None, str(error)) from error
+    except CheckpointError:
+        if mapped:
+            raise
+    return None
+
+
+def _is_for_objects(reader: CheckpointReader, *, mapped: bool) -> bool:
+    """Return whether the object graph is all that can be meant."""
+    dual = reader.format is CheckpointFormat.DUAL_KEYED
+    return reader.object_graph is not None and not mapped and not dual
+
+
+def _may_have_objects_of(reader: CheckpointReader, live: LiveTarget) -> bool:
+    """Return whether a dual-keyed checkpoint is of this target, or nothing tells."""
+    if reader.object_graph is None:
+        return False
+    none_yet = not live.variables.keys() - {SAVE_COUNTER_KEY}
+    return none_yet or goes_by_keys(reader, live, AssignmentMap())
+
+
+def _scratch(plan: NowAndLater, reader: CheckpointReader) -> ScratchCheckpoint:
+    """Return an object-based checkpoint with the keys of the variables there are."""
+    layout = layout_of(reader)
+    specs = {**layout.specs, **layout.bookkeeping}
+    used = {key for move in plan.now for key in move.sources}
+    dropped = tuple(Dropped(key, "no variable") for key in specs if key not in used)
+    moves = MigrationPlan(reader.prefix, "", specs, plan.now, dropped)
+    return scratch_checkpoint(moves, reader, object_graph=True)

@@ -1,0 +1,88 @@
+"""Plans for a target that is not complete yet: what it gets now, and what waits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.layout import layout_of
+from tf_ckpt_migrate.conversion.misses import check_all_met
+from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names, names_of
+from tf_ckpt_migrate.live.restore import bound, goes_by_keys, other_half
+from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.resolution import resolve
+
+__all__ = ["NowAndLater", "plan_now_and_later"]
+
+
+class NowAndLater(NamedTuple):
+    """What becomes of the tensors of a checkpoint that no rule drops.
+
+    Attributes:
+      now: Into variables that exist; the targets are their keys.
+      later: The others, by the name, path or key of the variable that they wait for.
+    """
+
+    now: tuple[Move, ...]
+    later: Mapping[str, Move]
+
+
+def plan_now_and_later(
+    reader: CheckpointReader,
+    live: LiveTarget,
+    assignment_map: AssignmentMapLike | None = None,
+) -> NowAndLater:
+    """Decide what every variable gets, and what has no variable so far.
+
+    Raises:
+      PlanError: If a rule fits nothing, two tensors go to one variable, or a dtype or
+        shape differs.
+      RuleError: If the map is not well formed.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> from tf_ckpt_migrate.conversion.planning import opened
+      >>> live = LiveTarget({"w": tf.Variable([0, 0], dtype=tf.int64)})
+      >>> with example_checkpoint({"w": [1, 2], "b": [3]}) as prefix:
+      ...     list(plan_now_and_later(opened(prefix), live).later)
+      ['b']
+    """
+    rules = bound(AssignmentMap(assignment_map), live)
+    by_keys = goes_by_keys(reader, live, rules)
+    goal = goal_by_keys(live) if by_keys else goal_by_names(live)
+    names = {} if by_keys else names_of(live)
+    keys = {names.get(key, key): key for key in live.variables}
+    found = resolve(
+        [*rules, *other_half(reader, by_keys=by_keys)],
+        layout_of(reader).specs,
+        unmatched="keep",
+    )
+    placed = [
+        move._replace(target=goal.aliases.get(move.target, move.target))
+        for move in found.moves
+    ]
+    _check_collisions(placed)
+    now = [move for move in placed if move.target in goal.layout.specs]
+    asked = {move.target: goal.layout.specs[move.target] for move in now}
+    check_all_met(now, asked, {}, reader)
+    later = {move.target: move for move in placed if move.target not in asked}
+    return NowAndLater(
+        tuple(move._replace(target=keys[move.target]) for move in now), later
+    )
+
+
+def _check_collisions(moves: list[Move]) -> None:
+    count = Counter(move.target for move in moves)
+    twice = [move for move in moves if count[move.target] > 1]
+    if twice:
+        problems = [f"collision: {move}" for move in twice]
+        raise PlanError(
+            "several tensors go to one variable:\n  " + "\n  ".join(capped(problems)),
+            problems,
+        )
