@@ -320,6 +320,66 @@ class TestInASession:
         assert [(w.tolist(), step) for w, step in seen] == [([2, 3], 6), ([3, 4], 7)]
 
 
+class TestStateOfTraining:
+    """What real TF1 saved of training, into a graph of today with other names."""
+
+    def built(self, tf, parts):
+        """A partitioned variable and its Adam, in a scope of today."""
+        v1 = tf.compat.v1
+        partitioner = v1.fixed_size_partitioner(parts)
+        emb = v1.get_variable("new/deep/emb", [7, 2], partitioner=partitioner)
+        loss = tf.reduce_sum(tf.convert_to_tensor(emb) ** 2)
+        v1.train.AdamOptimizer().minimize(loss)
+
+    @pytest.mark.parametrize("parts", [1, 2, 3])
+    @pytest.mark.parametrize(
+        "name", ["partitioned_adam", "partitioned_sharded", "sliced_v1_sharded"]
+    )
+    def test_slots_of_parts(self, tf, name, parts):
+        path = path_for_tensorflow(f"tf1_15/{name}")
+        old = tcm.load_checkpoint(path)
+        graph = InGraph(tf, {})
+        with graph.graph.as_default():
+            self.built(tf, parts)
+        rules = {"deep/": "new/deep/"}
+        found = graph.restored(path, assignment_map=rules, unmatched="error")
+        names = {key: key.replace("deep/", "new/deep/") for key in old}
+        assert same(found, {names[key]: old[key] for key in old})
+
+    def test_an_estimator_goes_on_with_what_another_model_saved(self, tf, tmp_path):
+        if not hasattr(tf, "estimator"):
+            pytest.skip("this TensorFlow has no Estimator any more")
+        v1 = tf.compat.v1
+        with tf.Graph().as_default():
+            v1.get_variable("old/w", initializer=[5.0])
+            v1.train.get_or_create_global_step()
+            with v1.Session() as session:
+                session.run(v1.global_variables_initializer())
+                v1.train.Saver().save(session, str(tmp_path / "model.ckpt"), 0)
+
+        def model(features, mode):
+            w = v1.get_variable("new/w", [1])
+            step = v1.train.get_or_create_global_step()
+            loss = tf.reduce_sum(w * features)
+            optimizer = v1.train.GradientDescentOptimizer(1.0)
+            return tf.estimator.EstimatorSpec(
+                mode,
+                loss=loss,
+                train_op=optimizer.minimize(loss, global_step=step),
+                scaffold=v1.train.Scaffold(
+                    saver=tcm.Saver(assignment_map={"old/": "new/"})
+                ),
+            )
+
+        def data():
+            return tf.data.Dataset.from_tensors(tf.constant([1.0])).repeat()
+
+        for expected in (4, 3):  # the second time from what itself has saved
+            estimator = tf.estimator.Estimator(model, str(tmp_path))
+            estimator.train(data, steps=1)
+            assert estimator.get_variable_value("new/w").tolist() == [expected]
+
+
 class TestInEagerMode:
     @pytest.mark.parametrize("writer", [None, *WRITERS])
     def test_every_kind(self, tf, tmp_path, named, writer):

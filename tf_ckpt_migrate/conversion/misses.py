@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
@@ -77,20 +78,30 @@ def _misses(
 ) -> list[str]:
     if not unmet:
         return []
-    hints = Hints(unused)
+    hints, several = Hints(unused), _names_of_several(reader)
     shown: list[str] = []
     for number, (name, spec) in enumerate(unmet.items()):
+        line = f"variable {_with_spec(name, spec)}"
+        if name in several:
+            line += (
+                f"; {several[name]} variables in it have this name, so none is meant"
+            )
         near = hints.nearest(name) if number < _HINTED else []
-        shown.append(
-            f"variable {_with_spec(name, spec)}"
-            + (f"; nearest in it: {', '.join(map(repr, near))}" if near else "")
-        )
+        if near:
+            line += f"; nearest in it: {', '.join(map(repr, near))}"
+        shown.append(line)
     head = (
         f"{reader.prefix!r} ({reader.format}) has no tensor for {len(unmet):,} of "
         f"{len(asked):,} variables:"
     )
     lines = [f"  {line}" for line in capped(shown)]
     return [head, *lines, _advice(likely_causes(unmet, unused))]
+
+
+def _names_of_several(reader: CheckpointReader) -> Mapping[str, int]:
+    graph = reader.object_graph
+    names = Counter(graph.full_names().values() if graph else ())
+    return {name: count for name, count in names.items() if count > 1}
 
 
 def _advice(causes: list[Cause]) -> str:

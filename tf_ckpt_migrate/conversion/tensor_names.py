@@ -2,12 +2,13 @@
 
 A name-based checkpoint has names. The tensors of an object-based one go by the names
 that its object graph holds, or by the paths of their objects, or by their keys: by that
-of the three under which all is found that is asked for.
+of the three under which all is found that is asked for, or else by any.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import guide_name, is_object_key, name_of_key
@@ -21,8 +22,9 @@ def named_tensors(reader: CheckpointReader) -> list[dict[str, str]]:
 
     Returns:
       For a name-based checkpoint its keys. For an object-based one by variable name
-      (the object's path where that is missing or not the only one), by object path, and
-      by key; before these, for a dual-keyed one, the names among its keys.
+      (the object's path where that is missing or not the only one), by object path, by
+      key, and by any of these that mean one tensor; before these, for a dual-keyed one,
+      the names among its keys.
 
     Example:
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
@@ -43,7 +45,17 @@ def named_tensors(reader: CheckpointReader) -> list[dict[str, str]]:
     names = {k: name if count[name] == 1 else paths[k] for k, name in names.items()}
     ways = [names, paths, {key: key for key in objects}]
     found = [{name: key for key, name in way.items()} for way in ways]
+    found.append(_clear(found))
     return [plain, *found] if plain else found
+
+
+def _clear(ways: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the names that mean the same tensor in every way that has them."""
+    meant: defaultdict[str, set[str]] = defaultdict(set)
+    for way in ways:
+        for name, key in way.items():
+            meant[name].add(key)
+    return {name: min(keys) for name, keys in meant.items() if len(keys) == 1}
 
 
 def all_names(reader: CheckpointReader) -> dict[str, str]:

@@ -51,10 +51,9 @@ def named_view(reader: CheckpointReader) -> ScratchCheckpoint:
 
     No byte of an object-based checkpoint is copied; a V1 file is written anew.
     """
-    specs = {key: reader.specs[key] for key in set(all_names(reader).values())}
-    moves = tuple(
-        Move((key,), name, None, specs[key]) for name, key in all_names(reader).items()
-    )
+    names = all_names(reader)
+    specs = {key: reader.specs[key] for key in {*names.values()}}
+    moves = tuple(Move((key,), name, None, specs[key]) for name, key in names.items())
     plan = MigrationPlan(reader.prefix, "", specs, moves)
     return scratch_checkpoint(plan, reader, object_graph=False)
 
