@@ -1,11 +1,6 @@
 import subprocess
 import sys
 
-import pytest
-
-from tf_ckpt_migrate.errors import GraphModeError
-from tf_ckpt_migrate.live.framework import require_eager
-
 WITHOUT = """
 import sys
 sys.modules["tensorflow"] = None
@@ -40,12 +35,3 @@ def test_importing_the_package_does_not_import_tensorflow():
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "tensorflow" not in done.stdout.split()
-
-
-def test_within_a_function_variables_cannot_be_assigned_at_once(tf):
-    @tf.function(autograph=False)
-    def traced():
-        require_eager("restore()", "call it outside")
-
-    with pytest.raises(GraphModeError, match=r"tf\.function.*; call it outside"):
-        traced()

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tf_ckpt_migrate.errors import GraphModeError, TensorFlowNotFoundError
+from tf_ckpt_migrate.errors import TensorFlowNotFoundError
 
-__all__ = ["require_eager", "tensorflow"]
+__all__ = ["tensorflow"]
 
 
 def tensorflow() -> Any:
@@ -34,24 +34,3 @@ def tensorflow() -> Any:
             "converted without it"
         ) from None
     return tf
-
-
-def require_eager(what: str, instead: str) -> None:
-    """Check that variables can be assigned at once.
-
-    Args:
-      what: The call, for the message.
-      instead: What to do in a graph.
-
-    Raises:
-      GraphModeError: If a graph is being built.
-
-    Example:
-      >>> require_eager("restore()", "build the model first")
-    """
-    tf = tensorflow()
-    if not tf.executing_eagerly():
-        raise GraphModeError(
-            f"{what} assigns to variables at once, but a graph is being built here (a "
-            f"tf.Graph, a tf.function, or TF1 behavior); {instead}"
-        )

@@ -15,9 +15,9 @@ from tf_ckpt_migrate.conversion.planning import (
     plan_into,
 )
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
-from tf_ckpt_migrate.live.framework import require_eager
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names
 from tf_ckpt_migrate.live.report import RestoreReport
+from tf_ckpt_migrate.live.sessions import check_loadable, load, session_to_use
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import assign, name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
@@ -34,13 +34,14 @@ __all__ = ["bound", "execute", "goes_by_keys", "other_half", "restore", "value_o
 
 
 @without_collections
-def restore(
+def restore(  # noqa: PLR0913 one call for all, its options by keyword
     ckpt_dir_or_file: CheckpointLike,
     target: object,
     assignment_map: AssignmentMapLike | None = None,
     *,
     unmatched: Literal["error", "drop"] = "error",
     unmet: Unmet = "error",
+    session: Any = None,
 ) -> RestoreReport:
     """Restore a checkpoint of any kind into variables, a module or a model.
 
@@ -61,7 +62,8 @@ def restore(
       ckpt_dir_or_file: What ``load_checkpoint`` takes, or its result.
       target: What has the variables: a Keras model, layer or optimizer, a
         ``tf.Module``, a ``tf.train.Checkpoint``, or a list of variables, or a dict of
-        variables by name. Keras objects must be built.
+        variables by name. Keras objects must be built. Variables may be partitioned,
+        sharded, or of a distribution strategy.
       assignment_map: Rules from names in the checkpoint to variables, as
         ``AssignmentMap`` takes them; a transform belongs to its rule. A variable may
         stand for its name.
@@ -69,6 +71,8 @@ def restore(
         leaves it behind.
       unmet: What becomes of a variable without a tensor: ``"error"``, or ``"keep"``
         lets it have the value it has; a layer that is not built is then left out too.
+      session: In a graph, the session that has the variables; None for the default one.
+        Nothing is added to the graph, which may be finalized.
 
     Returns:
       What became of every tensor and every variable.
@@ -79,7 +83,7 @@ def restore(
       UnbuiltTargetError: If a layer has no variables yet.
       TargetError: If the target is nothing that could be restored.
       CheckpointError: If the checkpoint cannot be read, or is damaged.
-      GraphModeError: If a graph is being built.
+      GraphModeError: If there is no session in a graph, or a function is traced.
       TensorFlowNotFoundError: If TensorFlow is not installed.
 
     Example:
@@ -92,9 +96,7 @@ def restore(
       >>> module.kernel.numpy().tolist()
       [1, 2]
     """
-    require_eager(
-        "restore()", "use tcm.init_from_checkpoint there, or call it before the graph"
-    )
+    session = session_to_use(session)
     if unmatched not in ("error", "drop"):
         raise RuleError(
             f"unmatched must be 'error' or 'drop', not {unmatched!r}: a tensor without "
@@ -105,7 +107,7 @@ def restore(
     if unmet == "error":
         live.check_built()
     plan, variables = _planned(reader, live, assignment_map, unmatched, unmet)
-    execute(plan.moves, reader, variables)
+    execute(plan.moves, reader, variables, session)
     return RestoreReport(plan)
 
 
@@ -201,7 +203,10 @@ def _check_places(plan: MigrationPlan, goal: Goal) -> None:
 
 
 def execute(
-    moves: Sequence[Move], reader: CheckpointReader, variables: Mapping[str, Any]
+    moves: Sequence[Move],
+    reader: CheckpointReader,
+    variables: Mapping[str, Any],
+    session: Any = None,
 ) -> None:
     """Assign every value, after all that can go wrong with one has been tried.
 
@@ -209,6 +214,7 @@ def execute(
       moves: Which tensors to assign.
       reader: The checkpoint.
       variables: By the targets of the moves.
+      session: That of a graph's variables; None in eager mode.
 
     Raises:
       CheckpointError: If a tensor is damaged or cannot be computed; then nothing is
@@ -230,10 +236,16 @@ def execute(
             computed[move.target] = value_of(move, reader)
         else:
             reader.check(move.sources[0])
-    for move in moves:
-        value = computed.pop(move.target, None)
-        value = value_of(move, reader) if value is None else value
-        assign(variables[move.target], value)
+    values = (
+        (variables[target], computed.pop(target) if transform else reader[sources[0]])
+        for sources, target, transform, _ in moves
+    )
+    if session is None:
+        for variable, value in values:
+            assign(variable, value)
+    else:
+        check_loadable((variables[move.target] for move in moves), session)
+        load(values, session)
 
 
 def value_of(move: Move, reader: CheckpointReader) -> np.ndarray[Any, Any]:

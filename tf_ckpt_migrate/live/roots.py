@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tf_ckpt_migrate.conversion.layout import GUIDE_ROOT, guide_key
+from tf_ckpt_migrate.conversion.layout import GUIDE_ROOT
 from tf_ckpt_migrate.errors import TargetError, capped
 from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.parts import Parts, parts_of, united
 from tf_ckpt_migrate.live.variables import is_variable, name_of
 
 __all__ = ["Root", "root_of"]
@@ -18,14 +19,15 @@ class Root(NamedTuple):
     """A target, ready to be walked.
 
     Attributes:
-      checkpoint: A ``tf.train.Checkpoint`` of it, with its counter of saves.
+      checkpoint: A ``tf.train.Checkpoint`` of it, with its counter of saves; None for
+        mere variables, which need no walk.
       description: What to call it in messages.
-      names: Of variables that were given in a dict or list, by their keys.
+      variables: Those that were given in a dict or list, by name.
     """
 
     checkpoint: Any
     description: str
-    names: Mapping[str, str]
+    variables: Mapping[str, Any]
 
 
 def root_of(target: object, *, counted: bool = True) -> Root:
@@ -36,6 +38,7 @@ def root_of(target: object, *, counted: bool = True) -> Root:
         a model, an optimizer); a variable; a list of variables, which go by their
         names; a dict of variables by the names that they are to go by. Such variables
         have the layout of TensorFlow's migration guide, ``Checkpoint(vars={...})``.
+        The parts of a partitioned one, or what ``get_variable`` makes of them, are one.
       counted: Whether it shall have the counter of saves, as a saved one has.
 
     Raises:
@@ -47,28 +50,49 @@ def root_of(target: object, *, counted: bool = True) -> Root:
       "Module 'net'"
     """
     tf = tensorflow()
-    given: Mapping[Any, Any] = {}
-    description = _described(target)
     if isinstance(target, tf.train.Checkpoint | tf.compat.v1.train.Checkpoint):
         checkpoint: Any = target
-    elif is_variable(target) or isinstance(target, Mapping | list | tuple):
-        given, description = _by_name(target)
-        checkpoint = tf.train.Checkpoint(**{GUIDE_ROOT: given})
+    elif isinstance(target, Mapping | list | tuple) or _is_single(target):
+        variables, description = _by_name(target)
+        if _are_mere(variables):
+            return Root(None, description, variables)
+        checkpoint = tf.train.Checkpoint(**{GUIDE_ROOT: variables})
+        _count(checkpoint, counted=counted)
+        return Root(checkpoint, description, variables)
     else:
         checkpoint = _of_object(target)
-    if counted and tf.executing_eagerly():  # to a graph, it would add a variable
+    _count(checkpoint, counted=counted)
+    return Root(checkpoint, _described(target), {})
+
+
+def _count(checkpoint: Any, *, counted: bool) -> None:
+    if counted and tensorflow().executing_eagerly():  # to a graph, it adds a variable
         _ = checkpoint.save_counter  # `save` writes it and `restore` asks for it
-    return Root(checkpoint, description, {guide_key(name): name for name in given})
+
+
+def _are_mere(variables: Mapping[str, Any]) -> bool:
+    """Return whether a walk would find nothing but these variables, each once."""
+    tf = tensorflow()
+    kinds = all(isinstance(each, tf.Variable | Parts) for each in variables.values())
+    once = len({id(each) for each in variables.values()}) == len(variables)
+    some = any(isinstance(each, Parts) for each in variables.values())
+    return some or (kinds and once)
+
+
+def _is_single(target: object) -> bool:
+    return is_variable(target) or bool(parts_of(target))
 
 
 def _by_name(target: Any) -> tuple[dict[str, Any], str]:
     """Return variables by the names that they are to go by, and what to call them."""
-    if is_variable(target):
-        return {name_of(target): target}, f"variable {name_of(target)!r}"
+    if _is_single(target):
+        (variable,) = united([target])
+        return {name_of(variable): variable}, f"variable {name_of(variable)!r}"
     if not isinstance(target, Mapping):
         return _of_list(target), _counted("list", target)
-    _check_variables(target)
-    return dict(target), _counted("dict", target)
+    whole = {name: united([each])[0] for name, each in target.items()}
+    _check_variables(whole)
+    return whole, _counted("dict", target)
 
 
 def _of_object(target: object) -> Any:
@@ -89,6 +113,7 @@ def _no_target(target: object) -> TargetError:
 
 
 def _of_list(variables: Any) -> dict[str, Any]:
+    variables = united(variables)
     _check_variables(dict(enumerate(variables)))
     names = Counter(map(name_of, variables))
     twice = [f"{name!r} ({n} times)" for name, n in names.items() if n > 1]

@@ -15,11 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+from tf_ckpt_migrate.conversion.graph_build import built_graph
+from tf_ckpt_migrate.conversion.layout import guide_key
 from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.private import SavedTensor, saved_by
 from tf_ckpt_migrate.live.roots import root_of
 from tf_ckpt_migrate.live.unbuilt import unbuilt_error, unbuilt_layers
-from tf_ckpt_migrate.live.variables import is_variable, spec_of_variable, value_of
+from tf_ckpt_migrate.live.variables import (
+    is_variable,
+    name_of,
+    spec_of_variable,
+    value_of,
+)
+from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY, parse_object_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +45,6 @@ class LiveTarget:
 
     Attributes:
       prefix: What to call them.
-      object_graph: The graph that ``tf.train.Checkpoint(target).save`` would write.
       bundle: None: no file has the bytes.
       files: None, therefore.
       variables: Every variable by its key.
@@ -58,21 +66,35 @@ class LiveTarget:
     def __init__(self, target: object, *, counted: bool = True) -> None:
         """Walk the objects."""
         root = root_of(target, counted=counted)
-        saved = saved_by(root.checkpoint)
         self.prefix = root.description
-        self.given_names = root.names
-        self._saved = saved
-        self.object_graph = ObjectGraph(saved.graph, root.description)
-        self.variables: Mapping[str, Any] = {
-            tensor.key: tensor.owner
-            for tensor in saved.tensors
-            if is_variable(tensor.owner)
-        }
-        self._others: Mapping[str, SavedTensor] = {
-            tensor.key: tensor
-            for tensor in saved.tensors
-            if tensor.key not in self.variables
-        }
+        self.given_names = {guide_key(name): name for name in root.variables}
+        self._saved = None if root.checkpoint is None else saved_by(root.checkpoint)
+        self.variables: Mapping[str, Any] = {}
+        self._others: Mapping[str, SavedTensor] = {}
+        if self._saved is None:
+            keys = zip(self.given_names, root.variables.values(), strict=True)
+            self.variables = dict(keys)
+            if counted and tensorflow().executing_eagerly():
+                self.variables[SAVE_COUNTER_KEY] = _new_counter()
+        else:
+            tensors = self._saved.tensors
+            mine = {each.key: each.owner for each in tensors if is_variable(each.owner)}
+            self.variables = mine
+            self._others = {each.key: each for each in tensors if each.key not in mine}
+
+    @property
+    def object_graph(self) -> ObjectGraph:
+        """The graph that ``tf.train.Checkpoint(target).save`` would write."""
+        return self._graph
+
+    @cached_property
+    def _graph(self) -> ObjectGraph:
+        if self._saved is not None:
+            return ObjectGraph(self._saved.graph, self.prefix)
+        parsed = ((key, parse_object_key(key)) for key in self.variables)
+        names = {key: name_of(variable) for key, variable in self.variables.items()}
+        keys = [(key, path, names[key]) for key, path in parsed if path]
+        return ObjectGraph(built_graph(keys), self.prefix)
 
     @property
     def specs(self) -> Mapping[str, TensorSpec]:
@@ -94,6 +116,8 @@ class LiveTarget:
         Raises:
           UnbuiltTargetError: If one has not.
         """
+        if self._saved is None:
+            return
         missing = unbuilt_layers(self._saved.objects)
         if missing:
             raise unbuilt_error(map(self._saved.path_of, missing), self.prefix)
@@ -111,6 +135,8 @@ class LiveTarget:
         found: dict[int, str] = {}
         for key, variable in self.variables.items():
             found[id(variable)] = key
+            if isinstance(variable, Parts):
+                found.update((id(part), key) for part in variable.parts)
             # The variable within a variable of Keras 3.
             found.setdefault(id(getattr(variable, "value", None)), key)
         return found
@@ -127,6 +153,11 @@ class LiveTarget:
         value = self._others[key].value
         value = value() if callable(value) else value
         return tensorflow().convert_to_tensor(value)
+
+
+def _new_counter() -> Any:
+    tf = tensorflow()
+    return tf.Variable(0, dtype=tf.int64, name="save_counter", trainable=False)
 
 
 def built_target(target: object) -> LiveTarget:
