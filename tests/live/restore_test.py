@@ -372,3 +372,98 @@ def test_variables_under_a_strategy(tf, write):
     assert type(variable).__name__ == "MirroredVariable"
     tcm.restore(write({"w": np.float32([1, 2])}), [variable])
     assert variable.numpy().tolist() == [1, 2]
+
+
+class TestRoles:
+    """What may keep its value is named by what it is to training."""
+
+    STATE = ("slot", "optimizer", "step")
+
+    def test_weights_into_a_model_that_is_trained(self, tf, source):
+        checkpoint = trained(tf)
+        rules = [tcm.Drop("global_step")]
+        model = checkpoint.model
+        rules += scoped(model)[1:]
+        report = tcm.restore(source, checkpoint, rules, unmet=self.STATE)
+        assert model_values(model) == EXPECTED
+        assert len(report.kept) > 8
+        kept = {entry.name.removeprefix("net/") for entry in report.kept}
+        assert not kept & WEIGHTS.keys()
+
+    def test_a_missing_weight_is_still_an_error(self, tf, write):
+        checkpoint = trained(tf)
+        rules = scoped(checkpoint.model)[1:]
+        values = {k: v for k, v in WEIGHTS.items() if k != "d1/bias"}
+        with pytest.raises(PlanError, match="1 target has no source") as missing:
+            tcm.restore(write(values), checkpoint, rules, unmet=self.STATE)
+        assert "d1/bias" in missing.value.problems[0]
+        with pytest.raises(PlanError, match=r'unmet=\["slot", "optimizer", "step"\]'):
+            tcm.restore(write(values), checkpoint, rules)
+
+    def test_a_word_that_is_no_role(self, tf, write):
+        w = tf.Variable([0.0], dtype=tf.float64)
+        with pytest.raises(RuleError, match=r"\['slots'\]; the roles are weight, slot"):
+            tcm.restore(write({"w": [1.0]}), {"w": w}, unmet=["slots"])
+
+
+class TestTransformsByName:
+    def test_by_variable_or_by_tensor_after_the_rule(self, tf, write):
+        a = tf.Variable(tf.zeros([3, 2]))
+        b, c = tf.Variable([0.0, 0.0]), tf.Variable([[0.0]])
+        values = {
+            "old/a": np.float64([[1, 2, 3], [4, 5, 6]]),
+            "old/b": np.float32([1, 2]),
+            "c": np.float32([7]),
+        }
+        report = tcm.restore(
+            write(values),
+            {"a": a, "b": b, "c": c},
+            [tcm.Rename("old/a", "a", Cast("float32")), ("old/b", "b")],
+            transforms={
+                "a": Transpose((1, 0)),
+                "old/b": lambda array: -array,
+                "c": lambda array: array[None],
+            },
+        )
+        assert a.numpy().tolist() == [[1, 4], [2, 5], [3, 6]]
+        assert b.numpy().tolist() == [-1, -2]
+        assert c.numpy().tolist() == [[7]]
+        assert "computed" in str(report)
+        assert "Transpose" in str(report)
+
+    def test_a_variable_may_go_by_its_key(self, tf, write):
+        module = tf.Module()
+        module.w = tf.Variable([0.0], dtype=tf.float32, name="net/w")
+        for name in ("net/w", "w", "w/.ATTRIBUTES/VARIABLE_VALUE"):
+            module.w.assign([0.0])
+            tcm.restore(
+                write({"net/w": np.float64([2.0])}),
+                module,
+                transforms={name: Cast("float32")},
+            )
+            assert float(module.w[0]) == 2.0
+
+    @pytest.mark.parametrize(
+        ("transforms", "text"),
+        [
+            ({"none": Cast("float32")}, r"transforms\['none'\]"),
+            ({"w": Transpose((1, 0))}, "Transpose"),
+            ({"w": Cast("int32")}, r"int32\[2\].*float32\[2\]"),
+        ],
+    )
+    def test_what_does_not_fit_is_told_before_any_change(
+        self, tf, write, transforms, text
+    ):
+        w, v = tf.Variable([0.0, 0.0]), tf.Variable([0.0])
+        values = {"v": np.float32([1]), "w": np.float32([1, 2])}
+        with pytest.raises(PlanError, match=rf"(?s){text}"):
+            tcm.restore(write(values), {"v": v, "w": w}, transforms=transforms)
+        assert float(v[0]) == 0.0
+
+    @pytest.mark.parametrize("wrong", [lambda a: a[:1], lambda a: a.astype("int32")])
+    def test_a_function_that_gives_something_else(self, tf, write, wrong):
+        w, v = tf.Variable([0.0, 0.0]), tf.Variable([0.0])
+        values = {"v": np.float32([1]), "w": np.float32([1, 2])}
+        with pytest.raises(TransformError, match=r"float32\[2\]"):
+            tcm.restore(write(values), {"v": v, "w": w}, transforms={"w": wrong})
+        assert float(v[0]) == 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
@@ -24,6 +24,7 @@ from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
 from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, Rule
+from tf_ckpt_migrate.transforms import Transform
 
 __all__ = [
     "CheckpointLike",
@@ -46,12 +47,14 @@ class Goal(NamedTuple):
       aliases: Other names that rules and sources may use for them.
       doubles: Names of a dual-keyed target, each with the object-based key of the same
         bytes.
+      closed: Whether it takes nothing but its own tensors, as what is no file.
     """
 
     prefix: str
     layout: Layout
     aliases: Mapping[str, str]
     doubles: Mapping[str, str] = MappingProxyType({})
+    closed: bool = False
 
 
 def opened(checkpoint: CheckpointLike) -> CheckpointReader:
@@ -142,17 +145,18 @@ def plan_migration(
     )
 
 
-def plan_into(
+def plan_into(  # noqa: PLR0913 what is planned, by keyword
     goal: Goal,
     reader: CheckpointReader,
     assignment_map: AssignmentMapLike | None = None,
     *,
     unmatched: Unmatched = "error",
-    unmet: Unmet = "error",
+    unmet: Unmet | Collection[str] = "error",
+    transforms: Mapping[str, Transform] | None = None,
 ) -> MigrationPlan:
     """Decide what becomes of every tensor of a checkpoint, given what is to be filled.
 
-    The arguments are those of ``plan_migration``.
+    The arguments are those of ``plan_migration``, and of ``resolve``.
 
     Raises:
       PlanError: If anything is not accounted for.
@@ -169,6 +173,8 @@ def plan_into(
         unmatched=unmatched,
         unmet=unmet,
         aliases={**doubles, **goal.aliases},
+        transforms=transforms,
+        closed=goal.closed,
     )
     moves, kept = _doubled(found, doubles)
     dropped = (Dropped(key, "bookkeeping of the source") for key in aside)

@@ -13,8 +13,9 @@ from tf_ckpt_migrate.errors import CheckpointError, CheckpointNotFoundError
 from tf_ckpt_migrate.live.deferred import Deferred
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.later import NowAndLater, plan_now_and_later
+from tf_ckpt_migrate.live.planning import goes_by_keys
 from tf_ckpt_migrate.live.progress import ByName, ByObject, InGraph
-from tf_ckpt_migrate.live.restore import execute, goes_by_keys
+from tf_ckpt_migrate.live.restore import execute
 from tf_ckpt_migrate.live.status import LoadStatus
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike

@@ -37,7 +37,8 @@ def goal_by_keys(target: LiveTarget) -> Goal:
     # saves is TensorFlow's own, made when it is first asked for.
     own = {SAVE_COUNTER_KEY, *specs}
     aside = {key: each for key, each in target.specs.items() if key not in own}
-    return Goal(target.prefix, Layout(specs, aside), aliases_of(target, specs))
+    layout = Layout(specs, aside)
+    return Goal(target.prefix, layout, aliases_of(target, specs), closed=True)
 
 
 def goal_by_names(target: LiveTarget) -> Goal:
@@ -53,7 +54,8 @@ def goal_by_names(target: LiveTarget) -> Goal:
     specs = {names[key]: spec for key, spec in goal.layout.specs.items()}
     aliases = {alias: names[key] for alias, key in goal.aliases.items()}
     aliases.update((key, names[key]) for key in goal.layout.specs)
-    return Goal(goal.prefix, Layout(specs, goal.layout.bookkeeping), aliases)
+    layout = Layout(specs, goal.layout.bookkeeping)
+    return Goal(goal.prefix, layout, aliases, closed=True)
 
 
 def names_of(target: LiveTarget) -> Mapping[str, str]:

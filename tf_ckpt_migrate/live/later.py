@@ -11,7 +11,7 @@ from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.misses import check_all_met
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names, names_of
-from tf_ckpt_migrate.live.restore import bound, goes_by_keys, other_half
+from tf_ckpt_migrate.live.planning import bound, goes_by_keys, other_half
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.conversion.planning import (
     CheckpointLike,
-    Goal,
     opened,
-    plan_into,
 )
-from tf_ckpt_migrate.errors import PlanError, RuleError, capped
-from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names
+from tf_ckpt_migrate.errors import RuleError
+from tf_ckpt_migrate.live.planning import Transforms, bound, plan_restore
 from tf_ckpt_migrate.live.report import RestoreReport
 from tf_ckpt_migrate.live.sessions import check_loadable, load, session_to_use
 from tf_ckpt_migrate.live.target import LiveTarget
-from tf_ckpt_migrate.live.variables import assign, name_of
+from tf_ckpt_migrate.live.variables import assign
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unmet
-from tf_ckpt_migrate.names.rules import Drop, Rule
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["bound", "execute", "goes_by_keys", "other_half", "restore", "value_of"]
+__all__ = ["execute", "restore", "value_of"]
 
 
 @without_collections
@@ -39,8 +33,9 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
     target: object,
     assignment_map: AssignmentMapLike | None = None,
     *,
+    transforms: Transforms | None = None,
     unmatched: Literal["error", "drop"] = "error",
-    unmet: Unmet = "error",
+    unmet: Unmet | Collection[str] = "error",
     session: Any = None,
 ) -> RestoreReport:
     """Restore a checkpoint of any kind into variables, a module or a model.
@@ -67,10 +62,15 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
       assignment_map: Rules from names in the checkpoint to variables, as
         ``AssignmentMap`` takes them; a transform belongs to its rule. A variable may
         stand for its name.
+      transforms: By the name of a variable or of a tensor, what is done to the value on
+        its way, after what its rule does: a transform, or a function that takes an
+        array and returns one of the variable's dtype and shape.
       unmatched: What becomes of a tensor without a variable: ``"error"``, or ``"drop"``
         leaves it behind.
       unmet: What becomes of a variable without a tensor: ``"error"``, or ``"keep"``
         lets it have the value it has; a layer that is not built is then left out too.
+        A list of roles lets only what is that to training: ``["slot", "optimizer",
+        "step"]`` is for weights that go into a model with an optimizer.
       session: In a graph, the session that has the variables; None for the default one.
         Nothing is added to the graph, which may be finalized.
 
@@ -104,102 +104,19 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
         )
     reader = opened(ckpt_dir_or_file)
     live = target if isinstance(target, LiveTarget) else LiveTarget(target)
-    if unmet == "error":
+    if unmet != "keep":
         live.check_built()
-    plan, variables = _planned(reader, live, assignment_map, unmatched, unmet)
-    execute(plan.moves, reader, variables, session)
-    return RestoreReport(plan)
-
-
-def _planned(
-    reader: CheckpointReader,
-    live: LiveTarget,
-    assignment_map: AssignmentMapLike | None,
-    unmatched: Literal["error", "drop"],
-    unmet: Unmet,
-) -> tuple[MigrationPlan, Mapping[str, Any]]:
-    """Return the plan, and the variables by the names that it uses."""
     rules = bound(AssignmentMap(assignment_map), live)
-    by_keys = goes_by_keys(reader, live, rules)
-    goal = goal_by_keys(live) if by_keys else goal_by_names(live)
-    plan = plan_into(
-        goal,
+    plan, variables = plan_restore(
         reader,
-        [*rules, *other_half(reader, by_keys=by_keys)],
+        live,
+        rules,
+        transforms=transforms,
         unmatched=unmatched,
         unmet=unmet,
     )
-    _check_places(plan, goal)
-    places = (goal.aliases.get(key, key) for key in live.variables)
-    if by_keys:
-        return plan, live.variables
-    return plan, dict(zip(places, live.variables.values(), strict=True))
-
-
-def bound(rules: AssignmentMap, live: LiveTarget) -> AssignmentMap:
-    """Return rules with keys in place of variables that are given as objects.
-
-    Raises:
-      RuleError: If a variable is not one of the target's.
-
-    Example:
-      >>> import tensorflow as tf
-      >>> w = tf.Variable(1.0)
-      >>> bound(AssignmentMap({"old/w": w}), LiveTarget({"w": w}))
-      AssignmentMap([Rename('old/w', 'vars/w/.ATTRIBUTES/VARIABLE_VALUE')])
-    """
-
-    def names(variables: tuple[Any, ...]) -> str | list[str]:
-        try:
-            keys = live.keys_of(variables)
-        except KeyError:
-            shown = [name_of(v) if hasattr(v, "name") else repr(v) for v in variables]
-            raise RuleError(
-                f"the map names {', '.join(capped(shown))} as an object, which is no "
-                f"variable of the target, {live.prefix}"
-            ) from None
-        return keys[0] if len(keys) == 1 else keys
-
-    return rules.with_names(names)
-
-
-def goes_by_keys(
-    reader: CheckpointReader, live: LiveTarget, rules: AssignmentMap
-) -> bool:
-    """Return whether the keys of a checkpoint count, or its names."""
-    if reader.object_graph is None:
-        return False
-    if reader.format is not CheckpointFormat.DUAL_KEYED:
-        return True
-    # The counter of saves has the same key in all.
-    own = live.variables.keys() - {SAVE_COUNTER_KEY}
-    return not rules and any(key in reader for key in own)
-
-
-def other_half(reader: CheckpointReader, *, by_keys: bool) -> list[Rule]:
-    """Return rules that leave behind the keys of a dual-keyed checkpoint not used."""
-    if reader.format is not CheckpointFormat.DUAL_KEYED:
-        return []
-    why = "the same bytes under a" + (" variable name" if by_keys else "n object key")
-    return [
-        Drop(source=key, reason=why)
-        for key in reader
-        if is_object_key(key) is not by_keys and key != OBJECT_GRAPH_KEY
-    ]
-
-
-def _check_places(plan: MigrationPlan, goal: Goal) -> None:
-    """Refuse a Keep of what the target does not have: it has nowhere to go."""
-    nowhere = [m for m in plan.moves if m.target not in goal.layout.specs]
-    if nowhere:
-        problems = [
-            f"{move.target!r} is kept, but no variable has it" for move in nowhere
-        ]
-        raise PlanError(
-            f"{goal.prefix} has no such variables; drop what it shall not have, by "
-            "Drop(…):\n  " + "\n  ".join(capped(problems)),
-            problems,
-        )
+    execute(plan.moves, reader, variables, session)
+    return RestoreReport(plan)
 
 
 def execute(

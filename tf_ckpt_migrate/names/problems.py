@@ -62,6 +62,9 @@ _KINDS = {
     ),
     "unmet": ("target has no source", "targets have no source", "unmet target"),
 }
+_ROLES_HINT = (
+    '(unmet=["slot", "optimizer", "step"] for only what optimizers remember to do so)'
+)
 _SHOWN = 10
 _HINTED = 5
 _COUNTED = 10_000  # keys whose role is looked up: advice may not cost seconds
@@ -77,8 +80,13 @@ class _Finding:
 
 @dataclass
 class Problems:
-    """The findings of one resolution."""
+    """The findings of one resolution.
 
+    Attributes:
+      closed: Whether the target takes nothing but its own names, as a live one does.
+    """
+
+    closed: bool = False
     _findings: dict[str, list[_Finding]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -142,6 +150,10 @@ class Problems:
         self._unmet[name] = spec
         self._add("unmet", f"{name!r} {spec}", name, "source")
 
+    def idle_transform(self, name: str, transform: object) -> None:
+        """Nothing moves from or to the name that ``transform`` is given for."""
+        self._add("idle", f"transforms[{name!r}] = {transform!r}", name, "target")
+
     def _add(self, kind: str, text: str, wanted: str = "", side: str = "") -> None:
         self._findings[kind].append(_Finding(text, wanted, side))
 
@@ -200,9 +212,11 @@ class Problems:
             lines += ["", "To go on, put before the other rules:"]
             lines += [f"  {rule}" for rule in rules]
         if left:
-            lines += ["", 'or pass unmatched="drop" or "keep" for what has no place']
+            words = '"drop"' if self.closed else '"drop" or "keep"'
+            lines += ["", f"or pass unmatched={words} for what has no place"]
         if len(self._unmet) > len(found):
             lines += ["", 'or pass unmet="keep" for targets to have their own values']
+            lines += [_ROLES_HINT] if self.closed else []
         return lines
 
     def _settled_by(self, rule: Rename | RenameScope) -> list[str]:

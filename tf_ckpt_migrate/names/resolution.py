@@ -13,13 +13,14 @@ The laws:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.resolver import Resolver, Specs, Unmatched, Unmet
+from tf_ckpt_migrate.transforms import Transform
 
 __all__ = ["Resolution", "resolve"]
 
@@ -46,8 +47,10 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     target: Specs | None = None,
     *,
     unmatched: Unmatched = "error",
-    unmet: Unmet = "error",
+    unmet: Unmet | Collection[str] = "error",
     aliases: Mapping[str, str] | None = None,
+    transforms: Mapping[str, Transform] | None = None,
+    closed: bool = False,
 ) -> Resolution:
     """Return the moves that an assignment map means for these tensors.
 
@@ -58,9 +61,13 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
       unmatched: What becomes of a source key that has no place: ``"error"``, ``"keep"``
         carries it over, ``"drop"`` leaves it behind.
       unmet: What becomes of a target without a source: ``"error"``, or ``"keep"`` lets
-        it have the value it has.
+        it have the value it has; a collection names those that may.
       aliases: Other names of targets, such as variable names for object keys; rules
         and sources may use either.
+      transforms: By source or target, what is done to what moves from or to it, after
+        what its rule does.
+      closed: Whether the target can take nothing beyond its names; errors then do not
+        advise it.
 
     Returns:
       The moves, and what is dropped and kept.
@@ -76,9 +83,12 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
       'bert/w' -> 'encoder/w' float32[2]
     """
     _check_word("unmatched", unmatched, ("error", "keep", "drop"))
-    _check_word("unmet", unmet, ("error", "keep"))
+    if isinstance(unmet, str):
+        _check_word("unmet", unmet, ("error", "keep"))
     rules = tuple(AssignmentMap(assignment_map))
-    resolver = Resolver(rules, source, target, unmatched, aliases or {})
+    resolver = Resolver(
+        rules, source, target, unmatched, aliases or {}, transforms or {}, closed
+    )
     resolver.run()
     kept = resolver.unmet_targets(unmet)
     resolver.problems.raise_if_any(source, target)

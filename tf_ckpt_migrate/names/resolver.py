@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -23,7 +23,7 @@ from tf_ckpt_migrate.names.rules import (
     Rule,
     Split,
 )
-from tf_ckpt_migrate.transforms import Transform
+from tf_ckpt_migrate.transforms import Chain, Transform
 
 __all__ = ["Resolver", "Specs", "Unmatched", "Unmet"]
 
@@ -41,12 +41,16 @@ class Resolver:
     target: Specs | None
     unmatched: Unmatched
     aliases: Mapping[str, str]
+    transforms: Mapping[str, Transform]
+    closed: bool
 
     def __post_init__(self) -> None:
         self.moves: list[Move] = []
         self.dropped: list[Dropped] = []
         self.notes: list[str] = []
-        self.problems = Problems()
+        self.problems = Problems(self.closed)
+        self._transforms = {self._place(n) or n: t for n, t in self.transforms.items()}
+        self._unused = set(self._transforms)
         self._taken: dict[str, tuple[str, ...]] = {}  # target: its sources
         self._combined: set[int] = set()  # positions of rules that are done
 
@@ -63,8 +67,10 @@ class Resolver:
             else:
                 handlers[position](key)
         self._report_rules(matching)
+        for name in sorted(self._unused):
+            self.problems.idle_transform(name, self._transforms[name])
 
-    def unmet_targets(self, unmet: Unmet) -> tuple[KeptTarget, ...]:
+    def unmet_targets(self, unmet: Unmet | Container[str]) -> tuple[KeptTarget, ...]:
         """Return, or report, the targets that no source goes to."""
         missed = [
             KeptTarget(name, spec, "no source is assigned to it")
@@ -73,9 +79,11 @@ class Resolver:
         ]
         if unmet == "keep":
             return tuple(missed)
+        may_stay: Container[str] = () if isinstance(unmet, str) else unmet
         for name, spec, _ in missed:
-            self.problems.unmet(name, spec)
-        return ()
+            if name not in may_stay:
+                self.problems.unmet(name, spec)
+        return tuple(each for each in missed if each.name in may_stay)
 
     def _handler(
         self, rule: Rule, position: int, decided: Mapping[str, int]
@@ -185,6 +193,8 @@ class Resolver:
             self.problems.collision(target, other, sources)
             return
         spec = self.source[sources[0]]
+        if self._transforms:
+            transform = self._also(sources, target, transform)
         if transform is not None:
             try:
                 spec = transform.output_spec(*[self.source[key] for key in sources])
@@ -196,6 +206,17 @@ class Resolver:
             wanted = self.target.get(target, spec)
             if wanted != spec:
                 self.problems.differs(self.moves[-1], wanted)
+
+    def _also(
+        self, sources: tuple[str, ...], target: str, transform: Transform | None
+    ) -> Transform | None:
+        """Return the transform of a move, which may be given beside the rules."""
+        for name in dict.fromkeys((target, *sources)):
+            given = self._transforms.get(name)
+            if given is not None:
+                self._unused.discard(name)
+                transform = given if transform is None else Chain((transform, given))
+        return transform
 
     def _report_rules(self, matching: Matching) -> None:
         for position, rule in enumerate(self.rules):
