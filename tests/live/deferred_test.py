@@ -186,3 +186,27 @@ def test_the_checkpoint_object_need_not_be_kept(tf):
         gc.collect()
         module.w = tf.Variable([0], dtype=tf.int64, name="w")
     assert int(module.w[0]) == 1
+
+
+@pytest.mark.parametrize("how", ["call", "predict", "function"])
+def test_an_unbuilt_subclassed_model_by_its_object_graph(tf, tmp_path, how):
+    """Of Keras 3, TensorFlow's Checkpoint leaves these at their initial values."""
+    batch = np.ones((1, 2), np.float32)
+    model = subclassed(tf)
+    model(batch)
+    path = tf.train.Checkpoint(net=model, it=iter(tf.data.Dataset.range(3))).save(
+        str(tmp_path / "m")
+    )
+    other = subclassed(tf)
+    checkpoint = tcm.Checkpoint(net=other, it=iter(tf.data.Dataset.range(3)))
+    status = checkpoint.restore(path)
+    if how == "call":
+        other(batch)
+    elif how == "predict":
+        other.predict(batch, verbose=0)
+    else:
+        tf.function(other)(batch)
+    status.assert_consumed()
+    for mine, theirs in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert len(other.variables) == len(model.variables)

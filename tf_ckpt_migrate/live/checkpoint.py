@@ -10,10 +10,12 @@ from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.scratch import ScratchCheckpoint, scratch_checkpoint
 from tf_ckpt_migrate.errors import CheckpointError, CheckpointNotFoundError
+from tf_ckpt_migrate.live.declared import restore_declared
 from tf_ckpt_migrate.live.deferred import Deferred
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.later import NowAndLater, plan_now_and_later
 from tf_ckpt_migrate.live.planning import goes_by_keys
+from tf_ckpt_migrate.live.private import is_waiting
 from tf_ckpt_migrate.live.progress import ByName, ByObject, InGraph
 from tf_ckpt_migrate.live.restore import execute
 from tf_ckpt_migrate.live.status import LoadStatus
@@ -128,7 +130,10 @@ class Checkpoint(tensorflow().train.Checkpoint):
         if not _is_for_objects(reader, mapped=mapped):
             live = LiveTarget(self, counted=False)
         if live is None or (not mapped and _may_have_objects_of(reader, live)):
-            return LoadStatus(ByObject(reader), super().read(save_path, options))
+            status = super().read(save_path, options)
+            if tensorflow().executing_eagerly() and is_waiting(status):
+                restore_declared(reader, self)
+            return LoadStatus(ByObject(reader), status)
         plan = plan_now_and_later(reader, live, assignment_map)
         if tensorflow().executing_eagerly():
             return LoadStatus(self._restored(plan, reader, live))
@@ -141,7 +146,7 @@ class Checkpoint(tensorflow().train.Checkpoint):
     ) -> ByName:
         """Restore what there is, and let the rest wait."""
         execute(plan.now, reader, live.variables)
-        deferred = Deferred(reader, plan.later, self)
+        deferred = Deferred(reader, plan, self)
         deferred.note_restored(live.variables[move.target] for move in plan.now)
         return ByName(reader, self, deferred)
 

@@ -7,17 +7,14 @@ restore receives its values then. Here it is done for what goes by names or by a
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.misses import check_all_met
 from tf_ckpt_migrate.live.framework import tensorflow
-from tf_ckpt_migrate.live.private import (
-    call_when_attached,
-    root_and_children,
-    set_initial_value,
-)
+from tf_ckpt_migrate.live.later import NowAndLater
+from tf_ckpt_migrate.live.private import set_initial_value
 from tf_ckpt_migrate.live.restore import value_of
 from tf_ckpt_migrate.live.status import unread_text
 from tf_ckpt_migrate.live.variables import (
@@ -26,12 +23,11 @@ from tf_ckpt_migrate.live.variables import (
     name_of,
     spec_of_variable,
 )
+from tf_ckpt_migrate.live.watching import Path, watch
 from tf_ckpt_migrate.names.keys import ObjectKey
 from tf_ckpt_migrate.names.moves import Move
 
 __all__ = ["Deferred", "waiting_text"]
-
-_Path = tuple[str, ...]
 
 
 class Deferred:
@@ -41,7 +37,7 @@ class Deferred:
 
     Args:
       reader: The checkpoint; it is read when a variable is made.
-      moves: What waits, by the name, path or key of the variable to come.
+      plan: What waits, and what a further variable of a name gets.
       checkpoint: The ``tf.train.Checkpoint`` whose objects are watched.
 
     Attributes:
@@ -50,31 +46,30 @@ class Deferred:
 
     Example:
       >>> import tensorflow as tf
+      >>> from tf_ckpt_migrate.live.later import plan_now_and_later
+      >>> from tf_ckpt_migrate.live.target import LiveTarget
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
-      >>> from tf_ckpt_migrate.conversion.planning import opened, plan_migration
+      >>> from tf_ckpt_migrate.conversion.planning import opened
       >>> module = tf.Module()
+      >>> checkpoint = tf.train.Checkpoint(m=module)
       >>> with example_checkpoint({"w": [1, 2]}) as prefix:
-      ...     move = plan_migration(prefix).moves[0]
-      ...     _ = Deferred(opened(prefix), {"w": move}, tf.train.Checkpoint(m=module))
+      ...     plan = plan_now_and_later(opened(prefix), LiveTarget(checkpoint))
+      ...     _ = Deferred(opened(prefix), plan, checkpoint)
       ...     module.late = tf.Variable([0, 0], dtype=tf.int64, name="w")
       >>> module.late.numpy().tolist()
       [1, 2]
     """
 
     def __init__(
-        self, reader: CheckpointReader, moves: Mapping[str, Move], checkpoint: Any
+        self, reader: CheckpointReader, plan: NowAndLater, checkpoint: Any
     ) -> None:
         """Watch every object that there is."""
-        self.waiting = dict(moves)
+        self.waiting = dict(plan.later)
+        self._named = plan.named
         self.restored: dict[int, weakref.ref[Any]] = {}
         self._reader = reader
-        self._watched: dict[int, weakref.ref[Any]] = {}
         self._warning = weakref.finalize(self, _warn, reader.prefix, self.waiting)
-        root, children = root_and_children(checkpoint)
-        # The checkpoint itself may be gone tomorrow, but not the objects.
-        for name, child in [("", root), *children.items()]:
-            for _ in self._newly_watched(child, (name,) if name else ()):
-                pass
+        watch(checkpoint, self._restore)
 
     def expect_partial(self) -> None:
         """Let no warning tell, when the objects are gone, of what still waits then."""
@@ -94,51 +89,21 @@ class Deferred:
         known = self.restored.get(id(variable))
         return known is not None and known() is variable
 
-    def _newly_watched(self, start: Any, path: _Path) -> Iterator[tuple[Any, _Path]]:
-        """Watch an object and all below it; yield those that were not, with paths."""
-        stack = [(start, path)]
-        while stack:
-            owner, at = stack.pop()
-            known = self._watched.get(id(owner))
-            if known is not None and known() is owner:
-                continue
-            self._watched[id(owner)] = weakref.ref(owner)
-            call_when_attached(owner, self._attacher(weakref.ref(owner), at))
-            yield owner, at
-            below = _children(owner).items()
-            stack += [(child, (*at, name)) for name, child in reversed(below)]
-
-    def _attacher(self, owner: weakref.ref[Any], path: _Path) -> Callable[[Any], None]:
-        def attached(child: Any) -> None:
-            parent = owner()
-            if parent is None:
-                return
-            below = _children(parent).items()
-            names = [name for name, each in below if each is child]
-            for each, at in self._newly_watched(child, (*path, *names[:1])):
-                if is_variable(each):
-                    self._restore(each, at)
-
-        return attached
-
-    def _restore(self, variable: Any, path: _Path) -> None:
-        names = (name_of(variable), "/".join(path), str(ObjectKey(path)))
-        name = next((name for name in names if name in self.waiting), None)
-        if name is None or self.has_restored(variable):
+    def _restore(self, variable: Any, path: Path) -> None:
+        if not is_variable(variable):
             return
-        move = self.waiting[name]
+        own, key = name_of(variable), str(ObjectKey(path))
+        name = next((n for n in (own, "/".join(path), key) if n in self.waiting), own)
+        move = self._named.get(name)
+        if move is None or self.has_restored(variable):
+            return
         spec = spec_of_variable(variable)
         check_all_met([move], {move.target: spec}, {}, self._reader)
-        value = value_of(move, self._reader)
-        if not set_initial_value(variable, value):
+        if not set_initial_value(variable, lambda: value_of(move, self._reader)):
             with tensorflow().init_scope():  # it may be made while a function is traced
-                assign(variable, value)
-        del self.waiting[name]
+                assign(variable, value_of(move, self._reader))
+        self.waiting.pop(name, None)  # others of the name may have got it before
         self.note_restored([variable])
-
-
-def _children(owner: Any) -> dict[str, Any]:
-    return tensorflow().train.TrackableView.children(owner)
 
 
 def waiting_text(waiting: Mapping[str, Move]) -> list[str]:

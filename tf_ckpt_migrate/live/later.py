@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
@@ -13,7 +13,9 @@ from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names, names_of
 from tf_ckpt_migrate.live.planning import bound, goes_by_keys, other_half
 from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.resolution import resolve
 
@@ -26,10 +28,12 @@ class NowAndLater(NamedTuple):
     Attributes:
       now: Into variables that exist; the targets are their keys.
       later: The others, by the name, path or key of the variable that they wait for.
+      named: All of them, by the name under which a variable is to get one.
     """
 
     now: tuple[Move, ...]
     later: Mapping[str, Move]
+    named: Mapping[str, Move]
 
 
 def plan_now_and_later(
@@ -68,13 +72,38 @@ def plan_now_and_later(
         for move in found.moves
     ]
     _check_collisions(placed)
-    now = [move for move in placed if move.target in goal.layout.specs]
-    asked = {move.target: goal.layout.specs[move.target] for move in now}
-    check_all_met(now, asked, {}, reader)
-    later = {move.target: move for move in placed if move.target not in asked}
+    specs = goal.layout.specs
+    now = [move for move in placed if move.target in specs]
+    named = {move.target: move for move in placed}
+    given = {move.target for move in now}
+    twins = {} if by_keys else _twins(live, names, given)
+    now += [
+        named[name]._replace(target=place)
+        for name, places in twins.items()
+        if name in named
+        for place in places
+    ]
+    check_all_met(now, {move.target: specs[move.target] for move in now}, {}, reader)
     return NowAndLater(
-        tuple(move._replace(target=keys[move.target]) for move in now), later
+        tuple(move._replace(target=keys[move.target]) for move in now),
+        {n: move for n, move in named.items() if n not in given and n not in twins},
+        named,
     )
+
+
+def _twins(
+    live: LiveTarget, names: Mapping[str, str], given: Collection[str]
+) -> dict[str, list[str]]:
+    """Return the places of variables that share one name, by that name.
+
+    As with the original each gets the tensor of the name, unless a map says otherwise.
+    """
+    found: dict[str, list[str]] = {}
+    for key, variable in live.variables.items():
+        own, place = name_of(variable), names[key]
+        if place != own and place not in given and key != SAVE_COUNTER_KEY:
+            found.setdefault(own, []).append(place)
+    return found
 
 
 def _check_collisions(moves: list[Move]) -> None:

@@ -17,6 +17,10 @@
   this one later, by a call of ``eager_restore``. TensorFlow's own restoring of
   name-based checkpoints uses it; there is no public way to hear of new variables.
 - ``ops.uid``: the count by which TensorFlow tells an earlier restore from a later one.
+- ``CheckpointLoadStatus._checkpoint``: what TensorFlow has restored so far; its public
+  assertions walk all objects again.
+- ``Trackable._deferred_dependencies``: what TensorFlow has for children of an object
+  that do not exist yet.
 - ``Variable._initializer`` of Keras 3: the value of a variable that a symbolic build
   has declared and that is made when that is over.
 
@@ -33,6 +37,8 @@ __all__ = [
     "Saved",
     "SavedTensor",
     "call_when_attached",
+    "give_when_declared",
+    "is_waiting",
     "root_and_children",
     "saveables_of",
     "saved_by",
@@ -158,9 +164,52 @@ class _Coordinator:
         self.eager_restore = attached
 
 
-def set_initial_value(variable: Any, value: Any) -> bool:
+def set_initial_value(variable: Any, value: Callable[[], Any]) -> bool:
     """Give a declared variable of Keras 3 its value; return whether it is one."""
     if getattr(variable, "_value", variable) is not None:
         return False
-    variable._initializer = lambda shape, dtype=None: value
+    variable._initializer = lambda shape, dtype=None: value()
     return True
+
+
+def give_when_declared(owner: Any, value_of: Callable[[str], Any]) -> None:
+    """Let what waits for children of an object suit declared variables too.
+
+    Args:
+      owner: The object, for whose children TensorFlow has values to restore.
+      value_of: Returns the value of a key of the checkpoint.
+    """
+    for positions in owner._deferred_dependencies.values():
+        positions[:] = [
+            each if isinstance(each, _Position) else _Position(each, value_of)
+            for each in positions
+        ]
+
+
+class _Position:
+    """TensorFlow's ``CheckpointPosition``, but for declared variables."""
+
+    def __init__(self, position: Any, value_of: Callable[[str], Any]) -> None:
+        self._position = position
+        self._value_of = value_of
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._position, name)
+
+    def restore(self, trackable: Any, reader: Any = None) -> None:
+        keys = [each.checkpoint_key for each in self.object_proto.attributes]
+        if len(keys) != 1 or not set_initial_value(
+            trackable, lambda: self._value_of(keys[0])
+        ):
+            self._position.restore(trackable, reader)
+            return
+        self._position.bind_object(trackable)
+        trackable._update_uid = self.checkpoint.restore_uid
+
+
+def is_waiting(status: Any) -> bool:
+    """Return whether a ``CheckpointLoadStatus`` has values for objects yet to come."""
+    coordinator = status._checkpoint
+    known = coordinator.object_by_proto_id
+    nodes = enumerate(coordinator.object_graph_proto.nodes)
+    return any(node.attributes and number not in known for number, node in nodes)
