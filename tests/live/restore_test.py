@@ -18,8 +18,10 @@ from tests.live.models import (
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
 from tf_ckpt_migrate.conversion.example import example_checkpoint
 from tf_ckpt_migrate.errors import (
+    CheckpointNotFoundError,
     ChecksumError,
     GraphModeError,
+    MissingShardError,
     PlanError,
     RuleError,
     TargetError,
@@ -467,3 +469,61 @@ class TestTransformsByName:
         with pytest.raises(TransformError, match=r"float32\[2\]"):
             tcm.restore(write(values), {"v": v, "w": w}, transforms={"w": wrong})
         assert float(v[0]) == 0.0
+
+
+class TestWhatUsersGetWrong:
+    """One error names the variable, what is nearest, the cause, and what would do."""
+
+    def refused(self, tf, write, tensors, variables, rules=None):
+        given = {name: np.ones(shape, np.float32) for name, shape in tensors.items()}
+        target = {name: tf.Variable(tf.zeros(s)) for name, s in variables.items()}
+        with pytest.raises(PlanError) as refusal:
+            tcm.restore(write(given), target, rules)
+        assert not any(variable.numpy().any() for variable in target.values())
+        return str(refusal.value)
+
+    def test_an_outer_scope_is_lost(self, tf, write):
+        text = self.refused(
+            tf,
+            write,
+            {"model/dense/w": (2,), "model/dense/b": ()},
+            {"dense/w": (2,), "dense/b": ()},
+        )
+        assert "nearest in the source: 'model/dense/w'" in text
+        assert "Likely cause: the checkpoint has them in a scope 'model/'" in text
+        assert "RenameScope('model/', '/')," in text
+
+    def test_layers_are_numbered_otherwise(self, tf, write):
+        text = self.refused(tf, write, {"dense/w": (2,)}, {"dense_1/w": (2,)})
+        assert "Likely cause: numbers in names differ, 'dense/' and 'dense_1/'" in text
+        assert "Rename('dense/w', 'dense_1/w')," in text
+
+    def test_a_cell_was_run_once_more(self, tf, write):
+        text = self.refused(tf, write, {"v1": (2,)}, {"v1_5": (2,)})
+        assert "or once more in one process" in text
+        assert "Rename('v1', 'v1_5')," in text
+
+    def test_a_map_that_matches_nothing(self, tf, write):
+        text = self.refused(tf, write, {"a/w": (2,)}, {"b/w": (2,)}, {"c/": "b/"})
+        assert (
+            "1 rule matches nothing in the source:\n  RenameScope('c/', 'b/')" in text
+        )
+        assert "turned around" not in text
+        assert "Rename('a/w', 'b/w')," in text
+
+    @pytest.mark.parametrize("rules", [{"new/w": "old/w"}, {"new/": "old/"}])
+    def test_a_map_in_the_wrong_direction(self, tf, write, rules):
+        text = self.refused(tf, write, {"old/w": (2,)}, {"new/w": (2,)}, rules)
+        assert "turned around it would fit: a map leads from the source" in text
+
+    def test_a_checkpoint_that_disappears_midway(self, tf, write):
+        target = {name: tf.Variable([0.0]) for name in ("a", "b")}
+        prefix = write({"a": np.float32([1]), "b": np.float32([2])})
+        reader = tcm.load_checkpoint(prefix)
+        os.remove(f"{prefix}.data-00000-of-00001")
+        with pytest.raises(MissingShardError, match="is missing; beside it there are"):
+            tcm.restore(reader, target)
+        os.remove(f"{prefix}.index")
+        with pytest.raises(CheckpointNotFoundError):
+            tcm.restore(prefix, target)
+        assert [float(variable[0]) for variable in target.values()] == [0.0, 0.0]

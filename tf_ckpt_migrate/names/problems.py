@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.hints import Hints, fitting_transform
+from tf_ckpt_migrate.names.misses import likely_causes
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan_text import rename_pattern
 from tf_ckpt_migrate.names.rules import Rename, RenameScope, Rule
@@ -62,6 +63,8 @@ _KINDS = {
     ),
     "unmet": ("target has no source", "targets have no source", "unmet target"),
 }
+_TURNED = "turned around it would fit: a map leads from the source to the target"
+_CAUSES = 3
 _ROLES_HINT = (
     '(unmet=["slot", "optimizer", "step"] for only what optimizers remember to do so)'
 )
@@ -93,12 +96,13 @@ class Problems:
     _unmatched: list[str] = field(default_factory=list[str])
     _unmet: dict[str, TensorSpec] = field(default_factory=dict[str, TensorSpec])
 
-    def idle(self, rule: Rule, missing: Iterable[str]) -> None:
+    def idle(self, rule: Rule, missing: Iterable[str], *, turned: bool) -> None:
         """``rule`` fits no key; ``missing`` are the names that it spells out."""
         wanted = next(
             iter(missing), rule.source if isinstance(rule, RenameScope) else ""
         )
-        self._add("idle", repr(rule), wanted, "source")
+        hint = f"; {_TURNED}" if turned else ""
+        self._add("idle", f"{rule!r}{hint}", "" if turned else wanted, "source")
 
     def combine_lacks(self, rule: Rule, missing: Sequence[str]) -> None:
         """``rule`` needs several keys and not all of them are there."""
@@ -208,6 +212,12 @@ class Problems:
         left = [key for key in self._unmatched if key not in found]
         rules = [*_leaving(left, source), *(f"{rule!r}," for rule in renames)]
         lines: list[str] = []
+        if self.closed and self._unmet:
+            free = {key: source[key] for key in self._unmatched}
+            causes = [cause.text for cause in likely_causes(self._unmet, free)]
+            lines += (
+                ["", f"Likely cause: {'; '.join(causes[:_CAUSES])}."] if causes else []
+            )
         if rules:
             lines += ["", "To go on, put before the other rules:"]
             lines += [f"  {rule}" for rule in rules]

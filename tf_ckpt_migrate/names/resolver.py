@@ -236,7 +236,19 @@ class Resolver:
         if isinstance(rule, Drop | Keep):
             self.notes.append(f"{rule!r} matched no key")
         else:
-            self.problems.idle(rule, missing)
+            self.problems.idle(rule, missing, turned=self._is_turned(rule))
+
+    def _is_turned(self, rule: Rule) -> bool:
+        """Return whether a rule would fit from its target to its source."""
+        target = self.target or {}
+        if isinstance(rule, Rename):
+            place = self._place(rule.source)
+            return rule.target in self.source and place in target
+        if not isinstance(rule, RenameScope) or "" in (rule.source, rule.target):
+            return False
+        return any(key.startswith(rule.target) for key in self.source) and any(
+            name.startswith(rule.source) for name in (*target, *self.aliases)
+        )
 
     def _overlapped(
         self, rule: Rule, won: int, lost: int, takers: Sequence[str]
