@@ -408,6 +408,21 @@ class TestRoles:
             tcm.restore(write({"w": [1.0]}), {"w": w}, unmet=["slots"])
 
 
+class TestSeeds:
+    def test_keras_3_keeps_the_state_of_its_generators(self, tf, write):
+        state = tf.Variable([1, 2], name="net/drop/seed_generator_state")
+        w = tf.Variable([0.0], name="net/w")
+        report = tcm.restore(write({"net/w": np.float32([1])}), [w, state])
+        assert float(w[0]) == 1.0
+        assert [entry.name for entry in report.kept] == [
+            "net/drop/seed_generator_state"
+        ]
+
+    def test_a_word_that_is_none(self, tf, write):
+        with pytest.raises(RuleError, match="unmet must be 'error', 'keep' or roles"):
+            tcm.restore(write({"w": [1]}), {"w": tf.Variable(1)}, unmet="drop")
+
+
 class TestTransformsByName:
     def test_by_variable_or_by_tensor_after_the_rule(self, tf, write):
         a = tf.Variable(tf.zeros([3, 2]))

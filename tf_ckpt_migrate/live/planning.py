@@ -71,7 +71,7 @@ def plan_restore(  # noqa: PLR0913 what restore was given
         reader,
         [*rules, *other_half(reader, by_keys=by_keys)],
         unmatched=unmatched,
-        unmet=unmet if isinstance(unmet, str) else _of_roles(unmet, live, names),
+        unmet="keep" if unmet == "keep" else _of_roles(unmet, live, names),
         transforms=_as_transforms(transforms or {}, goal),
     )
     _check_places(plan, goal)
@@ -80,13 +80,20 @@ def plan_restore(  # noqa: PLR0913 what restore was given
 
 
 def _of_roles(
-    roles: Collection[str], live: LiveTarget, names: Mapping[str, str]
+    unmet: Literal["error"] | Collection[str],
+    live: LiveTarget,
+    names: Mapping[str, str],
 ) -> set[str]:
-    """Return the names of the variables that are one of these to training.
+    """Return the names of the variables that may do without a tensor.
+
+    That are those of the roles, and bookkeeping: no TF1 checkpoint has a Keras 3 seed.
 
     Raises:
       RuleError: If a word is no role.
     """
+    if isinstance(unmet, str) and unmet != "error":
+        raise RuleError(f"unmet must be 'error', 'keep' or roles, not {unmet!r}")
+    roles = {"bookkeeping", *(() if isinstance(unmet, str) else unmet)}
     if unknown := sorted(set(roles) - set(ROLES)):
         raise RuleError(f"unmet has {unknown}; the roles are {', '.join(ROLES)}")
     known = live.variables

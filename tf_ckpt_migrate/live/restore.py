@@ -70,7 +70,8 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
       unmet: What becomes of a variable without a tensor: ``"error"``, or ``"keep"``
         lets it have the value it has; a layer that is not built is then left out too.
         A list of roles lets only what is that to training: ``["slot", "optimizer",
-        "step"]`` is for weights that go into a model with an optimizer.
+        "step"]`` is for weights that go into a model with an optimizer. Seeds of Keras
+        3 always may.
       session: In a graph, the session that has the variables; None for the default one.
         Nothing is added to the graph, which may be finalized.
 

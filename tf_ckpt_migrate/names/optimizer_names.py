@@ -21,6 +21,7 @@ __all__ = [
     "OPTIMIZER_NAME",
     "PART",
     "RMSPROP_CENTERED",
+    "SEED",
     "STEPS",
     "TF1_SLOTS",
 ]
@@ -68,6 +69,8 @@ OF_OPTIMIZER = re.compile(
     r"(?:.*/)?(?:beta[12]_power(?:_\d+)?|current_loss_scale|good_steps)", re.DOTALL
 )
 ITERATOR = re.compile(r"(?:.*/)?\w*Iterator\w*:\d+(?:-state|_STATE)", re.DOTALL)
+# The state of a random generator of Keras 3; TF1 had no such variable.
+SEED = re.compile(r"(?:.*/)?seed_generator_state(?:_\d+)?", re.DOTALL)
 STEPS = ("iter", "_iterations")
 # What a legacy Keras optimizer saves of itself beside its step.
 HYPERPARAMETERS = frozenset(

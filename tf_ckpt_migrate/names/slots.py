@@ -37,6 +37,7 @@ from tf_ckpt_migrate.names.optimizer_names import (
     OPTIMIZER_NAME,
     PART,
     RMSPROP_CENTERED,
+    SEED,
     STEPS,
     TF1_SLOTS,
 )
@@ -92,8 +93,8 @@ def role_of(key: str, keys: Container[str]) -> str:
     Returns:
       ``"slot"``, ``"average"`` (of a variable over time), ``"step"`` (a count of
       training steps), ``"optimizer"`` (hyperparameters, beta powers), or
-      ``"bookkeeping"`` (the object graph, iterators, counters of saves); else
-      ``"weight"``.
+      ``"bookkeeping"`` (the object graph, iterators, counters of saves, the state of
+      Keras 3's random generators); else ``"weight"``.
 
     Example:
       >>> keys = {"w", "w/Adam", "w/Adam_1", "beta1_power", "global_step"}
@@ -111,6 +112,8 @@ def role_of(key: str, keys: Container[str]) -> str:
 def _name_role(key: str, keys: Container[str]) -> str:
     if GLOBAL_STEP.fullmatch(key):
         return "step"
+    if SEED.fullmatch(key):
+        return "bookkeeping"
     if OF_OPTIMIZER.fullmatch(key):
         return "optimizer"
     slot = _name_slot(key, keys)
