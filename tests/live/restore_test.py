@@ -408,6 +408,27 @@ class TestRoles:
             tcm.restore(write({"w": [1.0]}), {"w": w}, unmet=["slots"])
 
 
+class TestObjectsIntoMereVariables:
+    @pytest.mark.parametrize("name", ["kernel", "net/w", "m/kernel"])
+    def test_by_name_or_path(self, tf, tmp_path, name):
+        module = tf.Module()
+        module.kernel = tf.Variable([1.0, 2.0], name="net/w")
+        module.bias = tf.Variable([3.0], name="net/b")
+        given = {} if name == "m/kernel" else {"root": module}
+        saved = tf.train.Checkpoint(**given) if given else tf.train.Checkpoint(m=module)
+        path = saved.save(str(tmp_path / "m"))
+        w, b = tf.Variable([0.0, 0.0]), tf.Variable([0.0])
+        tcm.restore(path, {name: w, "net/b": b})
+        assert (w.numpy().tolist(), float(b[0])) == ([1.0, 2.0], 3.0)
+        key = "bias" if given else "m/bias"
+        w.assign([0.0, 0.0])
+        rules = {f"{key}/.ATTRIBUTES/VARIABLE_VALUE": "other"}
+        tcm.restore(path, {name: w, "other": b}, rules)
+        assert w.numpy().tolist() == [1.0, 2.0]
+        with pytest.raises(PlanError, match="1 source key has no place"):
+            tcm.restore(path, {name: w})
+
+
 class TestSeeds:
     def test_keras_3_keeps_the_state_of_its_generators(self, tf, write):
         state = tf.Variable([1, 2], name="net/drop/seed_generator_state")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
-from tf_ckpt_migrate.conversion.layout import is_object_key
+from tf_ckpt_migrate.conversion.layout import aliases_of, is_object_key, layout_of
 from tf_ckpt_migrate.conversion.planning import Goal, plan_into
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names
@@ -14,9 +14,10 @@ from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
+from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unmet
-from tf_ckpt_migrate.names.rules import Drop, Rule
+from tf_ckpt_migrate.names.rules import Drop, Rename, Rule
 from tf_ckpt_migrate.names.slots import ROLES, role_of
 from tf_ckpt_migrate.transforms import Function, Transform
 
@@ -69,7 +70,11 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     plan = plan_into(
         goal,
         reader,
-        [*rules, *other_half(reader, by_keys=by_keys)],
+        [
+            *rules,
+            *(_to_given_names(reader, live, rules) if by_keys else ()),
+            *other_half(reader, by_keys=by_keys),
+        ],
         unmatched=unmatched,
         unmet="keep" if unmet == "keep" else _of_roles(unmet, live, names),
         transforms=_as_transforms(transforms or {}, goal),
@@ -77,6 +82,19 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     _check_places(plan, goal)
     variables = {names[key]: variable for key, variable in live.variables.items()}
     return LivePlan(plan, variables)
+
+
+def _to_given_names(
+    reader: CheckpointReader, live: LiveTarget, rules: AssignmentMap
+) -> list[Rule]:
+    """Return rules from objects to mere variables that have their names or paths."""
+    if not live.given_names or any(key in reader for key in live.given_names):
+        return []
+    specs = layout_of(reader).specs
+    decided = match(rules, specs).decided
+    known = aliases_of(reader, specs)
+    found = {known.get(name): key for key, name in live.given_names.items()}
+    return [Rename(k, to) for k, to in found.items() if k and k not in decided]
 
 
 def _of_roles(
