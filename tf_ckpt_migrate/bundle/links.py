@@ -105,13 +105,10 @@ def append_range(source: int, target: int, offset: int, size: int) -> None:
 
 def _symlinked(source: str, target: str) -> bool:
     try:
-        Path(target).symlink_to(Path(source).resolve())
+        os.symlink(Path(source).resolve(), target)
     except FileExistsError:
         raise
-    except (
-        OSError,
-        NotImplementedError,
-    ):  # not everywhere, nor for everyone
+    except (OSError, NotImplementedError):  # not everywhere, nor for everyone
         return False
     return True
 
