@@ -21,6 +21,7 @@ __all__ = [
     "MissingShardError",
     "NotACheckpointError",
     "OutputExistsError",
+    "OutputInUseError",
     "PlanError",
     "RuleError",
     "SliceError",
@@ -107,6 +108,10 @@ class PlanError(CheckpointError, ValueError):
 
 class OutputExistsError(CheckpointError, FileExistsError):
     """The output prefix already holds a checkpoint and ``overwrite`` was not given."""
+
+
+class OutputInUseError(CheckpointError, BlockingIOError):
+    """Another writer is at work on the output prefix."""
 
 
 class TargetError(CheckpointError, ValueError):

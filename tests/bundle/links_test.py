@@ -1,6 +1,7 @@
 import errno
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -97,8 +98,16 @@ def test_where_no_symbolic_link_can_be_another_way_is_taken(paths, monkeypatch, 
 
 
 def test_another_mode_is_refused(paths):
-    with pytest.raises(ValueError, match="data='move'; expected \"auto\""):
-        transfer(*paths, "move")
+    with pytest.raises(ValueError, match="data='hard'; expected \"auto\""):
+        transfer(*paths, "hard")
+
+
+def test_a_source_that_may_go_is_renamed(paths):
+    source, target = paths
+    before = Path(source).read_bytes()
+    assert transfer(source, target, "move") is Transfer.MOVED
+    assert Path(target).read_bytes() == before
+    assert not os.path.exists(source)
 
 
 def test_nothing_is_written_over(paths):

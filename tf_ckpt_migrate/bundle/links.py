@@ -7,14 +7,15 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from tf_ckpt_migrate.errors import CheckpointError
 
 __all__ = ["DataMode", "Transfer", "append_range", "transfer"]
 
 # "symlink" is for checkpoints that do not outlive the program: it leans on the source.
-DataMode = Literal["auto", "link", "copy", "symlink"]
+# "move" is for sources that nobody else has seen: they are gone then.
+DataMode = Literal["auto", "link", "copy", "symlink", "move"]
 
 _FICLONE = 0x40049409  # linux/fs.h: make a file share the extents of another
 _CHUNK = 16 << 20
@@ -26,6 +27,7 @@ class Transfer(enum.Enum):
     """How the bytes of a shard came to the output."""
 
     LINKED = "linked"
+    MOVED = "moved"
     SYMLINKED = "symlinked"
     REFLINKED = "reflinked"
     COPIED = "copied"
@@ -39,8 +41,8 @@ def transfer(source: str, target: str, data: DataMode = "auto") -> Transfer:
       source: An existing file; a symbolic link is followed.
       target: A path where nothing is yet.
       data: ``"link"`` takes only a hard link, ``"copy"`` never takes one, ``"auto"``
-        takes the first that works of hard link, reflink, copy, and ``"symlink"`` a
-        symbolic link before these.
+        takes the first that works of hard link, reflink, copy, ``"symlink"`` a
+        symbolic link before these, and ``"move"`` renames the source.
 
     Returns:
       Which it was.
@@ -49,8 +51,11 @@ def transfer(source: str, target: str, data: DataMode = "auto") -> Transfer:
       CheckpointError: If ``data`` is ``"link"`` and the file system cannot.
       OSError: If the bytes cannot be copied.
     """
-    if data not in ("auto", "link", "copy", "symlink"):
+    if data not in get_args(DataMode):
         raise ValueError(f'data={data!r}; expected "auto", "link" or "copy"')
+    if data == "move":
+        os.rename(source, target)
+        return Transfer.MOVED
     if data == "symlink" and _symlinked(source, target):
         return Transfer.SYMLINKED
     if data != "copy":

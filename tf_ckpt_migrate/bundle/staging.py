@@ -1,21 +1,21 @@
 """Makes files visible all at once: written beside, flushed, renamed, the index last.
 
 A reader finds a checkpoint by its index. So the index is renamed into place when every
-shard already is, and where shards of an older checkpoint must give way to shards of the
-same names, the old index goes first: a reader sees the old checkpoint, none, or the
-new one. What gives way is kept until the new index is there, and comes back if a step
-before that fails.
+shard already is, and the shards of an older checkpoint go when that is done. As shards
+of the new one never have the names of those, a reader sees the old checkpoint or the
+new one, and so does a program that starts after a crash.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
-import shutil
-import tempfile
+import zlib
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tf_ckpt_migrate.bundle.locks import owned_folder, remove_abandoned
 from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path
 from tf_ckpt_migrate.errors import OutputExistsError
 
@@ -23,12 +23,13 @@ __all__ = [
     "check_absent",
     "existing_files",
     "flushed",
+    "free_count",
     "publish",
     "replace_file",
     "staging_folder",
 ]
 
-_STAGING_MARK = ".tcm-staging-"
+_STAGING_MARK = ".tcm-staging"
 _SHOWN = 40  # characters of the basename, which alone may be as long as a name can be
 
 
@@ -70,17 +71,28 @@ def check_absent(prefix: str) -> None:
 def staging_folder(prefix: str) -> Generator[str]:
     """Make a folder beside the files of ``prefix``, and remove it in the end.
 
+    It is of this writer alone. What writers that were killed have left in the folder of
+    the prefix is removed.
+
     Yields:
       Its path: on the same file system, so that a rename out of it is atomic.
+
+    Raises:
+      OutputInUseError: If another writer is at work on this prefix.
     """
-    folder = os.path.dirname(prefix) or "."
+    folder, base = os.path.split(prefix)
+    folder = folder or "."
     Path(folder).mkdir(parents=True, exist_ok=True)
-    mark = f".{os.path.basename(prefix)[:_SHOWN]}{_STAGING_MARK}"
-    staging = tempfile.mkdtemp(prefix=mark, dir=folder)
-    try:
+    remove_abandoned(folder, _STAGING_MARK)
+    with owned_folder(os.path.join(folder, _staging_name(base))) as staging:
         yield staging
-    finally:
-        shutil.rmtree(staging)
+
+
+def _staging_name(base: str) -> str:
+    shown = base[:_SHOWN]
+    if shown != base:
+        shown += f"-{zlib.crc32(base.encode()):08x}"
+    return f".{shown}{_STAGING_MARK}"
 
 
 def flushed(path: str) -> None:
@@ -98,36 +110,43 @@ def replace_file(staged: str, final: str) -> None:
     flushed(os.path.dirname(final) or ".")
 
 
+def free_count(prefix: str, least: int) -> int:
+    """Return how many shards a new checkpoint is to have: a number none there has.
+
+    Shards are named after their number and the count of all. With another count than
+    that of the checkpoint it replaces, a new one can be complete beside it.
+
+    Args:
+      prefix: Of the checkpoint, which need not exist.
+      least: The number of shards that it needs.
+    """
+    shards = map(parse_shard_path, existing_files(prefix))
+    taken = {shard.count for shard in shards if shard is not None}
+    return next(count for count in itertools.count(least) if count not in taken)
+
+
 def publish(staging: str, prefix: str, shards: Iterable[str]) -> None:
     """Move a staged checkpoint to its place; what was there of an older one goes.
 
     Args:
       staging: The folder with the flushed files, each under its final basename.
       prefix: Of the checkpoint.
-      shards: Final paths of its shards.
+      shards: Final paths of its shards, of a count that is free.
 
     Raises:
       OSError: If a step fails. Until the new index is in its place, all is then put
         back as it was; from there on the new checkpoint is whole.
     """
-    shards = list(shards)
     folder, index = os.path.dirname(prefix) or ".", index_path(prefix)
     old = set(existing_files(prefix)) - {prefix, index}
     with ExitStack() as undo:
-        if clashing := sorted(old.intersection(shards)):
-            for number, path in enumerate([index, *clashing]):
-                if os.path.lexists(path):
-                    _move(path, os.path.join(staging, f"old-{number}"), undo)
         for shard in shards:
-            _move(os.path.join(staging, os.path.basename(shard)), shard, undo)
+            staged = os.path.join(staging, os.path.basename(shard))
+            os.replace(staged, shard)
+            undo.callback(os.replace, shard, staged)
         flushed(folder)
         os.replace(os.path.join(staging, os.path.basename(index)), index)
         undo.pop_all()
     flushed(folder)
-    for stale in old.difference(shards):
+    for stale in old:
         Path(stale).unlink()
-
-
-def _move(path: str, to: str, undo: ExitStack) -> None:
-    os.replace(path, to)
-    undo.callback(os.replace, to, path)

@@ -16,6 +16,7 @@ from tf_ckpt_migrate.bundle.naming import index_path, shard_path
 from tf_ckpt_migrate.bundle.staging import (
     check_absent,
     flushed,
+    free_count,
     publish,
     replace_file,
     staging_folder,
@@ -60,6 +61,10 @@ class BundleWriter:
       big_endian: Byte order of the data, that of the shards it will link.
       data: How shards of other checkpoints are taken over (``links.transfer``).
 
+    Attributes:
+      prefix: The same.
+      folder: Where files are put together, of this writer alone; "" before the context.
+
     Raises:
       OutputExistsError: If the prefix is taken and ``overwrite`` is not given.
     """
@@ -80,12 +85,12 @@ class BundleWriter:
         self._order = ">" if big_endian else "<"
         self._data: DataMode = data
         self._open = ExitStack()
-        self._staging = ""
+        self.folder = ""
         self._shards: list[Shard] = []
         self._files: dict[int, BinaryIO] = {}
 
     def __enter__(self) -> BundleWriter:
-        self._staging = self._open.enter_context(staging_folder(self.prefix))
+        self.folder = self._open.enter_context(staging_folder(self.prefix))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -110,7 +115,7 @@ class BundleWriter:
 
     def _staged(self, number: int) -> str:
         # The final names carry the number of shards, which only the end tells.
-        return os.path.join(self._staging, f"shard-{number}")
+        return os.path.join(self.folder, f"shard-{number}")
 
     def append(self, number: int, array: Array, spec: TensorSpec) -> bytes:
         """Append a value to a new shard.
@@ -189,14 +194,16 @@ class BundleWriter:
           OSError: If a step fails; the output is then as it was, or is the new
             checkpoint if all that failed came after that.
         """
-        if not self._shards:
-            self.new_shard()  # TensorFlow's readers expect one, empty or not
-        count = len(self._shards)
+        # TensorFlow's readers expect a shard, empty or not. Empty ones also fill up to
+        # a count that the checkpoint to be replaced has not.
+        count = free_count(self.prefix, max(1, len(self._shards)))
+        while len(self._shards) < count:
+            self.new_shard()
         shards = [self._finished(number, count) for number in range(count)]
         header = serialized_header(count, big_endian=self._order == ">")
-        index = os.path.join(self._staging, os.path.basename(index_path(self.prefix)))
+        index = os.path.join(self.folder, os.path.basename(index_path(self.prefix)))
         _write_index(index, header, entries)
-        publish(self._staging, self.prefix, [shard.path for shard in shards])
+        publish(self.folder, self.prefix, [shard.path for shard in shards])
         return tuple(shards)
 
     def _finished(self, number: int, count: int) -> Shard:
@@ -208,7 +215,7 @@ class BundleWriter:
             shard = shard._replace(size=file.tell())
             file.close()
         final = shard_path(self.prefix, number, count)
-        staged = os.path.join(self._staging, os.path.basename(final))
+        staged = os.path.join(self.folder, os.path.basename(final))
         os.rename(self._staged(number), staged)
         return shard._replace(path=final)
 

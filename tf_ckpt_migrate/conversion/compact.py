@@ -29,7 +29,8 @@ def compact(
     Args:
       checkpoint_path: The checkpoint to copy.
       output_prefix: Prefix of the checkpoint to write.
-      shards: Number of data shards to spread the bytes over.
+      shards: Number of data shards to spread the bytes over. Where a checkpoint of as
+        many is replaced there is an empty one more: the two differ in every name.
       overwrite: Whether a checkpoint of that prefix may be replaced.
       update_state_file: Whether the ``checkpoint`` file of the folder is to name the
         output as the latest.

@@ -32,6 +32,7 @@ __all__ = [
     "Contents",
     "Reference",
     "Value",
+    "committed",
     "string_value",
     "taken_from",
     "write_output",
@@ -146,7 +147,34 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
       The shards of the checkpoint.
 
     Raises:
+      ValueError: If ``data`` is none of these.
       OutputExistsError: If the prefix is taken, or a file of a source would give way.
+      MissingShardError: If a shard that is referred to is not there.
+      OSError: If a write fails; the output is then as it was.
+    """
+    if data == "move":
+        raise ValueError("data='move' would take the shards of a source away")
+    _refuse_source_as_output(prefix, sources)
+    with BundleWriter(
+        prefix, overwrite=overwrite, data=data, big_endian=big_endian
+    ) as writer:
+        return committed(writer, contents, shards)
+
+
+def committed(
+    writer: BundleWriter, contents: Contents, shards: int | None = None
+) -> tuple[Shard, ...]:
+    """Let a writer write all that a checkpoint is to hold, and make it visible.
+
+    Args:
+      writer: In its context.
+      contents: Every key with what it holds.
+      shards: As of `write_output`.
+
+    Returns:
+      The shards of the checkpoint.
+
+    Raises:
       MissingShardError: If a shard that is referred to is not there.
       OSError: If a write fails; the output is then as it was.
     """
@@ -154,20 +182,16 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
         k: item for k, item in contents.items() if isinstance(item, Reference)
     }
     values = {k: item for k, item in contents.items() if isinstance(item, Value)}
-    _refuse_source_as_output(prefix, sources)
-    with BundleWriter(
-        prefix, overwrite=overwrite, data=data, big_endian=big_endian
-    ) as writer:
-        if shards is None:
-            entries = _linked(writer, references)
-        else:
-            taken = ((key, r.bundle, r.key) for key, r in references.items())
-            entries = packed(writer, taken, shards)
-        if values:
-            number = writer.new_shard() if shards is None else shards - 1
-            for key, item in values.items():
-                entries[key.encode()] = writer.append(number, item.compute(), item.spec)
-        return writer.commit(entries)
+    if shards is None:
+        entries = _linked(writer, references)
+    else:
+        taken = ((key, r.bundle, r.key) for key, r in references.items())
+        entries = packed(writer, taken, shards)
+    if values:
+        number = writer.new_shard() if shards is None else shards - 1
+        for key, item in values.items():
+            entries[key.encode()] = writer.append(number, item.compute(), item.spec)
+    return writer.commit(entries)
 
 
 def _linked(
