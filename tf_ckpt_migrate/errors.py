@@ -22,6 +22,7 @@ __all__ = [
     "NotACheckpointError",
     "OutputExistsError",
     "OutputInUseError",
+    "OutputPathError",
     "PlanError",
     "RuleError",
     "SliceError",
@@ -112,6 +113,10 @@ class OutputExistsError(CheckpointError, FileExistsError):
 
 class OutputInUseError(CheckpointError, BlockingIOError):
     """Another writer is at work on the output prefix."""
+
+
+class OutputPathError(CheckpointError, ValueError):
+    """A path is of a kind that cannot be written as is asked for."""
 
 
 class TargetError(CheckpointError, ValueError):

@@ -102,7 +102,8 @@ class BundleWriter:
         how = transfer(path, self._staged(number), self._data)
         if how not in (Transfer.LINKED, Transfer.SYMLINKED):
             flushed(self._staged(number))  # before the index that refers to it
-        self._shards.append(Shard(path, how, Path(path).stat().st_size, path))
+        size = Path(self._staged(number)).stat().st_size
+        self._shards.append(Shard(path, how, size, path))
         return number
 
     def new_shard(self) -> int:

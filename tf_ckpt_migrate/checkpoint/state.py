@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,7 +87,7 @@ def kept_beside(prefix: str) -> tuple[str, ...]:
     return read_state(path).kept if os.path.exists(path) else ()
 
 
-def record_latest(prefix: str) -> str:
+def record_latest(prefix: str, without: Collection[str] = ()) -> str:
     """Make ``prefix`` the latest checkpoint of its directory's state file.
 
     Prefixes that the file lists already stay listed. Paths are written relative to the
@@ -94,6 +95,7 @@ def record_latest(prefix: str) -> str:
 
     Args:
       prefix: Of a checkpoint that exists.
+      without: Basenames of prefixes that are listed no more.
 
     Returns:
       The path of the state file.
@@ -105,7 +107,14 @@ def record_latest(prefix: str) -> str:
     folder, base = os.path.split(prefix)
     path = os.path.join(folder, STATE_FILE)
     kept = kept_beside(prefix)
-    kept = [*(other for other in kept if other not in (base, prefix)), base]
+    kept = [
+        *(
+            other
+            for other in kept
+            if other not in (base, prefix) and os.path.basename(other) not in without
+        ),
+        base,
+    ]
     lines = [f'model_checkpoint_path: "{_escaped(base)}"']
     lines += [f'all_model_checkpoint_paths: "{_escaped(other)}"' for other in kept]
     with staging_folder(prefix) as staging:

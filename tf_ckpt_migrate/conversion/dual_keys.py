@@ -23,7 +23,7 @@ from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.resolution import Unmatched
 
-__all__ = ["add_name_keys", "remove_name_keys"]
+__all__ = ["add_name_keys", "check_free", "remove_name_keys"]
 
 
 @without_collections
@@ -70,7 +70,7 @@ def add_name_keys(
         reader, layout_of(reader).specs, names, unmatched
     )
     pairs = [(move.sources[0], move.target) for move in moves]
-    _check_free(bundle, [name for _, name in pairs])
+    check_free(bundle, [name for _, name in pairs])
     keys = [(key, key) for key in bundle.index]
     _replace(bundle, [*keys, *pairs])
     return ConversionResult(
@@ -137,8 +137,12 @@ def _names(reader: CheckpointReader) -> list[str]:
     return [k for k in reader if not is_object_key(k) and k != OBJECT_GRAPH_KEY]
 
 
-def _check_free(bundle: BundleReader, names: Iterable[str]) -> None:
-    """Check that names are no keys, nor what an index has another meaning for."""
+def check_free(bundle: BundleReader, names: Iterable[str]) -> None:
+    """Check that names are no keys, nor what an index has another meaning for.
+
+    Raises:
+      PlanError: If one is.
+    """
     taken = [
         name for name in names if not name or name[0] == "\0" or name in bundle.index
     ]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["graph_contents"]
+__all__ = ["graph_contents", "zero_counter"]
 
 
 def graph_contents(
@@ -67,7 +67,7 @@ def graph_contents(
     names = [move.sources[0] for move in plan.moves]
     if graph is None and targets == guide_keys(names):
         made = guide_graph(zip(targets, names, strict=True))
-        counter = {SAVE_COUNTER_KEY: _zero_counter()}
+        counter = {SAVE_COUNTER_KEY: zero_counter()}
         return {**counter, OBJECT_GRAPH_KEY: string_value(made)}
     _check_well_formed(plan.moves, named=graph is None)
     graphs: list[bytes] = []
@@ -79,7 +79,7 @@ def graph_contents(
     added: dict[str, Value] = {}
     if not graphs and SAVE_COUNTER_KEY not in {move.target for move in moves}:
         keys.append((SAVE_COUNTER_KEY, ObjectKey(("save_counter",)), "save_counter"))
-        added[SAVE_COUNTER_KEY] = _zero_counter()
+        added[SAVE_COUNTER_KEY] = zero_counter()
     if keys:
         graphs.append(built_graph(keys))
     return {**added, OBJECT_GRAPH_KEY: string_value(_joined(graphs))}
@@ -154,7 +154,7 @@ def _named_key(move: Move) -> tuple[str, ObjectKey, str] | None:
     return move.target, parsed, source if name is None else name
 
 
-def _zero_counter() -> Value:
+def zero_counter() -> Value:
     """Return the counter of saves that tf.train.Checkpoint.restore asks for."""
 
     def compute() -> Array:

@@ -12,6 +12,7 @@ from tf_ckpt_migrate.conversion.scratch import ScratchCheckpoint, scratch_checkp
 from tf_ckpt_migrate.errors import CheckpointError, CheckpointNotFoundError
 from tf_ckpt_migrate.live.declared import restore_declared
 from tf_ckpt_migrate.live.deferred import Deferred
+from tf_ckpt_migrate.live.dual_checkpoint import DualCheckpoint
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.later import NowAndLater, plan_now_and_later
 from tf_ckpt_migrate.live.planning import goes_by_keys
@@ -28,12 +29,14 @@ from tf_ckpt_migrate.names.plan import MigrationPlan
 __all__ = ["Checkpoint"]
 
 
-class Checkpoint(tensorflow().train.Checkpoint):
-    """TensorFlow's Checkpoint, restoring checkpoints of every kind, through a map too.
+class Checkpoint(DualCheckpoint):
+    """TensorFlow's Checkpoint, for checkpoints of every kind, through a map too.
 
-    It is a ``tf.train.Checkpoint`` in every respect, for ``CheckpointManager`` too, and
-    saves as that does. What is more:
+    It is a ``tf.train.Checkpoint`` in every respect, for ``CheckpointManager`` too.
+    What is more:
 
+    - `save` and `write` take ``keys="both"``, for checkpoints that TF1's ``Saver``
+      restores too; `saving` decides that once, for all that calls them;
     - `restore` and `read` take name-based checkpoints (TF1, of format V2 or V1) and
       dual-keyed ones, and an assignment map with any;
     - values wait for variables that are made later, of unbuilt layers or appended to

@@ -23,6 +23,14 @@
   that do not exist yet.
 - ``Variable._initializer`` of Keras 3: the value of a variable that a symbolic build
   has declared and that is made when that is over.
+- ``Checkpoint._saver.save``: what every way to save comes to, within the thread of an
+  asynchronous one too; the public methods also number, and write state files.
+- ``Saver._build_eager`` is overridden, in ``dual_saver``: in eager mode it is what
+  saves. In a graph a session does, and ``session.SessionInterface`` is what a ``Saver``
+  takes for one.
+- ``Checkpoint._write`` and ``Checkpoint._async_checkpointer`` are overridden, in
+  ``dual_checkpoint``: a ``CheckpointManager`` calls the one, and the other returns what
+  saves in a thread, by a ``Checkpoint`` of its own.
 
 All are the same in TensorFlow 2.15 and 2.21, and tests compare what they give with what
 TensorFlow does.
@@ -40,8 +48,10 @@ __all__ = [
     "give_when_declared",
     "is_waiting",
     "root_and_children",
+    "save_tensors_by",
     "saveables_of",
     "saved_by",
+    "session_that_saves",
     "set_initial_value",
     "slice_of",
     "stored_variables",
@@ -213,3 +223,59 @@ def is_waiting(status: Any) -> bool:
     known = coordinator.object_by_proto_id
     nodes = enumerate(coordinator.object_graph_proto.nodes)
     return any(node.attributes and number not in known for number, node in nodes)
+
+
+def save_tensors_by(
+    checkpoint: Any, save: Callable[[Callable[[Any, Any], Any], Any, Any], Any]
+) -> None:
+    """Let a function save for a ``tf.train.Checkpoint``, whatever calls for it.
+
+    Args:
+      checkpoint: Its methods stay as they are.
+      save: Is given TensorFlow's function of a prefix and options, the prefix and the
+        options, and returns what that function would return.
+    """
+    saver = checkpoint._saver
+    original = saver.save
+
+    def by_options(file_prefix: Any, options: Any) -> Any:
+        return original(file_prefix=file_prefix, options=options)
+
+    def save_by(file_prefix: Any, options: Any = None) -> Any:
+        return save(by_options, file_prefix, options)
+
+    saver.save = save_by
+
+
+def session_that_saves(
+    session: Any, saver_def: Any, save: Callable[[str, Callable[[str], Any]], str]
+) -> Any:
+    """Return a session in which a ``Saver`` saves by a function; no session, as it is.
+
+    Args:
+      session: To run all else.
+      saver_def: Of the saver.
+      save: Is given the prefix, and a function that saves to a prefix, and returns what
+        the saver is told to be the prefix.
+    """
+    from tensorflow.python.client.session import SessionInterface  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue] types are checked without it, or by stubs
+
+    if not isinstance(session, SessionInterface):
+        return session  # which the saver refuses
+    filename, saving = saver_def.filename_tensor_name, saver_def.save_tensor_name
+
+    class Session(SessionInterface):
+        graph = session.graph
+        sess_str = session.sess_str
+
+        def run(self, fetches: Any, feed_dict: Any = None, **keywords: Any) -> Any:
+            if not isinstance(fetches, str) or fetches != saving:
+                return session.run(fetches, feed_dict, **keywords)
+            return save(
+                feed_dict[filename], lambda to: session.run(saving, {filename: to})
+            )
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(session, name)
+
+    return Session()

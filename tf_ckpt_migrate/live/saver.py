@@ -10,31 +10,38 @@ from weakref import WeakKeyDictionary
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.by_names import plan_by_names
+from tf_ckpt_migrate.conversion.layout import name_of_key
 from tf_ckpt_migrate.conversion.planning import opened
+from tf_ckpt_migrate.conversion.saved import Keys, check_keys
 from tf_ckpt_migrate.conversion.scratch import scratch_checkpoint
 from tf_ckpt_migrate.errors import (
     CheckpointError,
     CheckpointNotFoundError,
     PlanError,
     RuleError,
+    capped,
 )
 from tf_ckpt_migrate.live.asked import Specs, asked_by_operations, asked_by_variables
+from tf_ckpt_migrate.live.dual_saver import DualSaver
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.graph_pairs import saved_name
 from tf_ckpt_migrate.live.restore_errors import as_tensorflows
+from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import is_variable, within
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 
 __all__ = ["Saver"]
 
 
-class Saver(tensorflow().compat.v1.train.Saver):
+class Saver(DualSaver):
     """TensorFlow's Saver, for checkpoints of every kind and with an assignment map.
 
     It is a ``tf.compat.v1.train.Saver`` in every respect, for ``Scaffold``,
-    ``MonitoredTrainingSession`` and Estimators too, and saves as that does, but for
-    variables of Keras 3: it saves these by their names, where the original gives all
-    the same one. What is more is in `restore`.
+    ``MonitoredTrainingSession`` and Estimators too, but that it saves variables of
+    Keras 3 by their names, where the original gives all the same one. What is more is
+    in `restore`, and in `save`: ``keys="both"``, for checkpoints that
+    ``tf.train.Checkpoint`` restores too.
 
     Args:
       *args: As of TensorFlow's Saver; ``var_list`` comes first.
@@ -43,9 +50,15 @@ class Saver(tensorflow().compat.v1.train.Saver):
         values. A rule that leads to no variable is an error.
       unmatched: What becomes of tensors of a checkpoint that no variable gets:
         ``"drop"``, as the original, leaves them behind without a word; ``"error"``.
+      keys: What `save` writes, if it is not told: ``"name"``, as the original;
+        ``"object"``; or ``"both"``, for one set of bytes.
+      target: The object whose keys those of objects are: a Keras model, a
+        ``tf.train.Checkpoint``, a ``tf.Module`` with the variables that are saved. None
+        for ``tf.train.Checkpoint(vars={name: variable, …})``.
       **keywords: As of TensorFlow's Saver.
 
     Raises:
+      ValueError: If ``keys`` is none of the three.
       RuleError: If the map is not well formed.
 
     Example:
@@ -64,6 +77,8 @@ class Saver(tensorflow().compat.v1.train.Saver):
         *args: Any,
         assignment_map: AssignmentMapLike | None = None,
         unmatched: Literal["drop", "error"] = "drop",
+        keys: Keys = "name",
+        target: object = None,
         **keywords: Any,
     ) -> None:
         """Add the operations to the graph, if there is one."""
@@ -72,6 +87,8 @@ class Saver(tensorflow().compat.v1.train.Saver):
                 f"unmatched must be 'drop' or 'error', not {unmatched!r}: a tensor "
                 "without a variable has nowhere to go"
             )
+        self._keys = check_keys(keys)
+        self._target = target
         given = args[0] if args else keywords.pop("var_list", None)
         self._variables = _of_tensorflow(given)
         self._unmatched: Literal["drop", "error"] = unmatched
@@ -152,6 +169,29 @@ class Saver(tensorflow().compat.v1.train.Saver):
             if self._rules:
                 raise
         return None
+
+    def names_of_target(self, live: LiveTarget) -> dict[str, str]:
+        """Return the names of this saver by the keys of its target.
+
+        Raises:
+          PlanError: If the target has a variable that this saver does not save.
+        """
+        names: dict[str, str] = {}
+        problems: list[str] = []
+        for key, variable in live.variables.items():
+            if key == SAVE_COUNTER_KEY:
+                continue
+            try:
+                names[key] = self._name_of(variable)
+            except RuleError:
+                problems.append(f"{name_of_key(key)!r} {live.specs[key]}")
+        if problems:
+            raise PlanError(
+                f"{live.prefix}, the saver's target, has variables that the saver does "
+                "not save; nothing was saved:\n  " + "\n  ".join(capped(problems)),
+                problems,
+            )
+        return names
 
     def _names_of(self, variables: tuple[Any, ...]) -> str | list[str]:
         """Return the names under which variables are saved."""

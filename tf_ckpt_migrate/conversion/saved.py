@@ -1,0 +1,128 @@
+"""Publishes what TensorFlow has saved, under the keys that it is to have.
+
+TensorFlow writes to a folder beside, as of a checkpoint of its own; its data shards are
+then renamed to where they belong and get another index. So nobody sees one half.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Literal, NamedTuple, TypeAlias
+
+from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.bundle.writer import BundleWriter
+from tf_ckpt_migrate.conversion.dual_keys import check_free
+from tf_ckpt_migrate.conversion.output import Contents, Reference, committed
+from tf_ckpt_migrate.errors import OutputPathError, PlanError, capped
+
+__all__ = ["Aside", "Keys", "check_keys", "named_contents", "saved_aside"]
+
+Keys: TypeAlias = Literal["object", "name", "both"]
+_MEANINGS = {
+    "object": "as tf.train.Checkpoint saves",
+    "name": "as tf.compat.v1.train.Saver does",
+    "both": "for the same bytes",
+}
+
+
+def check_keys(keys: Keys) -> Keys:
+    """Return what was given for ``keys=``, if it is one of the three.
+
+    Raises:
+      ValueError: If it is not.
+
+    Example:
+      >>> check_keys("both")
+      'both'
+    """
+    if keys not in _MEANINGS:
+        words = (f'"{word}" ({meaning})' for word, meaning in _MEANINGS.items())
+        raise ValueError(f"keys={keys!r}; expected {', '.join(words)}")
+    return keys
+
+
+class Aside(NamedTuple):
+    """Where a checkpoint is saved before anybody sees it.
+
+    Attributes:
+      prefix: Where to save it.
+      publish: Makes it visible, with what a function of its reader returns.
+    """
+
+    prefix: str
+    publish: Callable[[Callable[[BundleReader], Contents]], None]
+
+
+@contextmanager
+def saved_aside(prefix: str) -> Generator[Aside]:
+    """Let a checkpoint be saved aside, and then be published.
+
+    Args:
+      prefix: Of the checkpoint to write; one that is there is replaced.
+
+    Yields:
+      What there is to do both. Nothing is left of what has not been published.
+
+    Raises:
+      OutputPathError: If the prefix is not on a file system of this machine.
+      OutputInUseError: If another writer is at work on this prefix.
+      OSError: If a write fails; what was there is then as it was.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> from tf_ckpt_migrate.conversion.convert import convert
+      >>> from tf_ckpt_migrate.conversion.planning import plan_migration
+      >>> with example_checkpoint({"w": [1, 2]}) as source:
+      ...     with saved_aside(source + "-new") as aside:
+      ...         _ = convert(plan_migration(source), aside.prefix)
+      ...         aside.publish(lambda saved: {"v": Reference(saved, "w")})
+      ...     print(*BundleReader(source + "-new").index)
+      v
+    """
+    if "://" in prefix:
+        raise OutputPathError(
+            f"{prefix!r}: several keys for the same bytes need files that this machine "
+            "can rename and link; save to a local path and copy the files, or save with "
+            "the keys that TensorFlow's own class writes"
+        )
+    with BundleWriter(prefix, overwrite=True, data="move") as writer:
+        folder = os.path.join(writer.folder, "saved")
+        os.mkdir(folder)
+        staged = os.path.join(folder, os.path.basename(prefix))
+
+        def publish(contents_of: Callable[[BundleReader], Contents]) -> None:
+            saved = BundleReader(staged)
+            committed(writer, contents_of(saved))
+
+        yield Aside(staged, publish)
+
+
+def named_contents(
+    saved: BundleReader, names: Mapping[str, str], keys: Keys
+) -> dict[str, Reference]:
+    """Return what an object-based checkpoint is to hold: its keys, names, or both.
+
+    Args:
+      saved: The checkpoint.
+      names: By key.
+      keys: Which of them.
+
+    Raises:
+      PlanError: If it has no such key, or a name is that of a key.
+    """
+    if missing := [key for key in names if key not in saved.index]:
+        raise PlanError(
+            f"{len(missing)} tensors that were to be saved by name were not saved: "
+            f"{', '.join(map(repr, capped(missing, 3)))}; have the objects changed "
+            "since the save began?",
+            missing,
+        )
+    check_free(saved, names.values())
+    contents: dict[str, Reference] = {}
+    if keys != "name":
+        contents.update((key, Reference(saved, key)) for key in saved.index)
+    if keys != "object":
+        contents.update((name, Reference(saved, key)) for key, name in names.items())
+    return contents

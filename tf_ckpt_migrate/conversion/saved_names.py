@@ -1,0 +1,77 @@
+"""What a checkpoint saved by name is to hold for those who read it by object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.conversion.dual_keys import check_free
+from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
+from tf_ckpt_migrate.conversion.graph_union import joined_graphs
+from tf_ckpt_migrate.conversion.layout import guide_keys
+from tf_ckpt_migrate.conversion.output import Contents, Reference, Value, string_value
+from tf_ckpt_migrate.conversion.output_graph import zero_counter
+from tf_ckpt_migrate.conversion.saved import Keys
+from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY, ObjectKey
+
+__all__ = ["object_contents"]
+
+
+def object_contents(
+    saved: BundleReader,
+    keys: Keys,
+    names: Mapping[str, str] | None = None,
+    graph: ObjectGraph | None = None,
+) -> Contents:
+    """Return what a name-based checkpoint is to hold: keys of objects, or both.
+
+    Args:
+      saved: The checkpoint.
+      keys: ``"object"`` or ``"both"``.
+      names: Of its tensors, by the key of an object; None for the layout of
+        TensorFlow's guide.
+      graph: The objects; None with that layout.
+
+    Returns:
+      The tensors under their keys, the object graph, and the counter of saves that
+      ``tf.train.Checkpoint.restore`` asks for.
+
+    Raises:
+      PlanError: If a name is that of a key; or if a tensor would be lost, for it has
+        no object, and names are not kept.
+    """
+    if names is None or graph is None:
+        own = [*saved.index]
+        named = dict(zip(guide_keys(own), own, strict=True))
+        serialized = guide_graph(named.items())
+    else:
+        named = names
+        serialized = _counted(graph)
+    lost = saved.index.keys() - set(named.values())
+    if keys == "object" and lost:
+        raise PlanError(
+            f'keys="object" would lose tensors of no object: '
+            f'{", ".join(map(repr, capped(sorted(lost), 3)))}; save with keys="both", '
+            "or give a target that has them",
+            sorted(lost),
+        )
+    check_free(saved, named)
+    contents: dict[str, Reference | Value] = {
+        key: Reference(saved, name) for key, name in named.items()
+    }
+    if keys == "both":
+        contents.update((name, Reference(saved, name)) for name in saved.index)
+    contents.setdefault(SAVE_COUNTER_KEY, zero_counter())
+    contents[OBJECT_GRAPH_KEY] = string_value(serialized)
+    return contents
+
+
+def _counted(graph: ObjectGraph) -> bytes:
+    """Return a graph that has the counter of saves."""
+    if any(path == ("save_counter",) for path in graph.paths().values()):
+        return graph.serialized
+    counter = (SAVE_COUNTER_KEY, ObjectKey(("save_counter",)), "save_counter")
+    more = ObjectGraph(built_graph([counter]), "the counter of saves")
+    return joined_graphs([graph, more])

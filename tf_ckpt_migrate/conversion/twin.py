@@ -1,0 +1,80 @@
+"""Twins: a name-based checkpoint for every object-based one, of the same data files.
+
+They are for programs that watch a directory and know nothing of objects.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from tf_ckpt_migrate.bundle.naming import index_path
+from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.bundle.staging import existing_files
+from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
+from tf_ckpt_migrate.conversion.output import Reference, write_output
+from tf_ckpt_migrate.errors import OutputExistsError
+
+__all__ = ["check_twin", "write_twin"]
+
+
+def check_twin(prefix: str, directory: str) -> str:
+    """Return the prefix of the twin of a checkpoint: of the same basename.
+
+    Args:
+      prefix: Of the checkpoint.
+      directory: Of twins.
+
+    Raises:
+      OutputExistsError: If that is the folder of the checkpoint itself.
+      CorruptCheckpointError: If the directory has a state file that is none.
+
+    Example:
+      >>> check_twin("run/ckpt-1", "serving")
+      'serving/ckpt-1'
+    """
+    folder, base = os.path.split(prefix)
+    twin = os.path.join(directory, base)
+    if os.path.realpath(directory) == os.path.realpath(folder or "."):
+        raise OutputExistsError(
+            f"twin_directory={directory!r} is the directory of {prefix!r} itself, "
+            "whose files twins would replace; choose another"
+        )
+    kept_beside(twin)
+    return twin
+
+
+def write_twin(prefix: str, directory: str, names: Mapping[str, str]) -> str:
+    """Write the twin of a checkpoint, and name it as the latest of its directory.
+
+    Twins there whose originals are gone go too.
+
+    Args:
+      prefix: Of the checkpoint that has the bytes.
+      directory: Where to write; missing folders are made.
+      names: Of its tensors, by key.
+
+    Returns:
+      The prefix of the twin.
+
+    Raises:
+      OutputExistsError: If that would be the checkpoint itself.
+      CorruptCheckpointError: If the directory has a state file that is none.
+      OSError: If a write fails.
+    """
+    twin = check_twin(prefix, directory)
+    source = BundleReader(prefix)
+    contents = {name: Reference(source, key) for key, name in names.items()}
+    write_output(twin, contents, overwrite=True)
+    folder = os.path.dirname(prefix)
+    orphans = [
+        base
+        for base in map(os.path.basename, kept_beside(twin))
+        if not os.path.exists(index_path(os.path.join(folder, base)))
+    ]
+    record_latest(twin, without=orphans)
+    for base in orphans:
+        for path in existing_files(os.path.join(directory, base)):
+            Path(path).unlink()
+    return twin

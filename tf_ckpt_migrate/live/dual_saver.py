@@ -1,0 +1,162 @@
+"""``tf.compat.v1.train.Saver`` that saves object-based keys too, for the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.conversion.layout import name_of_key
+from tf_ckpt_migrate.conversion.output import Contents
+from tf_ckpt_migrate.conversion.saved import Keys, check_keys, saved_aside
+from tf_ckpt_migrate.conversion.saved_names import object_contents
+from tf_ckpt_migrate.errors import LayoutError, PlanError, capped
+from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.private import session_that_saves
+from tf_ckpt_migrate.live.target import LiveTarget
+
+__all__ = ["DualSaver"]
+
+
+class DualSaver(tensorflow().compat.v1.train.Saver):
+    """The half of ``tcm.Saver`` that saves.
+
+    Example:
+      >>> import tempfile
+      >>> import tensorflow as tf
+      >>> w = tf.Variable([1.0])
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = DualSaver({"w": w}).save(None, folder + "/ckpt", keys="both")
+      ...     for name, _ in tf.train.list_variables(path):
+      ...         print(name)
+      _CHECKPOINTABLE_OBJECT_GRAPH
+      save_counter/.ATTRIBUTES/VARIABLE_VALUE
+      vars/w/.ATTRIBUTES/VARIABLE_VALUE
+      w
+    """
+
+    _keys: Keys = "name"
+    _target: object = None
+    _planned: _PlannedSave | None = None
+
+    def save(
+        self,
+        sess: Any,
+        save_path: str,
+        *args: Any,
+        keys: Keys | None = None,
+        **keywords: Any,
+    ) -> str | None:
+        """Save the variables, as the original; by object too, if asked for.
+
+        With ``keys="both"`` the checkpoint is dual-keyed, as that of
+        `tcm.Checkpoint.save`: it appears whole or not at all, flushed to the disk.
+
+        Args:
+          sess: As of the original; None in eager mode.
+          save_path: As of the original.
+          *args: As of the original.
+          keys: ``"name"``, ``"object"`` or ``"both"``; None for those of this saver.
+            The keys of objects are those of the saver's ``target`` or, if it has none,
+            of ``tf.train.Checkpoint(vars={name: variable, …})``.
+          **keywords: As of the original.
+
+        Returns:
+          As of the original: the prefix of the checkpoint.
+
+        Raises:
+          PlanError: If the saver and its ``target`` have different variables.
+          LayoutError: If the saver writes format V1.
+          OutputPathError: If objects are asked for on a file system of no local paths.
+          OutputInUseError: If another writer is at work on this prefix.
+          OSError: If a write fails; what was there is then as it was.
+        """
+        keys = check_keys(self._keys if keys is None else keys)
+        if keys == "name":
+            return super().save(sess, save_path, *args, **keywords)
+        self._planned = self._plan(keys)
+        try:
+            return super().save(self._session(sess), save_path, *args, **keywords)
+        finally:
+            self._planned = None
+
+    def names_of_target(self, live: LiveTarget) -> dict[str, str]:
+        """Return the names of this saver by the keys of its target."""
+        raise NotImplementedError
+
+    def _plan(self, keys: Keys) -> _PlannedSave:
+        if self._write_version != tensorflow().compat.v1.train.SaverDef.V2:
+            raise LayoutError(
+                f'keys="{keys}" needs a saver of format V2; this one has '
+                "write_version=SaverDef.V1"
+            )
+        if self._target is None:
+            return _PlannedSave(keys)
+        live = LiveTarget(self._target, counted=False)
+        return _PlannedSave(keys, live, self.names_of_target(live))
+
+    def _session(self, sess: Any) -> Any:
+        """Return a session that saves as is planned; what is none, as it is."""
+        planned, saver_def = self._planned, self.saver_def
+        if planned is None or saver_def is None or tensorflow().executing_eagerly():
+            return sess
+        return session_that_saves(sess, saver_def, planned.save)
+
+    def _build_eager(
+        self, checkpoint_path: str, build_save: bool, build_restore: bool
+    ) -> None:
+        # In eager mode this is what saves, to the path that it is given.
+        build = super()._build_eager
+        if self._planned is None or not build_save:
+            build(checkpoint_path, build_save, build_restore)
+            return
+        self._planned.save(
+            checkpoint_path, lambda prefix: build(prefix, build_save, build_restore)
+        )
+        self.saver_def.save_tensor_name = checkpoint_path
+
+
+@dataclass(frozen=True)
+class _PlannedSave:
+    """A save by object.
+
+    Attributes:
+      keys: ``"object"`` or ``"both"``.
+      live: The objects; None for those of TensorFlow's guide.
+      names: The names of the saver, by key of an object.
+    """
+
+    keys: Keys
+    live: LiveTarget | None = None
+    names: Mapping[str, str] | None = None
+
+    def save(self, prefix: str, write: Any) -> str:
+        with saved_aside(prefix) as aside:
+            write(aside.prefix)
+            aside.publish(self._contents)
+        return prefix
+
+    def _contents(self, saved: BundleReader) -> Contents:
+        if self.live is None or self.names is None:
+            return object_contents(saved, self.keys)
+        _check_same(saved, self.live, self.names)
+        graph = self.live.object_graph
+        return object_contents(saved, self.keys, self.names, graph)
+
+
+def _check_same(
+    saved: BundleReader, live: LiveTarget, names: Mapping[str, str]
+) -> None:
+    """Check that objects get the tensors that they would have saved themselves."""
+    problems: list[str] = []
+    for key, name in names.items():
+        found = saved.index[name].spec if name in saved.index else "not saved"
+        if found != live.specs[key]:
+            problems.append(f"{name_of_key(key)!r} {live.specs[key]}: {name!r} {found}")
+    if problems:
+        raise PlanError(
+            f"what the saver saves is not what {live.prefix} has; nothing was saved:\n"
+            "  " + "\n  ".join(capped(problems)),
+            problems,
+        )

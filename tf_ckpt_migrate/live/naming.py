@@ -1,0 +1,130 @@
+"""Names for variables that are saved by object, for those who read them by name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.conversion.layout import name_of_key
+from tf_ckpt_migrate.errors import PlanError, RuleError, capped
+from tf_ckpt_migrate.live.goals import names_of
+from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.live.variables import name_of
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
+from tf_ckpt_migrate.names.matching import match
+from tf_ckpt_migrate.names.resolution import resolve
+
+__all__ = ["Names", "names_to_save"]
+
+# A variable goes without a name where a function returns None.
+Names: TypeAlias = str | AssignmentMapLike | Callable[[Any], str | None]
+
+
+def names_to_save(live: LiveTarget, names: Names = "full_name") -> dict[str, str]:
+    """Return the name of every variable, by its key; the counter of saves has none.
+
+    Args:
+      live: The objects that are saved.
+      names: ``"full_name"`` takes the variables' own names (the paths of Keras 3),
+        ``"key"`` the paths of the objects; a function returns the name of a variable,
+        or None for one that shall have none; rules of an assignment map lead from the
+        one or the other to new names, and account for every variable.
+
+    Raises:
+      PlanError: If variables have no names, or share them, or no rule fits one.
+      RuleError: If the rules are not well formed, or would change values.
+      TypeError: If a function returns anything but a name.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> live = LiveTarget({"w": tf.Variable(1.0, name="net/w")})
+      >>> names_to_save(live)
+      {'vars/w/.ATTRIBUTES/VARIABLE_VALUE': 'w'}
+      >>> names_to_save(live, lambda variable: variable.name.split(":")[0])
+      {'vars/w/.ATTRIBUTES/VARIABLE_VALUE': 'net/w'}
+    """
+    variables = {k: v for k, v in live.variables.items() if k != SAVE_COUNTER_KEY}
+    if isinstance(names, str) and names not in ("full_name", "key"):
+        raise ValueError(
+            f'names={names!r}; expected "full_name", "key", a map or a function'
+        )
+    if names == "full_name":
+        own = {k: live.given_names.get(k) or name_of(v) for k, v in variables.items()}
+        found = own
+    elif names == "key":
+        found = {key: name_of_key(key) for key in variables}
+    elif callable(names):
+        found = _computed(variables, names)
+    else:
+        found = _ruled(live, variables, names)
+    _check_names(found, live)
+    return found
+
+
+def _computed(
+    variables: Mapping[str, Any], function: Callable[[Any], str | None]
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, variable in variables.items():
+        name = function(variable)
+        if name is None:
+            continue
+        if not isinstance(name, str):
+            raise TypeError(
+                f"the function for names returned {name!r} for {name_of_key(key)!r}; "
+                "expected a name, or None for a variable that shall have none"
+            )
+        found[key] = name
+    return found
+
+
+def _ruled(
+    live: LiveTarget, variables: Mapping[str, Any], rules: AssignmentMapLike
+) -> dict[str, str]:
+    """Return names by rules over the variables' names or, if none fits, over paths."""
+    given = AssignmentMap(rules)
+    specs = live.specs
+    own = names_of(live)
+    by_name = {own[key]: key for key in variables}
+    by_path = {name_of_key(key): key for key in variables}
+    if by_path.keys() != by_name.keys() and len(by_path) == len(by_name):
+        fits = match(tuple(given), {name: specs[key] for name, key in by_name.items()})
+        if not fits.decided:
+            return _resolved(given, by_path, specs)
+    return _resolved(given, by_name, specs)
+
+
+def _resolved(
+    rules: AssignmentMap, keys: Mapping[str, str], specs: Mapping[str, TensorSpec]
+) -> dict[str, str]:
+    sources = {name: specs[key] for name, key in keys.items()}
+    moves = resolve(rules, sources).moves
+    if changing := [move for move in moves if not move.is_plain]:
+        raise RuleError(
+            f"{changing[0]} would change a value; a save can only name variables"
+        )
+    return {keys[move.sources[0]]: move.target for move in moves}
+
+
+def _check_names(names: Mapping[str, str], live: LiveTarget) -> None:
+    users: defaultdict[str, list[str]] = defaultdict(list)
+    for key, name in names.items():
+        path = name_of_key(key)
+        users[name].append(f"{path!r} {live.specs[key]}")
+    problems = [f"{each} has no name" for each in users.pop("", [])]
+    problems += [
+        f"{name!r} would be the name of {', and of '.join(capped(each, 3))}"
+        for name, each in users.items()
+        if len(each) > 1
+    ]
+    if problems:
+        raise PlanError(
+            f"the variables of {live.prefix} cannot be saved by name; nothing was "
+            "saved:\n  " + "\n  ".join(capped(problems)) + "\nName them in code, by "
+            "their paths with names=\"key\", by a map such as names={'path/': 'name/'} "
+            "or by a function, names=lambda variable: …",
+            problems,
+        )
