@@ -84,8 +84,8 @@ def saved_aside(prefix: str) -> Generator[Aside]:
     if "://" in prefix:
         raise OutputPathError(
             f"{prefix!r}: several keys for the same bytes need files that this machine "
-            "can rename and link; save to a local path and copy the files, or save with "
-            "the keys that TensorFlow's own class writes"
+            "can rename and link; save to a local path and copy the files, or with the "
+            "keys that TensorFlow's own class writes"
         )
     with BundleWriter(prefix, overwrite=True, data="move") as writer:
         folder = os.path.join(writer.folder, "saved")
