@@ -200,15 +200,22 @@ class Saver(DualSaver):
 
     def _name_of(self, variable: Any) -> str:
         variable = within(variable)
-        if not isinstance(self._variables, Mapping):
+        given = self._variables
+        if isinstance(given, Mapping):
+            for name, each in given.items():
+                if _is_of(variable, each):
+                    return name
+        elif given is None or any(_is_of(variable, each) for each in given):
             return saved_name(variable)
-        for name, each in self._variables.items():
-            parts = [each] if is_variable(each) else each
-            if each is variable or any(part is variable for part in parts):
-                return name
         raise RuleError(
             f"the map names {variable!r}, which is none of the saver's variables"
         )
+
+
+def _is_of(variable: Any, given: Any) -> bool:
+    """Return whether a variable is what was given, or a part of it."""
+    parts = [given] if is_variable(given) else given
+    return given is variable or any(part is variable for part in parts)
 
 
 def _of_tensorflow(var_list: Any) -> Any:

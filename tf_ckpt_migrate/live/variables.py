@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.names.keys import parse_partition
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,11 @@ def name_of(variable: Any) -> str:
       'net/w'
     """
     name = getattr(variable, "path", None)  # Keras 3, whose .name is the last part
-    return name if isinstance(name, str) else variable.name.partition(":")[0]
+    if isinstance(name, str):
+        return name
+    shards = getattr(variable, "variables", None)  # all whole ones are called alike
+    part = parse_partition(name_of(shards[0])) if shards else None
+    return part[0] if part else variable.name.partition(":")[0]
 
 
 def spec_of_variable(variable: Any) -> TensorSpec:

@@ -1,0 +1,74 @@
+"""Real TensorFlow 1.15 restores what is saved for both worlds."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+import tf_ckpt_migrate as tcm
+from tests.live.readers import names_in
+
+SCRIPT = Path(__file__).parents[1] / "conversion" / "tf1_restores.py"
+
+
+def test_saver_of_tf1_restores_by_name(tmp_path, tf1_python):
+    jobs = [_job(path) for path in _saved(tmp_path)]
+    assert len(jobs) == 8
+    path = tmp_path / "jobs.json"
+    path.write_text(json.dumps(jobs), encoding="utf-8")
+    done = subprocess.run(
+        [tf1_python, "-W", "ignore", str(SCRIPT), str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for job, found in zip(jobs, json.loads(done.stdout), strict=True):
+        reader = tcm.load_checkpoint(job["prefix"])
+        assert found.keys() == job["variables"].keys()
+        for name, value in found.items():
+            assert value == reader[job["keys"][name]].tobytes().hex(), (job, name)
+
+
+def _saved(folder):
+    """Save in every way that writes both keys, and yield the prefixes."""
+    import tensorflow as tf  # the fixture would mark the test for other runs too
+
+    v1 = tf.compat.v1
+    model = tf.keras.Sequential([tf.keras.layers.Dense(3, name="d1")])
+    model.build((None, 2))
+    optimizer = tf.keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
+    step = tf.Variable(7, dtype=tf.int64, name="global_step")
+    checkpoint = tcm.Checkpoint(model=model, optimizer=optimizer, step=step)
+    checkpoint.saving(keys="both")
+    yield checkpoint.save(str(folder / "saved"))
+    yield checkpoint.write(str(folder / "written"))
+    yield checkpoint.write(str(folder / "written"))  # of an empty shard more
+    yield checkpoint.write(str(folder / "named"), keys="name")
+    checkpoint.write(str(folder / "m"), keys="object", twin_directory=folder / "twin")
+    yield str(folder / "twin" / "m")
+    inside = tf.function(lambda: checkpoint.write(str(folder / "inside")))
+    yield inside().numpy().decode()
+    weights = {"a/w": tf.Variable(np.ones((2, 3), np.float32)), "b": tf.Variable([1])}
+    yield tcm.Saver(weights).save(None, str(folder / "eager"), keys="both")
+    with tf.Graph().as_default(), v1.Session() as session:
+        v1.get_variable("emb", [5, 2], partitioner=v1.fixed_size_partitioner(2))
+        session.run(v1.global_variables_initializer())
+        yield tcm.Saver(keys="both").save(session, str(folder / "session"))
+
+
+def _job(prefix):
+    reader = tcm.load_checkpoint(prefix)
+    names = names_in(prefix)
+    assert names
+    specs = {name: reader.specs[name] for name in names}
+    return {
+        "prefix": prefix,
+        "keys": {name: name for name in names},
+        "variables": {n: [s.dtype.name, list(s.shape)] for n, s in specs.items()},
+        "object_based": False,
+    }

@@ -1,0 +1,127 @@
+"""What names variables are saved under, and what is wrong with some."""
+
+import pytest
+
+import tf_ckpt_migrate as tcm
+from tests.live.models import nested, sequential
+from tf_ckpt_migrate.errors import PlanError, RuleError
+from tf_ckpt_migrate.live.naming import names_to_save
+from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.transforms import Cast
+
+VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+@pytest.fixture
+def module(tf):
+    module = tf.Module()
+    module.kernel = tf.Variable([1.0, 2.0], name="net/w")
+    module.items = [tf.Variable(3.0, name="net/b")]
+    return module
+
+
+def named(target, *names):
+    return names_to_save(LiveTarget(target, counted=False), *names)
+
+
+def test_names_of_the_variables(module):
+    expected = {f"kernel{VALUE}": "net/w", f"items/0{VALUE}": "net/b"}
+    assert named(module) == named(module, "full_name") == expected
+
+
+def test_paths_of_the_objects(module):
+    expected = {f"kernel{VALUE}": "kernel", f"items/0{VALUE}": "items/0"}
+    assert named(module, "key") == expected
+
+
+def test_names_given_in_a_dict(tf):
+    w = tf.Variable(1.0, name="other")
+    assert named({"net/w": w}) == {f"vars/net.Sw{VALUE}": "net/w"}
+
+
+def test_a_function(module):
+    found = named(module, lambda variable: "x/" + variable.name.split(":")[0])
+    assert found == {f"kernel{VALUE}": "x/net/w", f"items/0{VALUE}": "x/net/b"}
+
+
+def test_a_function_may_leave_one_out(module):
+    found = named(module, lambda v: "w" if v.name.startswith("net/w") else None)
+    assert found == {f"kernel{VALUE}": "w"}
+
+
+def test_a_function_of_anything_else(module):
+    with pytest.raises(TypeError, match=r"returned 7 for '.*'; expected a name"):
+        named(module, lambda variable: 7)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"net/": "bert/"},
+        {"net/w": "bert/w", "net/b": "bert/b"},
+        [tcm.RenameRegex(r"net/(.)", r"bert/\1")],
+        {"kernel": "bert/w", "items/0": "bert/b"},  # by path
+    ],
+    ids=["scope", "names", "regex", "paths"],
+)
+def test_a_map(module, rules):
+    expected = {f"kernel{VALUE}": "bert/w", f"items/0{VALUE}": "bert/b"}
+    assert named(module, rules) == expected
+
+
+def test_a_map_leaves_behind_on_purpose_only(module):
+    with pytest.raises(PlanError, match="'net/b'"):
+        named(module, {"net/w": "w"})
+    assert named(module, [tcm.Rename("net/w", "w"), tcm.Drop(source="net/b")]) == {
+        f"kernel{VALUE}": "w"
+    }
+    found = named(module, [tcm.Rename("net/w", "w"), tcm.Keep(source="net/b")])
+    assert found == {f"kernel{VALUE}": "w", f"items/0{VALUE}": "net/b"}
+
+
+def test_a_map_that_changes_values(module):
+    with pytest.raises(RuleError, match="a save can only name variables"):
+        named(module, [tcm.Rename("net/w", "w", Cast("float16")), tcm.Keep("/")])
+
+
+def test_a_map_that_fits_nothing(module):
+    with pytest.raises(PlanError, match="nowhere/"):
+        named(module, {"nowhere/": "bert/"})
+
+
+def test_two_variables_of_one_name_are_both_told_of(tf):
+    with pytest.raises(PlanError) as caught:
+        named(nested(tf))
+    text = str(caught.value)
+    assert "'Variable' would be the name of 'items/0' float32[]" in text
+    assert "'items/1/deep' float32[]" in text
+    assert "nothing was saved" in text
+    assert 'names="key"' in text
+    assert len(caught.value.problems) == 1
+
+
+def test_a_map_tells_variables_of_one_name_apart_by_their_paths(tf):
+    found = named(nested(tf), {"items/": "i/", "net/kernel": "k", "text": "t"})
+    assert sorted(found.values()) == ["i/0", "i/1/deep", "k", "t"]
+
+
+def test_two_models_with_layers_of_one_name(tf):
+    models = tf.train.Checkpoint(a=sequential(tf), b=sequential(tf))
+    with pytest.raises(PlanError, match=r"d1/kernel' would be the name of 'a/.*'b/"):
+        named(models)
+
+
+def test_a_name_that_leads_two_ways_to_one(module):
+    with pytest.raises(PlanError, match="x"):
+        named(module, {"net/w": "x", "net/b": "x"})
+
+
+def test_a_word_that_is_none(module):
+    with pytest.raises(ValueError, match=r"names='path'; expected"):
+        named(module, "path")
+
+
+def test_the_counter_of_saves_has_no_name(tf, module):
+    checkpoint = tf.train.Checkpoint(module)
+    assert checkpoint.save_counter is not None
+    assert len(named(checkpoint)) == 2
