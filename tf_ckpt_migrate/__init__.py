@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate._version import __version__
 
 if TYPE_CHECKING:
-    from tf_ckpt_migrate import errors, transforms
+    from tf_ckpt_migrate import errors, keras, transforms
     from tf_ckpt_migrate.checkpoint.describe import (
         CheckpointDescription,
         inspect_checkpoint,
@@ -83,6 +83,7 @@ __all__ = [
     "errors",
     "init_from_checkpoint",
     "inspect_checkpoint",
+    "keras",
     "list_variables",
     "load_checkpoint",
     "merge",
@@ -98,7 +99,7 @@ __all__ = [
 # Where each public name lives; a submodule lives in the package itself. A new name
 # goes here, into `__all__` and under TYPE_CHECKING: a test holds the three together.
 _HOMES: dict[str, tuple[str, ...]] = {
-    "": ("errors", "transforms"),
+    "": ("errors", "keras", "transforms"),
     "checkpoint.describe": ("CheckpointDescription", "inspect_checkpoint"),
     "checkpoint.diff": ("CheckpointDiff", "diff_checkpoints"),
     "checkpoint.reader": (

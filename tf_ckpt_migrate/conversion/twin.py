@@ -16,7 +16,7 @@ from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.output import Reference, write_output
 from tf_ckpt_migrate.errors import OutputExistsError
 
-__all__ = ["check_twin", "write_twin"]
+__all__ = ["check_twin", "remove_checkpoint", "write_twin"]
 
 
 def check_twin(prefix: str, directory: str) -> str:
@@ -75,6 +75,18 @@ def write_twin(prefix: str, directory: str, names: Mapping[str, str]) -> str:
     ]
     record_latest(twin, without=orphans)
     for base in orphans:
-        for path in existing_files(os.path.join(directory, base)):
-            Path(path).unlink()
+        remove_checkpoint(os.path.join(directory, base))
     return twin
+
+
+def remove_checkpoint(prefix: str) -> None:
+    """Remove the files of a checkpoint, the index first: nobody shall read half of it.
+
+    Args:
+      prefix: Of the checkpoint; one that is not there is no mistake.
+
+    Raises:
+      OSError: If a file cannot be removed.
+    """
+    for path in sorted(existing_files(prefix), key=lambda p: p != index_path(prefix)):
+        Path(path).unlink()

@@ -66,6 +66,15 @@ class DualCheckpoint(tensorflow().train.Checkpoint):
         self._saving = self._saving.but(keys, names, twin_directory)
         return self
 
+    def check_names(self) -> None:
+        """Check, before a long training, that all there is can be saved as decided.
+
+        Raises:
+          PlanError: As of `save`.
+          RuleError: As of `save`.
+        """
+        self._saving.planned(self)
+
     def save(
         self,
         file_prefix: str | os.PathLike[str],

@@ -1,0 +1,325 @@
+"""Keras callbacks that save for both worlds, in TensorFlow's, tf-keras and Keras 3."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, index_path
+from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
+from tf_ckpt_migrate.conversion.saved import Keys, check_keys
+from tf_ckpt_migrate.conversion.twin import remove_checkpoint
+from tf_ckpt_migrate.live.checkpoint import Checkpoint
+from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.naming import Names
+from tf_ckpt_migrate.live.variables import value_of
+
+__all__ = ["DualModelCheckpoint"]
+
+_HDF5 = (".h5", ".hdf5", ".keras")
+
+
+class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
+    """Saves model, optimizer and step while a model is trained, for both worlds.
+
+    It is ``ModelCheckpoint(save_weights_only=True)`` of the model's own Keras, which
+    decides when to save and under what path. Every checkpoint has the keys of
+    ``tf.train.Checkpoint(model)``, the names of the variables, or both for the same
+    bytes, and the number of training steps as ``global_step``. The ``checkpoint`` file
+    of the directory names the latest one.
+
+    Args:
+      filepath: Prefix of the checkpoints, with fields such as ``{epoch:02d}`` and
+        ``{val_loss:.2f}``.
+      monitor: As of ``ModelCheckpoint``.
+      verbose: As of ``ModelCheckpoint``.
+      save_best_only: As of ``ModelCheckpoint``.
+      save_weights_only: True; there for programs that pass it.
+      mode: As of ``ModelCheckpoint``.
+      save_freq: As of ``ModelCheckpoint``: ``"epoch"``, or a number of steps.
+      options: ``tf.train.CheckpointOptions``, or None.
+      initial_value_threshold: As of ``ModelCheckpoint``.
+      keys: ``"both"``, ``"object"`` or ``"name"``.
+      names: As of `tcm.Checkpoint.save`.
+      twin_directory: As of `tcm.Checkpoint.save`.
+      max_to_keep: How many checkpoints stay; None for all. With ``save_best_only``
+        these are the best ones so far.
+      load_weights_on_restart: Whether training begins with what the latest checkpoint
+        of this ``filepath`` holds, of either kind: model, optimizer and step. Without
+        one it begins anew; with one that does not fit it fails.
+      checkpoint: A `tcm.Checkpoint` to save instead of one of the model and the step.
+      **kwargs: ``period``, where the ``ModelCheckpoint`` of Keras still takes it.
+
+    Attributes:
+      checkpoint: What is saved; None before there is a model.
+      checkpoints: The prefixes that are kept, oldest first.
+
+    Raises:
+      ValueError: If ``filepath`` is one of a Keras file, ``keys`` is none of the three,
+        or ``save_weights_only`` is false.
+      TypeError: If there is no such argument.
+
+    Example:
+      >>> import tempfile
+      >>> import numpy as np, tensorflow as tf
+      >>> model = tf.keras.Sequential([tf.keras.layers.Dense(1, name="d")])
+      >>> model.compile("sgd", "mse")
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     saving = DualModelCheckpoint(folder + "/ckpt-{epoch}", max_to_keep=2)
+      ...     _ = model.fit(
+      ...         np.ones((4, 2)), np.ones((4, 1)), epochs=3, verbose=0,
+      ...         callbacks=[saving],
+      ...     )
+      ...     print(os.path.basename(tf.train.latest_checkpoint(folder)))
+      ckpt-3
+    """
+
+    def __init__(  # noqa: PLR0913 the arguments of ModelCheckpoint, and ours by keyword
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = True,
+        mode: str = "auto",
+        save_freq: int | Literal["epoch"] = "epoch",
+        options: Any = None,
+        initial_value_threshold: float | None = None,
+        *,
+        keys: Keys = "both",
+        names: Names | None = None,
+        twin_directory: str | os.PathLike[str] | None = None,
+        max_to_keep: int | None = None,
+        load_weights_on_restart: bool = False,
+        checkpoint: Checkpoint | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Check the arguments; nothing is saved before a model is trained."""
+        super().__init__()
+        if unknown := kwargs.keys() - {"period"}:
+            raise TypeError(
+                f"DualModelCheckpoint() got unexpected arguments {sorted(unknown)}"
+            )
+        self._filepath = _checked(os.fspath(filepath), save_weights_only)
+        if max_to_keep is not None and max_to_keep < 1:
+            raise ValueError(f"max_to_keep={max_to_keep}; expected 1 or more, or None")
+        self._options = options
+        self._saving = {
+            "keys": check_keys(keys),
+            "names": names,
+            "twin_directory": twin_directory,
+        }
+        self._max_to_keep = max_to_keep
+        self._resumes = load_weights_on_restart
+        self._given = None if checkpoint is None else checkpoint.saving(**self._saving)
+        self._arguments = {
+            "monitor": monitor,
+            "verbose": verbose,
+            "save_best_only": save_best_only,
+            "mode": mode,
+            "save_freq": save_freq,
+            "initial_value_threshold": initial_value_threshold,
+            **kwargs,
+        }
+        self.checkpoint: Checkpoint | None = self._given
+        self.checkpoints: list[str] = []
+        self._step: Any = None
+        self._steps = self._last_batch = 0
+        self._saved_model: Any = None
+        # Made anew with the Keras of the model, should that be another.
+        self._timing = _timing(tensorflow().keras, self._filepath, self._arguments)
+        self._supports_tf_logs = True  # Keras 2 would compute logs at every batch
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what ``ModelCheckpoint`` knows: ``best``, ``filepath``, ``monitor``."""
+        if name.startswith("_") or "_timing" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self._timing, name)
+
+    def set_params(self, params: Any) -> None:
+        """Keep what Keras tells about the training."""
+        super().set_params(params)
+        self._timing.set_params(params)
+
+    def set_model(self, model: Any) -> None:
+        """Learn the model, of any Keras."""
+        super().set_model(model)
+        if model is not self._saved_model:
+            self._saved_model = model
+            keras = import_module(_keras_of(model))
+            if not isinstance(self._timing, keras.callbacks.ModelCheckpoint):
+                self._timing = _timing(keras, self._filepath, self._arguments)
+            if self._given is None:
+                self._make_checkpoint(model)
+        self._timing.set_model(_SavingModel(model, self._save))
+
+    def _make_checkpoint(self, model: Any) -> None:
+        tf = tensorflow()
+        self._step = tf.Variable(
+            0, dtype=tf.int64, name="global_step", trainable=False
+        )
+        checkpoint = Checkpoint(model, global_step=self._step)
+        self.checkpoint = checkpoint.saving(**self._saving)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Restore the latest checkpoint, if that was asked for.
+
+        Raises:
+          PlanError: If there are variables that could not be saved by name.
+        """
+        if self._resumes and (path := self._latest()) is not None:
+            self._resume(path)
+        if self.checkpoint is not None:
+            self.checkpoint.check_names()
+        self._steps = self._steps_so_far()
+        self._timing.on_train_begin(logs)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Wait for what is saved in the background."""
+        if self.checkpoint is not None:
+            self.checkpoint.sync()
+        self._timing.on_train_end(logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Begin to count batches."""
+        self._last_batch = -1
+        self._timing.on_epoch_begin(epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Save, if it is time."""
+        self._timing.on_epoch_end(epoch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Save, if it is time."""
+        self._steps += batch - self._last_batch
+        self._last_batch = batch
+        self._timing.on_train_batch_end(batch, logs)
+
+    def _implements_train_batch_hooks(self) -> bool:  # asked by Keras 2
+        return True
+
+    def _implements_test_batch_hooks(self) -> bool:
+        return False
+
+    def _implements_predict_batch_hooks(self) -> bool:
+        return False
+
+    def _steps_so_far(self) -> int:
+        """Return the number of steps that the model has been trained for before.
+
+        It stands in the checkpoint that training begins with; else the optimizer may
+        know it. That alone would not do: a model's own ``train_step`` may use others.
+        """
+        optimizer = getattr(self._saved_model, "optimizer", None)
+        counters = (self._step, getattr(optimizer, "iterations", None))
+        known = [int(value_of(each)) for each in counters if each is not None]
+        return next((count for count in known if count), 0)
+
+    def _save(self, path: str) -> None:
+        """Save, when ``ModelCheckpoint`` says so, what it says to."""
+        if self.checkpoint is None:
+            return
+        if self._step is not None:
+            self._step.assign(self._steps)
+        options = copy.copy(self._options) or tensorflow().train.CheckpointOptions()
+        if _is_chief(self._saved_model):
+            given = options.experimental_write_callbacks or []
+            options.experimental_write_callbacks = [self._record, *given]
+        self.checkpoint.write(path, options)
+
+    def _record(self, path: str) -> None:
+        """Tell of a checkpoint that is whole, and remove those that are too many."""
+        kept = [each for each in self.checkpoints if each != path]
+        self.checkpoints = [*kept, path]
+        record_latest(path)
+        if self._max_to_keep is None:
+            return
+        surplus = self.checkpoints[: -self._max_to_keep]
+        self.checkpoints = self.checkpoints[-self._max_to_keep :]
+        for each in surplus:
+            remove_checkpoint(each)
+        if surplus:
+            record_latest(path, without=[os.path.basename(each) for each in surplus])
+
+    def _latest(self) -> str | None:
+        """Return the latest checkpoint of this path, and take up what is kept."""
+        folder, base = os.path.split(self._filepath)
+        fits = re.compile(re.sub(r"\\?\{.*?\\?\}", ".*", re.escape(base))).fullmatch
+        if not os.path.isdir(folder or "."):
+            return None
+        there = {
+            name.removesuffix(INDEX_SUFFIX)
+            for name in os.listdir(folder or ".")
+            if name.endswith(INDEX_SUFFIX) and fits(name.removesuffix(INDEX_SUFFIX))
+        }
+        listed = [os.path.basename(each) for each in kept_beside(self._filepath)]
+        kept = [base for base in listed if base in there]
+        self.checkpoints = [os.path.join(folder, base) for base in kept]
+        if kept:
+            return self.checkpoints[-1]
+        paths = [os.path.join(folder, base) for base in there]
+        return max(paths, key=_age_and_name, default=None)
+
+    def _resume(self, path: str) -> None:
+        if self.checkpoint is not None:
+            status = self.checkpoint.read(path)
+            status.assert_existing_objects_matched()
+
+
+class _SavingModel:
+    """A model that saves its weights by a function."""
+
+    def __init__(self, model: Any, save: Callable[[str], None]) -> None:
+        self._model = model
+        self._save = save
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def save_weights(self, filepath: Any, *_: Any, **__: Any) -> None:
+        self._save(os.fspath(filepath))
+
+
+def _checked(filepath: str, save_weights_only: bool) -> str:
+    if not save_weights_only:
+        raise ValueError(
+            "DualModelCheckpoint saves variables, not the code of a model: "
+            "save_weights_only must be True"
+        )
+    if filepath.endswith(_HDF5):
+        raise ValueError(
+            f"filepath={filepath!r} is one of a Keras file; give the prefix of a "
+            f"checkpoint, such as {filepath.split('.')[0]!r}"
+        )
+    return filepath
+
+
+def _timing(keras: Any, filepath: str, arguments: dict[str, Any]) -> Any:
+    """Return the callback of a Keras that knows when to save."""
+    made = keras.callbacks.ModelCheckpoint(
+        f"{filepath}.weights.h5", save_weights_only=True, **arguments
+    )
+    made.filepath = filepath  # Keras 3 takes the name of no other file
+    return made
+
+
+def _keras_of(model: Any) -> str:
+    """Return the name of the package that a model is of."""
+    packages = (each.__module__.partition(".")[0] for each in type(model).__mro__)
+    return next((name for name in packages if name in ("keras", "tf_keras")), "keras")
+
+
+def _is_chief(model: Any) -> bool:
+    """Return whether this process is the one whose files stay."""
+    strategy = getattr(model, "distribute_strategy", None)
+    strategy = strategy or tensorflow().distribute.get_strategy()
+    return bool(getattr(strategy.extended, "should_checkpoint", True))
+
+
+def _age_and_name(prefix: str) -> tuple[float, str]:
+    return Path(index_path(prefix)).stat().st_mtime, prefix
