@@ -46,3 +46,15 @@ def test_main_job(tmp_path):
     )
     at = [told.index(line) for line in KEY_LINES]
     assert at == sorted(at), told
+
+
+@pytest.mark.tf
+def test_keras_training(tmp_path):
+    env = activated(Path(sys.executable)) | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "examples.keras_training", str(tmp_path)]
+    told = subprocess.run(
+        command, env=env, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    assert "kept: ckpt-07, ckpt-08; the latest is ckpt-08" in told
+    assert "TF1's Saver restores step " in told
+    assert told.endswith("checked: tf.train.Checkpoint restores the same\n")
