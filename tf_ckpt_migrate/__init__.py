@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate._version import __version__
 
 if TYPE_CHECKING:
-    from tf_ckpt_migrate import errors, keras, transforms
+    from tf_ckpt_migrate import errors, estimator, keras, transforms
     from tf_ckpt_migrate.checkpoint.describe import (
         CheckpointDescription,
         inspect_checkpoint,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.convert import convert
     from tf_ckpt_migrate.conversion.dual_keys import add_name_keys, remove_name_keys
     from tf_ckpt_migrate.conversion.merge import merge
+    from tf_ckpt_migrate.conversion.object_keys import add_object_keys
     from tf_ckpt_migrate.conversion.planning import plan_migration
     from tf_ckpt_migrate.conversion.prune import prune
     from tf_ckpt_migrate.conversion.result import ConversionResult
@@ -75,12 +76,14 @@ __all__ = [
     "Verification",
     "__version__",
     "add_name_keys",
+    "add_object_keys",
     "compact",
     "convert",
     "convert_tf1_to_tf2",
     "convert_tf2_to_tf1",
     "diff_checkpoints",
     "errors",
+    "estimator",
     "init_from_checkpoint",
     "inspect_checkpoint",
     "keras",
@@ -99,7 +102,7 @@ __all__ = [
 # Where each public name lives; a submodule lives in the package itself. A new name
 # goes here, into `__all__` and under TYPE_CHECKING: a test holds the three together.
 _HOMES: dict[str, tuple[str, ...]] = {
-    "": ("errors", "keras", "transforms"),
+    "": ("errors", "estimator", "keras", "transforms"),
     "checkpoint.describe": ("CheckpointDescription", "inspect_checkpoint"),
     "checkpoint.diff": ("CheckpointDiff", "diff_checkpoints"),
     "checkpoint.reader": (
@@ -115,6 +118,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "remove_name_keys",
     ),
     "conversion.merge": ("merge",),
+    "conversion.object_keys": ("add_object_keys",),
     "conversion.planning": ("plan_migration",),
     "conversion.prune": ("prune",),
     "conversion.result": ("ConversionResult",),

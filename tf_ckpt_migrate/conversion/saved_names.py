@@ -1,4 +1,4 @@
-"""What a checkpoint saved by name is to hold for those who read it by object."""
+"""What a checkpoint is to hold for those who read it in the other way."""
 
 from __future__ import annotations
 
@@ -9,14 +9,31 @@ from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.conversion.dual_keys import check_free
 from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
-from tf_ckpt_migrate.conversion.layout import guide_keys
+from tf_ckpt_migrate.conversion.layout import guide_keys, layout_of
 from tf_ckpt_migrate.conversion.output import Contents, Reference, Value, string_value
 from tf_ckpt_migrate.conversion.output_graph import zero_counter
-from tf_ckpt_migrate.conversion.saved import Keys
+from tf_ckpt_migrate.conversion.planning import opened
+from tf_ckpt_migrate.conversion.saved import Keys, named_contents
+from tf_ckpt_migrate.conversion.tf2_to_tf1 import named_moves
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY, ObjectKey
 
-__all__ = ["object_contents"]
+__all__ = ["name_contents", "object_contents"]
+
+
+def name_contents(saved: BundleReader, keys: Keys) -> Contents:
+    """Return what an object-based checkpoint is to hold: its own names too, if asked.
+
+    Args:
+      saved: The checkpoint.
+      keys: Which of its keys.
+
+    Raises:
+      PlanError: If variables have no names, or share them.
+    """
+    reader = opened(saved.index.prefix)
+    moves, _, _ = named_moves(reader, layout_of(reader).specs, "full_name")
+    return named_contents(saved, {m.sources[0]: m.target for m in moves}, keys)
 
 
 def object_contents(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,15 @@ from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.conversion.layout import name_of_key
 from tf_ckpt_migrate.conversion.output import Contents
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys, saved_aside
-from tf_ckpt_migrate.conversion.saved_names import object_contents
+from tf_ckpt_migrate.conversion.saved_names import name_contents, object_contents
 from tf_ckpt_migrate.errors import LayoutError, PlanError, capped
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.private import session_that_saves
+from tf_ckpt_migrate.live.saver_names import names_of_target
 from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 
-__all__ = ["DualSaver"]
+__all__ = ["DualSaver", "PlannedSave", "planned_save"]
 
 
 class DualSaver(tensorflow().compat.v1.train.Saver):
@@ -38,7 +41,8 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
 
     _keys: Keys = "name"
     _target: object = None
-    _planned: _PlannedSave | None = None
+    _planned: PlannedSave | None = None
+    _variables: Any = None
 
     def save(
         self,
@@ -46,12 +50,14 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
         save_path: str,
         *args: Any,
         keys: Keys | None = None,
+        target: object = None,
         **keywords: Any,
     ) -> str | None:
         """Save the variables, as the original; by object too, if asked for.
 
         With ``keys="both"`` the checkpoint is dual-keyed, as that of
         `tcm.Checkpoint.save`: it appears whole or not at all, flushed to the disk.
+        Into a SavedModel variables are saved by name, for so its graph reads them.
 
         Args:
           sess: As of the original; None in eager mode.
@@ -60,6 +66,7 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
           keys: ``"name"``, ``"object"`` or ``"both"``; None for those of this saver.
             The keys of objects are those of the saver's ``target`` or, if it has none,
             of ``tf.train.Checkpoint(vars={name: variable, …})``.
+          target: Another object than the saver's ``target``, for this save.
           **keywords: As of the original.
 
         Returns:
@@ -73,28 +80,14 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
           OSError: If a write fails; what was there is then as it was.
         """
         keys = check_keys(self._keys if keys is None else keys)
-        if keys == "name":
+        if keys == "name" or _is_of_saved_model(save_path):
             return super().save(sess, save_path, *args, **keywords)
-        self._planned = self._plan(keys)
+        target = self._target if target is None else target
+        self._planned = planned_save(keys, self._write_version, target, self._variables)
         try:
             return super().save(self._session(sess), save_path, *args, **keywords)
         finally:
             self._planned = None
-
-    def names_of_target(self, live: LiveTarget) -> dict[str, str]:
-        """Return the names of this saver by the keys of its target."""
-        raise NotImplementedError
-
-    def _plan(self, keys: Keys) -> _PlannedSave:
-        if self._write_version != tensorflow().compat.v1.train.SaverDef.V2:
-            raise LayoutError(
-                f'keys="{keys}" needs a saver of format V2; this one has '
-                "write_version=SaverDef.V1"
-            )
-        if self._target is None:
-            return _PlannedSave(keys)
-        live = LiveTarget(self._target, counted=False)
-        return _PlannedSave(keys, live, self.names_of_target(live))
 
     def _session(self, sess: Any) -> Any:
         """Return a session that saves as is planned; what is none, as it is."""
@@ -117,8 +110,45 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
         self.saver_def.save_tensor_name = checkpoint_path
 
 
+def _is_of_saved_model(save_path: str | os.PathLike[str]) -> bool:
+    """Return whether this is where a SavedModel has its variables."""
+    v1 = tensorflow().compat.v1.saved_model
+    end = os.path.join(v1.VARIABLES_DIRECTORY, v1.VARIABLES_FILENAME)
+    return os.fspath(save_path).endswith(os.sep + end)
+
+
+def planned_save(
+    keys: Keys, version: int, target: object, var_list: Any
+) -> PlannedSave:
+    """Return how to save by object; nothing is written yet.
+
+    Args:
+      keys: ``"object"`` or ``"both"``.
+      version: The format that the saver writes.
+      target: The objects; None for those of TensorFlow's guide.
+      var_list: That of the saver.
+
+    Raises:
+      LayoutError: If the saver writes format V1.
+      PlanError: If the target has a variable that the saver does not save.
+
+    Example:
+      >>> planned_save("both", 2, None, None).keys
+      'both'
+    """
+    if version != tensorflow().compat.v1.train.SaverDef.V2:
+        raise LayoutError(
+            f'keys="{keys}" needs a saver of format V2; this one has '
+            "write_version=SaverDef.V1"
+        )
+    if target is None:
+        return PlannedSave(keys)
+    live = LiveTarget(target, counted=False)
+    return PlannedSave(keys, live, names_of_target(live, var_list))
+
+
 @dataclass(frozen=True)
-class _PlannedSave:
+class PlannedSave:
     """A save by object.
 
     Attributes:
@@ -131,13 +161,16 @@ class _PlannedSave:
     live: LiveTarget | None = None
     names: Mapping[str, str] | None = None
 
-    def save(self, prefix: str, write: Any) -> str:
+    def save(self, prefix: str, write: Callable[[str], Any]) -> str:
+        """Let a function write to a prefix aside; publish that with its keys."""
         with saved_aside(prefix) as aside:
             write(aside.prefix)
             aside.publish(self._contents)
         return prefix
 
     def _contents(self, saved: BundleReader) -> Contents:
+        if OBJECT_GRAPH_KEY in saved.index:  # a Scaffold has made this of a Checkpoint
+            return name_contents(saved, self.keys)
         if self.live is None or self.names is None:
             return object_contents(saved, self.keys)
         _check_same(saved, self.live, self.names)

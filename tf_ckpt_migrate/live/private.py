@@ -55,6 +55,7 @@ __all__ = [
     "set_initial_value",
     "slice_of",
     "stored_variables",
+    "var_list_of",
 ]
 
 
@@ -143,6 +144,14 @@ def saveables_of(var_list: Any) -> list[Any]:
     if not isinstance(var_list, dict):
         var_list = saveable_object_util.op_list_to_dict(var_list)
     return saveable_object_util.validate_and_slice_inputs(var_list)
+
+
+def var_list_of(saver: Any) -> Any:
+    """Return what a ``tf.compat.v1.train.Saver`` saves, in a list or by name.
+
+    None if it does not know, as one of a ``SaverDef``.
+    """
+    return saver._var_list
 
 
 def root_and_children(checkpoint: Any) -> tuple[Any, dict[str, Any]]:

@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.by_names import plan_by_names
-from tf_ckpt_migrate.conversion.layout import name_of_key
 from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys
 from tf_ckpt_migrate.conversion.scratch import scratch_checkpoint
@@ -19,17 +18,14 @@ from tf_ckpt_migrate.errors import (
     CheckpointNotFoundError,
     PlanError,
     RuleError,
-    capped,
 )
 from tf_ckpt_migrate.live.asked import Specs, asked_by_operations, asked_by_variables
 from tf_ckpt_migrate.live.dual_saver import DualSaver
 from tf_ckpt_migrate.live.framework import tensorflow
-from tf_ckpt_migrate.live.graph_pairs import saved_name
 from tf_ckpt_migrate.live.restore_errors import as_tensorflows
-from tf_ckpt_migrate.live.target import LiveTarget
-from tf_ckpt_migrate.live.variables import is_variable, within
+from tf_ckpt_migrate.live.saver_names import name_in_saver
+from tf_ckpt_migrate.live.variables import within
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 
 __all__ = ["Saver"]
 
@@ -147,9 +143,14 @@ class Saver(DualSaver):
         """Return what to look for in a checkpoint; None where the original decides."""
         if tensorflow().executing_eagerly():
             return asked_by_variables(self._variables) if self._variables else None
-        if self.saver_def is None:  # empty, or not built yet
+        graph = getattr(sess, "graph", None)
+        if graph is None:  # no session
             return None
-        graph = sess.graph
+        if self.saver_def is None:  # an Estimator that exports has not built it
+            with graph.as_default():
+                self.build()
+        if self.saver_def is None:  # there is nothing to save
+            return None
         if graph not in self._asked_in:
             try:
                 op = graph.get_operation_by_name(self.saver_def.restore_op_name)
@@ -170,52 +171,11 @@ class Saver(DualSaver):
                 raise
         return None
 
-    def names_of_target(self, live: LiveTarget) -> dict[str, str]:
-        """Return the names of this saver by the keys of its target.
-
-        Raises:
-          PlanError: If the target has a variable that this saver does not save.
-        """
-        names: dict[str, str] = {}
-        problems: list[str] = []
-        for key, variable in live.variables.items():
-            if key == SAVE_COUNTER_KEY:
-                continue
-            try:
-                names[key] = self._name_of(variable)
-            except RuleError:
-                problems.append(f"{name_of_key(key)!r} {live.specs[key]}")
-        if problems:
-            raise PlanError(
-                f"{live.prefix}, the saver's target, has variables that the saver does "
-                "not save; nothing was saved:\n  " + "\n  ".join(capped(problems)),
-                problems,
-            )
-        return names
-
     def _names_of(self, variables: tuple[Any, ...]) -> str | list[str]:
         """Return the names under which variables are saved."""
-        names = list(dict.fromkeys(map(self._name_of, variables)))
+        found = (name_in_saver(each, self._variables) for each in variables)
+        names = list(dict.fromkeys(found))
         return names[0] if len(names) == 1 else names
-
-    def _name_of(self, variable: Any) -> str:
-        variable = within(variable)
-        given = self._variables
-        if isinstance(given, Mapping):
-            for name, each in given.items():
-                if _is_of(variable, each):
-                    return name
-        elif given is None or any(_is_of(variable, each) for each in given):
-            return saved_name(variable)
-        raise RuleError(
-            f"the map names {variable!r}, which is none of the saver's variables"
-        )
-
-
-def _is_of(variable: Any, given: Any) -> bool:
-    """Return whether a variable is what was given, or a part of it."""
-    parts = [given] if is_variable(given) else given
-    return given is variable or any(part is variable for part in parts)
 
 
 def _of_tensorflow(var_list: Any) -> Any:
