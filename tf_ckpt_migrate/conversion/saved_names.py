@@ -56,8 +56,8 @@ def object_contents(
       ``tf.train.Checkpoint.restore`` asks for.
 
     Raises:
-      PlanError: If a name is that of a key, or looks like one; or if a tensor would be lost, for it has
-        no object, and names are not kept.
+      PlanError: If a name is that of a key, or looks like one; or if a tensor would be
+        lost, for it has no object, and names are not kept.
     """
     if names is None or graph is None:
         own = [*saved.index]
