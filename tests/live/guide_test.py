@@ -9,6 +9,7 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.live.checkpoint_test import keras3
+from tests.live.readers import by_saver, names_in
 
 NAMES = ("a", "b", "scoped/c")
 
@@ -220,6 +221,45 @@ class TestACheckpointObject:
         assert values([a, b, c]) == [1, 2, 3]
 
 
+class TestSaveAndLoadTwoByTwo:
+    """Saved by Saver or Checkpoint, for both; loaded by either of TensorFlow's own."""
+
+    @pytest.fixture(params=["Saver", "Checkpoint"])
+    def saved(self, request, tf, tmp_path):
+        v1 = tf.compat.v1
+        with tf.Graph().as_default(), v1.Session() as session:
+            variables = made(tf)
+            for value, variable in enumerate(variables, 1):
+                session.run(variable.assign(value))
+            target = tcm.Checkpoint(variables=variables)
+            session.run(target.save_counter.initializer)
+            prefix = str(tmp_path / "ckpt")
+            if request.param == "Checkpoint":
+                return target.save(prefix, keys="both")
+            return tcm.Saver(variables, target=target).save(
+                session, prefix, keys="both"
+            )
+
+    def test_loaded_by_saver(self, tf, saved):
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            variables = made(tf)
+            tf.compat.v1.train.Saver().restore(session, saved)
+            assert session.run(variables) == [1, 2, 3]
+        variables = dict(zip(NAMES, eager(tf), strict=True))
+        tf.compat.v1.train.Saver(variables).restore(None, saved)
+        assert values(variables.values()) == [1, 2, 3]
+
+    def test_loaded_by_checkpoint(self, tf, saved):
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            variables = made(tf, "other")
+            status = tf.train.Checkpoint(variables=variables).restore(saved)
+            status.assert_consumed().run_restore_ops(session)
+            assert session.run(variables) == [1, 2, 3]
+        variables = [tf.Variable(0.0) for _ in NAMES]
+        tf.train.Checkpoint(variables=variables).restore(saved).assert_consumed()
+        assert values(variables) == [1, 2, 3]
+
+
 def estimators(tf):
     return getattr(tf, "estimator", None)
 
@@ -267,6 +307,68 @@ def test_estimators_write_and_warm_start_from_either(tf, tmp_path, ours):
     assert second.get_variable_value(key) == 6
 
 
+@pytest.mark.parametrize("how", ["scaffold", "hook", "listener"])
+def test_estimators_save_by_a_checkpoint_and_by_name(tf, tmp_path, how):
+    """Estimator ``model_fn`` with ``Scaffold(saver=ckpt)``, dual keys on."""
+    if estimators(tf) is None:
+        assert not tf.__version__.startswith("2.15")
+        return
+    v1 = tf.compat.v1
+
+    def model_fn(features, labels, mode, params):
+        model = net(tf)
+        optimizer = tf.keras.optimizers.legacy.Adam(0.1)
+        optimizer.iterations = v1.train.get_or_create_global_step()
+        checkpoint = tf.train.Checkpoint(
+            step=optimizer.iterations, optimizer=optimizer, net=model
+        )
+        with tf.GradientTape() as tape:
+            output = model(features["x"])
+            loss = tf.reduce_mean(tf.abs(output - features["y"]))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        pairs = zip(gradients, model.trainable_variables, strict=True)
+        made = (
+            tcm.estimator.scaffold(saver=checkpoint)
+            if how == "scaffold"
+            else v1.train.Scaffold(saver=checkpoint)
+        )
+        hook = tcm.estimator.DualCheckpointSaverHook(
+            params["folder"], save_steps=5, scaffold=made
+        )
+        return tf.estimator.EstimatorSpec(
+            mode,
+            loss=loss,
+            train_op=optimizer.apply_gradients(pairs),
+            predictions={"output": output},
+            scaffold=made,
+            training_chief_hooks=[hook] if how == "hook" else [],
+        )
+
+    folder = str(tmp_path / "tf_estimator_example")
+    estimator = tf.estimator.Estimator(model_fn, folder, params={"folder": folder})
+    listener = tcm.estimator.DualCheckpointListener(folder)
+    listeners = [listener] if how == "listener" else []
+    data = TestTrainingCheckpoints()
+    for _ in range(2):
+        estimator.train(lambda: data.dataset(tf), steps=10, saving_listeners=listeners)
+    prefix = estimator.latest_checkpoint()
+    assert prefix.endswith("-20")
+    # As the guide goes on: restored in eager mode, by object.
+    model = net(tf)
+    step = tf.Variable(0, dtype=tf.int64)
+    tf.train.Checkpoint(step=step, net=model).restore(prefix)
+    model(np.ones((1, 1), np.float32))
+    assert int(step) == 20
+    found = by_saver(tf, prefix, names_in(prefix))
+    assert found["global_step"] == 20
+    (kernel,) = (
+        value
+        for value in found.values()
+        if value.shape == (1, 5) and np.array_equal(value, model.l1.kernel.numpy())
+    )
+    assert kernel.any()
+
+
 def net(tf):
     class Net(tf.keras.Model):
         def __init__(self):
@@ -293,14 +395,14 @@ class TestTrainingCheckpoints:
         gradients = tape.gradient(loss, variables)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
-    def objects(self, tf):
+    def objects(self, tf, keys="object"):
         optimizer = tf.keras.optimizers.Adam(0.1)
         return tcm.Checkpoint(
             step=tf.Variable(1),
             optimizer=optimizer,
             net=net(tf),
             iterator=iter(self.dataset(tf)),
-        )
+        ).saving(keys=keys, names="key")
 
     def train(self, tf, checkpoint, manager):
         status = checkpoint.restore(manager.latest_checkpoint)
@@ -312,9 +414,9 @@ class TestTrainingCheckpoints:
                 manager.save()
         return status
 
-    @pytest.fixture
-    def trained(self, tf, tmp_path):
-        checkpoint = self.objects(tf)
+    @pytest.fixture(params=["object", "both"])
+    def trained(self, request, tf, tmp_path):
+        checkpoint = self.objects(tf, request.param)
         folder = str(tmp_path / "tf_ckpts")
         manager = tf.train.CheckpointManager(checkpoint, folder, max_to_keep=3)
         self.train(tf, checkpoint, manager)
@@ -329,6 +431,8 @@ class TestTrainingCheckpoints:
         status.assert_existing_objects_matched()
         assert int(again.step) == 20 + 20
         assert [path[-1] for path in other.checkpoints] == ["6", "7", "8"]
+        if names := names_in(other.latest_checkpoint):  # dual-keyed
+            assert by_saver(tf, other.latest_checkpoint, names)["step"] == 40
         weights = again.net.l1.kernel.numpy()
         assert not np.array_equal(weights, checkpoint.net.l1.kernel.numpy())
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.conversion.dual_keys import check_free
 from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
-from tf_ckpt_migrate.conversion.layout import guide_keys, layout_of
+from tf_ckpt_migrate.conversion.layout import guide_keys, is_object_key, layout_of
 from tf_ckpt_migrate.conversion.output import Contents, Reference, Value, string_value
 from tf_ckpt_migrate.conversion.output_graph import zero_counter
 from tf_ckpt_migrate.conversion.planning import opened
@@ -56,8 +56,8 @@ def object_contents(
       ``tf.train.Checkpoint.restore`` asks for.
 
     Raises:
-      PlanError: If a name is that of a key; or if a tensor would be lost, for it has
-        no object, and names are not kept.
+      PlanError: If a name is that of a key, or looks like one; or if a tensor would be
+        lost, for it has no object, and names are not kept.
     """
     if names is None or graph is None:
         own = [*saved.index]
@@ -79,10 +79,20 @@ def object_contents(
         key: Reference(saved, name) for key, name in named.items()
     }
     if keys == "both":
+        _check_no_object_keys(saved.index)
         contents.update((name, Reference(saved, name)) for name in saved.index)
     contents.setdefault(SAVE_COUNTER_KEY, zero_counter())
     contents[OBJECT_GRAPH_KEY] = string_value(serialized)
     return contents
+
+
+def _check_no_object_keys(names: Iterable[str]) -> None:
+    if alike := [*filter(is_object_key, names)]:
+        raise PlanError(
+            f"{', '.join(map(repr, capped(alike, 3)))} is the name of a variable, but "
+            "beside the keys of objects it would be taken for one; rename it",
+            alike,
+        )
 
 
 def _counted(graph: ObjectGraph) -> bytes:
