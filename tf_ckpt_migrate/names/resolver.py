@@ -161,7 +161,7 @@ class Resolver:
     def _chosen(self, key: str, rule: Drop | Keep | Bind | Recipe) -> None:
         if isinstance(rule, Drop):
             self.dropped.append(Dropped(key, rule.reason or repr(rule)))
-        else:  # a Bind is refused before
+        else:  # a Bind is refused before, a Recipe expanded
             self._carry(key)
 
     def _unmatched(self, key: str) -> None:
