@@ -15,16 +15,22 @@ from __future__ import annotations
 from tf_ckpt_migrate.transforms.base import Transform, spec_of
 from tf_ckpt_migrate.transforms.cast import Cast
 from tf_ckpt_migrate.transforms.compose import Chain, Function
+from tf_ckpt_migrate.transforms.numbers import Scale, Shift
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
 from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
+from tf_ckpt_migrate.transforms.steps import PowerOfSteps, StepsOfPowers
 
 __all__ = [
     "Cast",
     "Chain",
     "Concat",
     "Function",
+    "PowerOfSteps",
     "Reshape",
+    "Scale",
+    "Shift",
     "Slice",
+    "StepsOfPowers",
     "Transform",
     "Transpose",
     "spec_of",
