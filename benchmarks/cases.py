@@ -14,6 +14,7 @@ import tensorflow as tf
 import tf_ckpt_migrate as tcm
 from benchmarks import fresh, guide, inputs
 from benchmarks.live import planning, restoring, restoring_many
+from benchmarks.saving import saving, training
 from benchmarks.sizes import Sizes
 from benchmarks.timing import Row, Seconds, at_least, at_most, in_turn
 
@@ -203,4 +204,5 @@ CASES: tuple[Case, ...] = (
     *(to_tf2, to_tf1, many_tensors, growth, sparse),
     *(inspect, reading, copying),
     *(restoring, restoring_many, planning),
+    *(saving, training),
 )

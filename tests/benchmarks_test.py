@@ -40,6 +40,9 @@ def test_every_row_is_printed(tmp_path):
         "its peak memory",
         "restore 200 variables of 400 B",
         "plan 200 names against as many",
+        *["save 0.001 GB"] * 3,
+        "its disk",
+        "300 steps of Keras' fit",
     ]
     assert all(row["what"] in done.stdout for row in rows)
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]

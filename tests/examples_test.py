@@ -74,3 +74,15 @@ def test_monitored_session(tmp_path):
     at = [done.stdout.find(line) for line in SESSION_LINES]
     assert -1 not in at, done.stdout
     assert at == sorted(at), done.stdout
+
+
+@pytest.mark.tf
+def test_keras_training(tmp_path):
+    env = activated(Path(sys.executable)) | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "examples.keras_training", str(tmp_path)]
+    told = subprocess.run(
+        command, env=env, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    assert "kept: ckpt-07, ckpt-08; the latest is ckpt-08" in told
+    assert "TF1's Saver restores step " in told
+    assert told.endswith("checked: tf.train.Checkpoint restores the same\n")

@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).parents[1] / "conversion" / "tf1_restores.py"
 
 def test_saver_of_tf1_restores_by_name(tmp_path, tf1_python):
     jobs = [_job(path) for path in _saved(tmp_path)]
-    assert len(jobs) == 8
+    assert len(jobs) == 9
     path = tmp_path / "jobs.json"
     path.write_text(json.dumps(jobs), encoding="utf-8")
     done = subprocess.run(
@@ -55,6 +55,10 @@ def _saved(folder):
     yield inside().numpy().decode()
     weights = {"a/w": tf.Variable(np.ones((2, 3), np.float32)), "b": tf.Variable([1])}
     yield tcm.Saver(weights).save(None, str(folder / "eager"), keys="both")
+    model.compile("sgd", "mse")
+    callback = tcm.keras.DualModelCheckpoint(folder / "keras")
+    model.fit(np.ones((4, 2)), np.ones((4, 3)), verbose=0, callbacks=[callback])
+    yield str(folder / "keras")
     with tf.Graph().as_default(), v1.Session() as session:
         v1.get_variable("emb", [5, 2], partitioner=v1.fixed_size_partitioner(2))
         session.run(v1.global_variables_initializer())

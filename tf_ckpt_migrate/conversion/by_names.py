@@ -143,6 +143,7 @@ def _moves(
 ) -> list[Move]:
     """Return what goes where, by name."""
     specs = {name: reader.specs[key] for name, key in keys.items()}
+    rules = tuple(AssignmentMap(rules).expanded(specs))
     decided = match(rules, specs).decided if rules else {}
     by_rule = _moves_by_rules(rules, specs, asked, decided)
     if by_rule is None:  # the map does not apply: all is there by its own name

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.rules import (
     RULES,
     Bind,
+    Recipe,
     Rename,
     RenameScope,
     Rule,
@@ -110,6 +112,35 @@ class AssignmentMap:
                 for rule in self._rules
             ]
         )
+
+    def expanded(
+        self,
+        specs: Mapping[str, TensorSpec],
+        targets: Mapping[str, TensorSpec] | None = None,
+    ) -> AssignmentMap:
+        """Return the map with the rules that recipes stand for in their place.
+
+        Args:
+          specs: The tensors of the checkpoint, by name.
+          targets: The places to fill, by name; None if any name will do.
+
+        Raises:
+          RuleError: If there is no such recipe.
+          PlanError: If the tensors are none that a recipe can translate.
+
+        Example:
+          >>> AssignmentMap({"a": "b"}).expanded({})
+          AssignmentMap([Rename('a', 'b')])
+        """
+        if not any(isinstance(rule, Recipe) for rule in self._rules):
+            return self
+        rules: list[Rule] = []
+        for rule in self._rules:
+            if isinstance(rule, Recipe):
+                rules += rule.expanded(specs, targets)
+            else:
+                rules.append(rule)
+        return AssignmentMap(rules)
 
     def to_config(self) -> list[dict[str, Any]]:
         """Return plain data (for YAML and JSON) that `from_config` reads back.

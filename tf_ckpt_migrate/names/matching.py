@@ -19,6 +19,7 @@ from tf_ckpt_migrate.names.rules import (
     Combine,
     Drop,
     Keep,
+    Recipe,
     Rename,
     RenameRegex,
     RenameScope,
@@ -86,6 +87,8 @@ def _fitting(rule: Rule, keys: Collection[str], ordered: list[str]) -> Sequence[
         )
     if isinstance(rule, Combine):
         return [source for source in rule.sources if source in keys]
+    if isinstance(rule, Recipe):  # what it will come to lies there
+        return _scope(rule.source, ordered) if rule.source.endswith("/") else []
     if isinstance(rule, RenameScope):
         return _scope(rule.source, ordered)
     if isinstance(rule, RenameRegex):

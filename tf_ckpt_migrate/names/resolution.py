@@ -85,7 +85,7 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     _check_word("unmatched", unmatched, ("error", "keep", "drop"))
     if isinstance(unmet, str):
         _check_word("unmet", unmet, ("error", "keep"))
-    rules = tuple(AssignmentMap(assignment_map))
+    rules = tuple(AssignmentMap(assignment_map).expanded(source, target))
     resolver = Resolver(
         rules, source, target, unmatched, aliases or {}, transforms or {}, closed
     )

@@ -17,6 +17,7 @@ from tf_ckpt_migrate.names.rules import (
     Combine,
     Drop,
     Keep,
+    Recipe,
     Rename,
     RenameRegex,
     RenameScope,
@@ -157,10 +158,10 @@ class Resolver:
             else:
                 self._move(rule.sources, place, transform)
 
-    def _chosen(self, key: str, rule: Drop | Keep | Bind) -> None:
+    def _chosen(self, key: str, rule: Drop | Keep | Bind | Recipe) -> None:
         if isinstance(rule, Drop):
             self.dropped.append(Dropped(key, rule.reason or repr(rule)))
-        else:  # a Bind is refused before
+        else:  # a Bind is refused before, a Recipe expanded
             self._carry(key)
 
     def _unmatched(self, key: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from tf_ckpt_migrate.names.rules.choices import Drop, Keep
 from tf_ckpt_migrate.names.rules.joints import Bind, Combine, Split
 from tf_ckpt_migrate.names.rules.kinds import RULES, Rule
+from tf_ckpt_migrate.names.rules.recipe import Recipe
 from tf_ckpt_migrate.names.rules.renames import Rename, RenameRegex, RenameScope
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Combine",
     "Drop",
     "Keep",
+    "Recipe",
     "Rename",
     "RenameRegex",
     "RenameScope",

@@ -6,6 +6,7 @@ A rename without a transform is the pair of TensorFlow's assignment map,
     - bert/: encoder/
     - {rule: rename_regex, pattern: 'layer_(\d+)/w', target: 'layers/\1/kernel'}
     - {rule: drop, source: global_step}
+    - {recipe: lstm, source: rnn/lstm_cell/, target: lstm/, forget_bias: 1.0}
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.rules.choices import Drop, Keep
 from tf_ckpt_migrate.names.rules.joints import Bind, Combine, Goals, Split
 from tf_ckpt_migrate.names.rules.kinds import Rule
+from tf_ckpt_migrate.names.rules.recipe import Recipe
 from tf_ckpt_migrate.names.rules.renames import Rename, RenameRegex, RenameScope
 from tf_ckpt_migrate.transforms import Transform
 
@@ -52,6 +54,9 @@ def to_config(rule: Rule) -> dict[str, Any]:
         )
     if isinstance(rule, Rename | RenameScope) and rule.transform is None:
         return {rule.source or "/": rule.target or "/"}
+    if isinstance(rule, Recipe):
+        scopes = {"source": rule.source, "target": rule.target}
+        return {"recipe": rule.kind, **scopes, **dict(rule.options)}
     name = _NAMES[type(rule)]
     fields = {field: getattr(rule, field) for field in _FIELDS[name][1]}
     if not fields.get("reason"):
@@ -96,7 +101,20 @@ def _entries(entry: object) -> list[Any]:
     if not isinstance(entry, Mapping):
         return [entry]
     given = cast(Mapping[str, object], entry)
+    if "recipe" in given:
+        return [_recipe(given)]
     return [_rule(given)] if "rule" in given else list(given.items())
+
+
+def _recipe(entry: Mapping[str, object]) -> Recipe:
+    arguments = {str(name): value for name, value in entry.items()}
+    try:
+        kind, source, target = (
+            arguments.pop(name) for name in ("recipe", "source", "target")
+        )
+    except KeyError as error:
+        raise RuleError(f"a recipe needs {error}, as in {entry!r}") from None
+    return Recipe(cast(str, kind), cast(str, source), cast(str, target), **arguments)
 
 
 def _rule(entry: Mapping[str, object]) -> Rule:

@@ -1,19 +1,16 @@
-"""Keras callbacks that save for both worlds, in TensorFlow's, tf-keras and Keras 3."""
+"""The callback that saves for both worlds."""
 
 from __future__ import annotations
 
 import copy
 import os
-import re
-from collections.abc import Callable
-from importlib import import_module
+import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, index_path
-from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys
-from tf_ckpt_migrate.conversion.twin import remove_checkpoint
+from tf_ckpt_migrate.keras.kept import Kept
+from tf_ckpt_migrate.keras.timing import SavingModel, is_chief, keras_of, timing
 from tf_ckpt_migrate.live.checkpoint import Checkpoint
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.naming import Names
@@ -57,7 +54,6 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
 
     Attributes:
       checkpoint: What is saved; None before there is a model.
-      checkpoints: The prefixes that are kept, oldest first.
 
     Raises:
       ValueError: If ``filepath`` is one of a Keras file, ``keys`` is none of the three,
@@ -79,7 +75,7 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
       ckpt-3
     """
 
-    def __init__(  # noqa: PLR0913 the arguments of ModelCheckpoint, and ours by keyword
+    def __init__(  # noqa: PLR0913, PLR0917 the arguments of ModelCheckpoint, and ours
         self,
         filepath: str | os.PathLike[str],
         monitor: str = "val_loss",
@@ -101,20 +97,15 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
     ) -> None:
         """Check the arguments; nothing is saved before a model is trained."""
         super().__init__()
-        if unknown := kwargs.keys() - {"period"}:
-            raise TypeError(
-                f"DualModelCheckpoint() got unexpected arguments {sorted(unknown)}"
-            )
-        self._filepath = _checked(os.fspath(filepath), save_weights_only)
-        if max_to_keep is not None and max_to_keep < 1:
-            raise ValueError(f"max_to_keep={max_to_keep}; expected 1 or more, or None")
+        _check_arguments(save_weights_only, kwargs)
+        self._filepath = _checked(os.fspath(filepath))
         self._options = options
         self._saving = {
             "keys": check_keys(keys),
             "names": names,
             "twin_directory": twin_directory,
         }
-        self._max_to_keep = max_to_keep
+        self._kept = Kept(self._filepath, max_to_keep)
         self._resumes = load_weights_on_restart
         self._given = None if checkpoint is None else checkpoint.saving(**self._saving)
         self._arguments = {
@@ -127,19 +118,23 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
             **kwargs,
         }
         self.checkpoint: Checkpoint | None = self._given
-        self.checkpoints: list[str] = []
         self._step: Any = None
         self._steps = self._last_batch = 0
         self._saved_model: Any = None
         # Made anew with the Keras of the model, should that be another.
-        self._timing = _timing(tensorflow().keras, self._filepath, self._arguments)
+        self._timing = timing(tensorflow().keras, self._filepath, self._arguments)
         self._supports_tf_logs = True  # Keras 2 would compute logs at every batch
 
     def __getattr__(self, name: str) -> Any:
-        """Return what ``ModelCheckpoint`` knows: ``best``, ``filepath``, ``monitor``."""
+        """Return what ``ModelCheckpoint`` knows, such as ``best`` and ``filepath``."""
         if name.startswith("_") or "_timing" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         return getattr(self._timing, name)
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """The prefixes that are kept, oldest first."""
+        return self._kept.prefixes
 
     def set_params(self, params: Any) -> None:
         """Keep what Keras tells about the training."""
@@ -151,18 +146,16 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
         super().set_model(model)
         if model is not self._saved_model:
             self._saved_model = model
-            keras = import_module(_keras_of(model))
+            keras = keras_of(model)
             if not isinstance(self._timing, keras.callbacks.ModelCheckpoint):
-                self._timing = _timing(keras, self._filepath, self._arguments)
+                self._timing = timing(keras, self._filepath, self._arguments)
             if self._given is None:
                 self._make_checkpoint(model)
-        self._timing.set_model(_SavingModel(model, self._save))
+        self._timing.set_model(SavingModel(model, self._save))
 
     def _make_checkpoint(self, model: Any) -> None:
         tf = tensorflow()
-        self._step = tf.Variable(
-            0, dtype=tf.int64, name="global_step", trainable=False
-        )
+        self._step = tf.Variable(0, dtype=tf.int64, name="global_step", trainable=False)
         checkpoint = Checkpoint(model, global_step=self._step)
         self.checkpoint = checkpoint.saving(**self._saving)
 
@@ -172,7 +165,7 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
         Raises:
           PlanError: If there are variables that could not be saved by name.
         """
-        if self._resumes and (path := self._latest()) is not None:
+        if self._resumes and (path := self._kept.take_up()) is not None:
             self._resume(path)
         if self.checkpoint is not None:
             self.checkpoint.check_names()
@@ -226,44 +219,20 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
             return
         if self._step is not None:
             self._step.assign(self._steps)
+        if not is_chief(self._saved_model):
+            self._take_part(self.checkpoint, path)
+            return
         options = copy.copy(self._options) or tensorflow().train.CheckpointOptions()
-        if _is_chief(self._saved_model):
-            given = options.experimental_write_callbacks or []
-            options.experimental_write_callbacks = [self._record, *given]
+        given = options.experimental_write_callbacks or []
+        options.experimental_write_callbacks = [self._kept.add, *given]
         self.checkpoint.write(path, options)
 
-    def _record(self, path: str) -> None:
-        """Tell of a checkpoint that is whole, and remove those that are too many."""
-        kept = [each for each in self.checkpoints if each != path]
-        self.checkpoints = [*kept, path]
-        record_latest(path)
-        if self._max_to_keep is None:
-            return
-        surplus = self.checkpoints[: -self._max_to_keep]
-        self.checkpoints = self.checkpoints[-self._max_to_keep :]
-        for each in surplus:
-            remove_checkpoint(each)
-        if surplus:
-            record_latest(path, without=[os.path.basename(each) for each in surplus])
-
-    def _latest(self) -> str | None:
-        """Return the latest checkpoint of this path, and take up what is kept."""
-        folder, base = os.path.split(self._filepath)
-        fits = re.compile(re.sub(r"\\?\{.*?\\?\}", ".*", re.escape(base))).fullmatch
-        if not os.path.isdir(folder or "."):
-            return None
-        there = {
-            name.removesuffix(INDEX_SUFFIX)
-            for name in os.listdir(folder or ".")
-            if name.endswith(INDEX_SUFFIX) and fits(name.removesuffix(INDEX_SUFFIX))
-        }
-        listed = [os.path.basename(each) for each in kept_beside(self._filepath)]
-        kept = [base for base in listed if base in there]
-        self.checkpoints = [os.path.join(folder, base) for base in kept]
-        if kept:
-            return self.checkpoints[-1]
-        paths = [os.path.join(folder, base) for base in there]
-        return max(paths, key=_age_and_name, default=None)
+    def _take_part(self, checkpoint: Checkpoint, path: str) -> None:
+        """Save as a worker whose files do not stay: the chief's save waits for it."""
+        folder = os.path.dirname(path) or "."
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".worker-", dir=folder) as aside:
+            checkpoint.write(os.path.join(aside, "m"), keys="object")
 
     def _resume(self, path: str) -> None:
         if self.checkpoint is not None:
@@ -271,55 +240,23 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
             status.assert_existing_objects_matched()
 
 
-class _SavingModel:
-    """A model that saves its weights by a function."""
-
-    def __init__(self, model: Any, save: Callable[[str], None]) -> None:
-        self._model = model
-        self._save = save
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def save_weights(self, filepath: Any, *_: Any, **__: Any) -> None:
-        self._save(os.fspath(filepath))
-
-
-def _checked(filepath: str, save_weights_only: bool) -> str:
+def _check_arguments(save_weights_only: bool, others: dict[str, Any]) -> None:
+    if unknown := others.keys() - {"period"}:
+        raise TypeError(
+            f"DualModelCheckpoint() got unexpected arguments {sorted(unknown)}"
+        )
     if not save_weights_only:
         raise ValueError(
             "DualModelCheckpoint saves variables, not the code of a model: "
             "save_weights_only must be True"
         )
+
+
+def _checked(filepath: str) -> str:
     if filepath.endswith(_HDF5):
+        prefix = filepath.removesuffix(".h5").removesuffix(".weights")
         raise ValueError(
             f"filepath={filepath!r} is one of a Keras file; give the prefix of a "
-            f"checkpoint, such as {filepath.split('.')[0]!r}"
+            f"checkpoint, such as {os.path.splitext(prefix)[0]!r}"
         )
     return filepath
-
-
-def _timing(keras: Any, filepath: str, arguments: dict[str, Any]) -> Any:
-    """Return the callback of a Keras that knows when to save."""
-    made = keras.callbacks.ModelCheckpoint(
-        f"{filepath}.weights.h5", save_weights_only=True, **arguments
-    )
-    made.filepath = filepath  # Keras 3 takes the name of no other file
-    return made
-
-
-def _keras_of(model: Any) -> str:
-    """Return the name of the package that a model is of."""
-    packages = (each.__module__.partition(".")[0] for each in type(model).__mro__)
-    return next((name for name in packages if name in ("keras", "tf_keras")), "keras")
-
-
-def _is_chief(model: Any) -> bool:
-    """Return whether this process is the one whose files stay."""
-    strategy = getattr(model, "distribute_strategy", None)
-    strategy = strategy or tensorflow().distribute.get_strategy()
-    return bool(getattr(strategy.extended, "should_checkpoint", True))
-
-
-def _age_and_name(prefix: str) -> tuple[float, str]:
-    return Path(index_path(prefix)).stat().st_mtime, prefix

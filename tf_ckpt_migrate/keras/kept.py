@@ -1,0 +1,86 @@
+"""The checkpoints of one training: which are kept, and which is the latest."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, index_path
+from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
+from tf_ckpt_migrate.conversion.twin import remove_checkpoint
+
+__all__ = ["Kept"]
+
+
+class Kept:
+    """The checkpoints under a template of paths.
+
+    Args:
+      filepath: The template, with fields as of ``str.format``.
+      max_to_keep: How many stay; None for all.
+
+    Attributes:
+      prefixes: Of those that are kept, oldest first.
+
+    Raises:
+      ValueError: If none would stay.
+    """
+
+    def __init__(self, filepath: str, max_to_keep: int | None) -> None:
+        """Begin with none."""
+        if max_to_keep is not None and max_to_keep < 1:
+            raise ValueError(f"max_to_keep={max_to_keep}; expected 1 or more, or None")
+        self._filepath = filepath
+        self._max_to_keep = max_to_keep
+        self.prefixes: list[str] = []
+
+    def add(self, prefix: str) -> None:
+        """Name a whole checkpoint as the latest, and remove those that are too many.
+
+        The state file names what is to stay before anything goes.
+
+        Raises:
+          CorruptCheckpointError: If the directory has a state file that is none.
+          OSError: If a file cannot be written or removed.
+        """
+        prefixes = [*(each for each in self.prefixes if each != prefix), prefix]
+        count = len(prefixes) if self._max_to_keep is None else self._max_to_keep
+        surplus, self.prefixes = prefixes[:-count], prefixes[-count:]
+        record_latest(prefix, without=[os.path.basename(each) for each in surplus])
+        for each in surplus:
+            remove_checkpoint(each)
+
+    def take_up(self) -> str | None:
+        """Return the latest checkpoint that is there, and keep those listed with it.
+
+        That is the last one that the state file lists or, if it lists none of this
+        template, the newest.
+
+        Raises:
+          CorruptCheckpointError: If the directory has a state file that is none.
+        """
+        folder = os.path.dirname(self._filepath)
+        there = self._bases_there(folder)
+        listed = [os.path.basename(each) for each in kept_beside(self._filepath)]
+        self.prefixes = [os.path.join(folder, base) for base in listed if base in there]
+        if self.prefixes:
+            return self.prefixes[-1]
+        paths = [os.path.join(folder, base) for base in there]
+        return max(paths, key=_age_and_name, default=None)
+
+    def _bases_there(self, folder: str) -> set[str]:
+        """Return the basenames that fit the template."""
+        escaped = re.escape(os.path.basename(self._filepath))
+        fits = re.compile(re.sub(r"\\\{.*?\\\}", ".*", escaped)).fullmatch
+        if not os.path.isdir(folder or "."):
+            return set()
+        names = os.listdir(folder or ".")
+        bases = (
+            n.removesuffix(INDEX_SUFFIX) for n in names if n.endswith(INDEX_SUFFIX)
+        )
+        return {base for base in bases if fits(base)}
+
+
+def _age_and_name(prefix: str) -> tuple[float, str]:
+    return Path(index_path(prefix)).stat().st_mtime, prefix
