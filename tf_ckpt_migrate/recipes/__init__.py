@@ -1,1 +1,5 @@
 """What is known of the layouts of TF1 and Keras: every module registers its recipes."""
+
+from tf_ckpt_migrate.recipes import averages
+
+__all__ = ["averages"]
