@@ -13,18 +13,25 @@ New kinds register themselves by being defined::
 from __future__ import annotations
 
 from tf_ckpt_migrate.transforms.base import Transform, spec_of
+from tf_ckpt_migrate.transforms.blocks import AddToBlock, Blocks
 from tf_ckpt_migrate.transforms.cast import Cast
 from tf_ckpt_migrate.transforms.compose import Chain, Function
+from tf_ckpt_migrate.transforms.padding import Join, Pad, Stack
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
 from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
 
 __all__ = [
+    "AddToBlock",
+    "Blocks",
     "Cast",
     "Chain",
     "Concat",
     "Function",
+    "Join",
+    "Pad",
     "Reshape",
     "Slice",
+    "Stack",
     "Transform",
     "Transpose",
     "spec_of",
