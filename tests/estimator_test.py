@@ -1,7 +1,6 @@
 """Sessions and Estimators that save for both worlds, and start from either."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -14,10 +13,10 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.live.readers import by_saver, names_in, same_values
+from tests.tf1 import restored_by_tf1
 from tf_ckpt_migrate.errors import CheckpointNotFoundError, PlanError
 
 ROOT = Path(__file__).parents[1]
-TF1_RESTORES = ROOT / "tests" / "conversion" / "tf1_restores.py"
 X = np.float32([[0, 1], [1, 0], [1, 1], [2, 1]])
 Y = np.float32([[1], [2], [3], [5]])
 KEYS = ["name", "object", "both"]
@@ -488,16 +487,8 @@ def test_tensorflow_1_restores_what_all_of_them_save(tf, tmp_path, tf1_python):
         {"prefix": prefix, "variables": variables, "object_based": False}
         for prefix in prefixes
     ]
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
-    done = subprocess.run(
-        [tf1_python, "-W", "ignore", str(TF1_RESTORES), str(tmp_path / "jobs.json")],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    for prefix, found in zip(prefixes, json.loads(done.stdout), strict=True):
+    values = restored_by_tf1(tf1_python, jobs, tmp_path)
+    for prefix, found in zip(prefixes, values, strict=True):
         reader = tcm.load_checkpoint(prefix)
         assert found == {name: reader[name].tobytes().hex() for name in variables}
 

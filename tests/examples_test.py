@@ -48,6 +48,34 @@ def test_main_job(tmp_path):
     assert at == sorted(at), told
 
 
+# A TF1 program that saves for both worlds.
+SESSION_LINES = (
+    "begins: step 0, loss 6",
+    "to step 50, loss 0",
+    "is resumed: step 50, loss 0",
+    "model.ckpt-100 is dual-keyed",
+    "by object as by name: True",
+    "is started from it: step 100, loss 0.0",
+    "to step 150",
+)
+
+
+@pytest.mark.tf
+def test_monitored_session(tmp_path):
+    env = activated(Path(sys.executable)) | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.monitored_session", str(tmp_path)],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    at = [done.stdout.find(line) for line in SESSION_LINES]
+    assert -1 not in at, done.stdout
+    assert at == sorted(at), done.stdout
+
+
 @pytest.mark.tf
 def test_keras_training(tmp_path):
     env = activated(Path(sys.executable)) | {"PYTHONPATH": str(ROOT)}

@@ -184,6 +184,41 @@ class TestResuming:
         model.fit(X, Y, epochs=3, initial_epoch=2, callbacks=[again], **FIT)
         assert int(model.optimizer.iterations) == 12
 
+    @pytest.mark.parametrize("built", [True, False])
+    @pytest.mark.parametrize("how", ["tf.train.Checkpoint", "save_weights"])
+    def test_what_others_have_saved(self, tf, tmp_path, keras, how, built):
+        first = made(keras)
+        first.fit(X, Y, epochs=2, **FIT)
+        if how == "save_weights" and not is_keras_3(keras):
+            first.save_weights(tmp_path / "m-2")
+        else:  # Keras 3 writes none
+            tf.train.Checkpoint(first).write(str(tmp_path / "m-2"))
+        expected = first.fit(X, Y, epochs=1, **FIT).history["loss"]
+        model = made(keras, seed=1)
+        if built:
+            model.build((None, 3))
+        saving = tcm.keras.DualModelCheckpoint(
+            tmp_path / "m-{epoch}", load_weights_on_restart=True
+        )
+        found = model.fit(
+            X, Y, epochs=3, initial_epoch=2, callbacks=[saving], **FIT
+        ).history["loss"]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        assert tcm.load_checkpoint(tmp_path / "m-3")["global_step"] == 12
+
+    def test_names_of_a_function_beside_objects(self, tmp_path, keras):
+        for first in (0, 2):
+            saving = tcm.keras.DualModelCheckpoint(
+                tmp_path / "m-{epoch}",
+                names=lambda variable: "x/" + getattr(variable, "path", variable.name),
+                load_weights_on_restart=True,
+            )
+            model = made(keras, seed=first)
+            model.fit(
+                X, Y, epochs=first + 2, initial_epoch=first, callbacks=[saving], **FIT
+            )
+        assert int(model.optimizer.iterations) == 16
+
     def test_another_model_is_an_error(self, tmp_path, keras):
         prefix = tmp_path / "m-{epoch}"
         first = tcm.keras.DualModelCheckpoint(prefix)
@@ -268,6 +303,17 @@ def test_several_steps_per_execution(tf, tmp_path, keras):
     model.fit(X, Y, epochs=1, callbacks=[saving], **FIT)
     assert stems(tmp_path) == ["m-1-2", "m-1-4"]
     assert tcm.load_checkpoint(tmp_path / "m-1-4")["global_step"] == 4
+
+
+def test_steps_go_on_with_the_next_fit(tmp_path, keras):
+    saving = tcm.keras.DualModelCheckpoint(tmp_path / "m-{epoch}", save_freq=3)
+    model = made(keras)
+    for saved in (3, 6):  # of 4 and 8
+        model.fit(X, Y, epochs=1, callbacks=[saving], **FIT)
+        assert tcm.load_checkpoint(tmp_path / "m-1")["global_step"] == saved
+    other = made(keras)
+    other.fit(X, Y, epochs=1, callbacks=[saving], **FIT)
+    assert tcm.load_checkpoint(tmp_path / "m-1")["global_step"] == 4
 
 
 def test_names_and_twins(tf, tmp_path, keras):

@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.transforms import (
+    AddToBlock,
+    Blocks,
     Cast,
     Chain,
     Concat,
     Function,
+    Join,
+    Pad,
     Reshape,
     Slice,
+    Stack,
     Transform,
     Transpose,
     spec_of,
@@ -37,6 +42,15 @@ VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
         (Slice.parse("1:, :2"), VALUES[1:, :2]),
         (Chain([Transpose((1, 0)), Cast(np.float64)]), VALUES.T.astype(np.float64)),
         (Function(np.negative), -VALUES),
+        (Pad((1, 0), (0, 2)), np.pad(VALUES, [(1, 0), (0, 2)])),
+        (Pad((0, 1), (0, 0), 7), np.pad(VALUES, [(0, 0), (1, 0)], constant_values=7)),
+        (Blocks(1, (2, 0, 1)), VALUES[:, [2, 0, 1]]),
+        (Blocks(0, (1, 0)), VALUES[::-1]),
+        (Stack(axis=1), VALUES[:, None]),
+        (
+            Chain([Reshape((6,)), AddToBlock(3, 1, 0.5)]),
+            np.float32([0, 1, 2.5, 3.5, 4, 5]),
+        ),
     ],
 )
 def test_one_input(transform, expected):
@@ -50,9 +64,58 @@ def test_concat_joins_in_order():
     np.testing.assert_array_equal(result, np.hstack([VALUES, VALUES[:, :1]]))
 
 
+def test_stack_puts_tensors_on_top_of_each_other():
+    result = Stack(axis=1)(VALUES, -VALUES)
+    np.testing.assert_array_equal(result, np.stack([VALUES, -VALUES], axis=1))
+    first, second = Stack(axis=1).inverses(F32, F32)
+    np.testing.assert_array_equal(first(result), VALUES)
+    np.testing.assert_array_equal(second(result), -VALUES)
+
+
+def test_join_changes_each_before():
+    join = Join(1, (Transpose((1, 0)), None))
+    result = join(VALUES.T, VALUES)
+    np.testing.assert_array_equal(result, np.hstack([VALUES, VALUES]))
+    assert Transform.from_config(join.to_config()) == join
+
+
+@pytest.mark.parametrize(
+    "transform", [Pad((1, 2), (3, 0)), Blocks(1, (1, 2, 0)), Blocks(0, (1, 0))]
+)
+def test_the_new_ones_are_undone(transform):
+    back = transform.inverse(F32)
+    np.testing.assert_array_equal(back(transform(VALUES)), VALUES)
+    assert Transform.from_config(transform.to_config()) == transform
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Pad((1,), (-1,)), "one number of elements for each dimension"),
+        (lambda: Pad((1,), (1, 2)), "one number of elements for each dimension"),
+        (lambda: Blocks(0, (0, 2)), "is not a permutation"),
+        (lambda: Blocks(-1, (0,)), "must count from 0"),
+        (lambda: Stack(-1), "must count from 0"),
+        (lambda: AddToBlock(2, 2, 1.0), "block 2 is none of 2"),
+        (lambda: Join(0, ("x",)), "'x' in a join is not a Transform"),
+    ],
+)
+def test_new_ones_that_are_none(make, message):
+    with pytest.raises(TransformError, match=message):
+        make()
+
+
 @pytest.mark.parametrize(
     ("transform", "specs", "message"),
     [
+        (Pad((1,), (1,)), [F32], "takes 1 dimensions"),
+        (Pad((1, 0), (0, 0)), [TensorSpec(DType.string, (2, 3))], "strings cannot"),
+        (Pad((1, 0), (0, 0), 0.5), [TensorSpec(DType.int32, (2, 3))], "has no 0.5"),
+        (Blocks(1, (1, 0)), [F32], "2 blocks of one length"),
+        (Blocks(2, (0,)), [F32], "1 blocks of one length"),
+        (AddToBlock(2, 0, 1.0), [F32], "a vector of 2 blocks"),
+        (Stack(), [F32, TensorSpec(DType.float32, (2,))], "one dtype and one shape"),
+        (Join(0, (None,)), [F32, F32], "it takes 1 tensors"),
         (Transpose((1, 0)), [TensorSpec(DType.float32, (2,))], "takes 2 dimensions"),
         (Transpose((1, 0)), [F32, F32], "takes one tensor, not 2"),
         (Reshape((4, -1)), [F32], "has 6 elements"),

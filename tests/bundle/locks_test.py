@@ -85,6 +85,9 @@ def test_a_folder_without_a_lock_is_left_alone(tmp_path):
     (path / "file").write_text("x", encoding="utf-8")
     remove_abandoned(str(tmp_path), MARK)
     assert (path / "file").exists()
+    (path / "file").unlink()  # now it is what one leaves that was killed at the end
+    remove_abandoned(str(tmp_path), MARK)
+    assert not path.exists()
 
 
 def test_without_locks_nobody_is_kept_out(tmp_path, monkeypatch):

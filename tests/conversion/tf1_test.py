@@ -1,13 +1,11 @@
 """Real TensorFlow 1.15 restores what we write."""
 
-import json
 import os
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from tests.conversion.checkpoints import copied, golden, goldens, is_object_based
+from tests.tf1 import restored_by_tf1
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
@@ -18,7 +16,6 @@ from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.conversion.tf2_to_tf1 import convert_tf2_to_tf1
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 
-SCRIPT = Path(__file__).with_name("tf1_restores.py")
 # What TensorFlow 1.15 can make a variable of zeros of.
 DTYPES = {"float32", "float64", "int32", "int64", "bool", "float16", "complex64"}
 
@@ -28,17 +25,9 @@ def test_saver_and_checkpoint_of_tf1_restore_what_we_write(tmp_path, tf1_python)
     jobs = [_job(os.fspath(prefix)) for prefix in made]
     jobs = [job for job in jobs if job["variables"]]
     assert len(jobs) > 100
-    path = tmp_path / "jobs.json"
-    path.write_text(json.dumps(jobs), encoding="utf-8")
-    done = subprocess.run(
-        [tf1_python, "-W", "ignore", str(SCRIPT), str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    for job, found in zip(jobs, json.loads(done.stdout), strict=True):
+    for job, found in zip(
+        jobs, restored_by_tf1(tf1_python, jobs, tmp_path), strict=True
+    ):
         reader = load_checkpoint(job["prefix"])
         for name, value in found.items():
             key = job["keys"][name]
@@ -103,10 +92,6 @@ def test_a_dual_keyed_guide_layout_serves_tf1_names(name, tmp_path, tf1_python):
     tf2 = convert_tf1_to_tf2(golden(f"tf1_15/{name}"), tmp_path / "tf2")
     job = _job(os.fspath(add_name_keys(tf2)))
     assert set(job["variables"]) == set(golden(f"tf1_15/{name}"))
-    path = tmp_path / "jobs.json"
-    path.write_text(json.dumps([job]), encoding="utf-8")
-    command = [tf1_python, "-W", "ignore", str(SCRIPT), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout)[0]
+    (found,) = restored_by_tf1(tf1_python, [job], tmp_path)
     reader = golden(f"tf1_15/{name}")
     assert found == {key: reader[key].tobytes().hex() for key in reader}

@@ -104,6 +104,7 @@ _TF1_ONLY = (
     "optimizer_shampoo",
     "rnn_cudnn_compatible",
     "rnn_contrib",
+    "rnn_outputs",
     "layers",
     "layers_contrib",
 )

@@ -205,6 +205,46 @@ def rnn_contrib() -> Written:
 
 
 @graph_golden
+def rnn_outputs() -> Written:
+    """Cells that Keras has layers for, and what each made of the same inputs."""
+    rnn, cudnn = contrib.rnn, contrib.cudnn_rnn
+    cells = {
+        "basic_rnn": _CELLS.BasicRNNCell(3),
+        "basic_lstm": _CELLS.BasicLSTMCell(3),
+        "lstm": _CELLS.LSTMCell(3, forget_bias=0.25),
+        "lstm_block": rnn.LSTMBlockCell(3),
+        "cudnn_lstm": cudnn.CudnnCompatibleLSTMCell(3),
+        "gru": _CELLS.GRUCell(3),
+        "gru_block": rnn.GRUBlockCellV2(3),
+        "cudnn_gru": cudnn.CudnnCompatibleGRUCell(3),
+    }
+    tf1.get_variable("inputs", initializer=_INPUTS)
+    outputs = {
+        scope: tf1.nn.dynamic_rnn(
+            cell, tf.constant(_INPUTS), scope=scope, dtype="float"
+        )
+        for scope, cell in cells.items()
+    }
+    # A wave: every weight differs, and none is large.
+    given = [
+        each.assign(
+            tf.reshape(
+                tf.sin(tf.range(each.shape.num_elements(), dtype="float")), each.shape
+            )
+        )
+        for each in tf1.trainable_variables()
+        if each.op.name != "inputs"
+    ]
+    kept = [
+        tf1.get_variable(f"{scope}/outputs", output.shape, trainable=False).assign(
+            output
+        )
+        for scope, (output, _) in outputs.items()
+    ]
+    return Written(values=save(tf.group(*given), tf.group(*kept)))
+
+
+@graph_golden
 def layers() -> Written:
     """tf.layers, with batch normalisation."""
     layers = tf.layers

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
-from tests.live.models import KINDS, sequential, with_table
+from tests.live.models import KINDS, legacy_adam, sequential, with_table
 from tests.live.readers import by_saver, data_bytes, names_in, same_values
 from tf_ckpt_migrate.conversion import saved
 from tf_ckpt_migrate.errors import (
@@ -311,6 +311,20 @@ class TestOptions:
         path = tcm.Checkpoint(module).save(str(tmp_path / "m"), options, keys="both")
         assert len(list(tmp_path.glob("*.data-*"))) > 1
         check_both(tf, path)
+
+    def test_without_slot_variables(self, tf, tmp_path):
+        try:
+            options = tf.train.CheckpointOptions(experimental_skip_slot_variables=True)
+        except TypeError:
+            pytest.skip("this TensorFlow cannot leave them out")
+        checkpoint = tcm.Checkpoint(it=legacy_adam(tf)).saving(keys="both", names="key")
+        whole = names_in(checkpoint.save(str(tmp_path / "m")))
+        rest = names_in(checkpoint.save(str(tmp_path / "m"), options))
+        assert set(rest) < set(whole)
+        assert {name.rsplit("/", 1)[-1] for name in set(whole) - set(rest)} == {
+            "m",
+            "v",
+        }
 
 
 class TestInTheBackground:

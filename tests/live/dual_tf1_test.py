@@ -1,32 +1,18 @@
 """Real TensorFlow 1.15 restores what is saved for both worlds."""
 
-import json
-import os
-import subprocess
-from pathlib import Path
-
 import numpy as np
 
 import tf_ckpt_migrate as tcm
 from tests.live.readers import names_in
-
-SCRIPT = Path(__file__).parents[1] / "conversion" / "tf1_restores.py"
+from tests.tf1 import restored_by_tf1
 
 
 def test_saver_of_tf1_restores_by_name(tmp_path, tf1_python):
     jobs = [_job(path) for path in _saved(tmp_path)]
     assert len(jobs) == 9
-    path = tmp_path / "jobs.json"
-    path.write_text(json.dumps(jobs), encoding="utf-8")
-    done = subprocess.run(
-        [tf1_python, "-W", "ignore", str(SCRIPT), str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": ""},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    for job, found in zip(jobs, json.loads(done.stdout), strict=True):
+    for job, found in zip(
+        jobs, restored_by_tf1(tf1_python, jobs, tmp_path), strict=True
+    ):
         reader = tcm.load_checkpoint(job["prefix"])
         assert found.keys() == job["variables"].keys()
         for name, value in found.items():

@@ -60,11 +60,19 @@ def remove_abandoned(folder: str, mark: str) -> None:
             continue
         # Another's, by rights or at work: it is not this writer's to complain about.
         with suppress(OSError):
-            descriptor = os.open(os.path.join(path, _LOCK), os.O_RDWR)
-            if _locked(descriptor) is True:
-                _remove(path, descriptor)
-            else:
-                os.close(descriptor)
+            _remove_if_abandoned(path)
+
+
+def _remove_if_abandoned(path: str) -> None:
+    try:
+        descriptor = os.open(os.path.join(path, _LOCK), os.O_RDWR)
+    except FileNotFoundError:
+        os.rmdir(path)  # killed before it had a lock, or after; if it is empty
+        return
+    if _locked(descriptor) is True:
+        _remove(path, descriptor)
+    else:
+        os.close(descriptor)
 
 
 def _own(path: str) -> int:

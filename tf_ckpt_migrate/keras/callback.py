@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
+from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys
 from tf_ckpt_migrate.keras.kept import Kept
 from tf_ckpt_migrate.keras.timing import SavingModel, is_chief, keras_of, timing
@@ -15,9 +16,11 @@ from tf_ckpt_migrate.live.checkpoint import Checkpoint
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.naming import Names
 from tf_ckpt_migrate.live.variables import value_of
+from tf_ckpt_migrate.names.keys import object_key
 
 __all__ = ["DualModelCheckpoint"]
 
+_STEP_KEY = object_key("global_step")
 _HDF5 = (".h5", ".hdf5", ".keras")
 
 
@@ -47,8 +50,11 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
       max_to_keep: How many checkpoints stay; None for all. With ``save_best_only``
         these are the best ones so far.
       load_weights_on_restart: Whether training begins with what the latest checkpoint
-        of this ``filepath`` holds, of either kind: model, optimizer and step. Without
-        one it begins anew; with one that does not fit it fails.
+        of this ``filepath`` holds, of either kind: model, optimizer and step. One by
+        ``tf.train.Checkpoint(model)`` or Keras 2 will do, which have no step: that is
+        the optimizer's then. Without one it begins anew; with one that does not fit it
+        fails, as with one by name alone whose ``names`` are not the variables' own or
+        ``"key"``. Only the last part of ``filepath`` may have fields for this.
       checkpoint: A `tcm.Checkpoint` to save instead of one of the model and the step.
       **kwargs: ``period``, where the ``ModelCheckpoint`` of Keras still takes it.
 
@@ -146,6 +152,7 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
         super().set_model(model)
         if model is not self._saved_model:
             self._saved_model = model
+            self._steps = 0
             keras = keras_of(model)
             if not isinstance(self._timing, keras.callbacks.ModelCheckpoint):
                 self._timing = timing(keras, self._filepath, self._arguments)
@@ -205,9 +212,12 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
     def _steps_so_far(self) -> int:
         """Return the number of steps that the model has been trained for before.
 
-        It stands in the checkpoint that training begins with; else the optimizer may
-        know it. That alone would not do: a model's own ``train_step`` may use others.
+        This callback has counted them, or it stands in the checkpoint that training
+        begins with; else the optimizer may know it. That alone would not do: a model's
+        own ``train_step`` may use others.
         """
+        if self._steps:  # more than are saved, if the last ones were not
+            return self._steps
         optimizer = getattr(self._saved_model, "optimizer", None)
         counters = (self._step, getattr(optimizer, "iterations", None))
         known = [int(value_of(each)) for each in counters if each is not None]
@@ -235,9 +245,20 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
             checkpoint.write(os.path.join(aside, "m"), keys="object")
 
     def _resume(self, path: str) -> None:
-        if self.checkpoint is not None:
-            status = self.checkpoint.read(path)
-            status.assert_existing_objects_matched()
+        if self.checkpoint is None:
+            return
+        restored = self.checkpoint
+        self._steps = 0  # what is restored counts
+        if self._step is not None and _is_of_a_model_alone(path):
+            self._step.assign(0)
+            restored = Checkpoint(self._saved_model)
+        restored.read(path).assert_existing_objects_matched()
+
+
+def _is_of_a_model_alone(path: str) -> bool:
+    """Return whether another, such as Keras's own callback, has saved it: no step."""
+    reader = load_checkpoint(path)
+    return reader.object_graph is not None and _STEP_KEY not in reader
 
 
 def _check_arguments(save_weights_only: bool, others: dict[str, Any]) -> None:

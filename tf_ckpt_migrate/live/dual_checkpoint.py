@@ -178,6 +178,8 @@ def _with_plan(options: Any, planned: PlannedSave) -> _Options:
     for name in tensorflow().train.CheckpointOptions.__slots__ if options else ():
         setattr(made, name, getattr(options, name))
     made.planned = planned
+    if getattr(made, "experimental_skip_slot_variables", False):
+        made.planned = planned.without_slots()
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tf_ckpt_migrate.bundle.reader import BundleReader
@@ -23,6 +23,7 @@ from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.naming import Names, names_to_save
 from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.names.keys import parse_object_key
 
 __all__ = ["PlannedSave", "Saving"]
 
@@ -140,6 +141,13 @@ class PlannedSave:
             done = tf.numpy_function(under_way.finish, [prefix], tf.string)
         done.set_shape([])
         return done
+
+    def without_slots(self) -> PlannedSave:
+        """Return the same, where TensorFlow is told not to save slot variables."""
+        parsed = ((key, parse_object_key(key)) for key in self.names)
+        slots = {key for key, each in parsed if each is not None and each.slot}
+        rest = {key: name for key, name in self.names.items() if key not in slots}
+        return replace(self, names=rest)
 
     def contents(self, saved: BundleReader) -> Contents:
         """Return what the checkpoint is to hold of what TensorFlow has saved."""

@@ -1,0 +1,180 @@
+"""Tensors stacked, set within larger ones, or joined after changes of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.errors import TransformError
+from tf_ckpt_migrate.transforms.base import Transform, integers
+from tf_ckpt_migrate.transforms.compose import Chain
+from tf_ckpt_migrate.transforms.parts import Concat, Slice
+from tf_ckpt_migrate.transforms.shapes import Reshape
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.transforms.base import Array
+
+__all__ = ["Join", "Pad", "Stack"]
+
+
+@dataclass(frozen=True)
+class Stack(Transform, op="stack"):
+    """Joins tensors of one shape along a new dimension, as ``np.stack``.
+
+    Attributes:
+      axis: Where the new dimension is, counted from 0.
+
+    Raises:
+      TransformError: If ``axis`` is no such number.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> row = TensorSpec(DType.int32, (4,))
+      >>> str(Stack(axis=0).output_spec(row, row, row))
+      'int32[3, 4]'
+    """
+
+    axis: int = 0
+
+    def __post_init__(self) -> None:
+        """Check ``axis``."""
+        if integers("axis", [self.axis])[0] < 0:
+            raise TransformError(f"axis {self.axis} must count from 0")
+
+    def output_spec(self, *specs: TensorSpec) -> TensorSpec:
+        """Return the spec with one dimension more."""
+        if len(set(specs)) != 1 or len(specs[0].shape) < self.axis:
+            raise self._misfit(
+                "all must have one dtype and one shape, with at least "
+                f"{self.axis} dimensions",
+                *specs,
+            )
+        shape = list(specs[0].shape)
+        shape.insert(self.axis, len(specs))
+        return TensorSpec(specs[0].dtype, tuple(shape))
+
+    def _apply(self, *arrays: Array) -> Array:
+        import numpy as np
+
+        return np.stack(arrays, axis=self.axis)
+
+    def inverses(self, *specs: TensorSpec) -> tuple[Transform, ...] | None:
+        """Return what takes each tensor out again."""
+        whole = self.output_spec(*specs).shape if specs else ()
+        parts: list[Transform] = []
+        for number, spec in enumerate(specs):
+            begin, size = [0] * len(whole), list(whole)
+            begin[self.axis], size[self.axis] = number, 1
+            box = Slice(tuple(begin), tuple(size))
+            parts.append(Chain((box, Reshape(spec.shape))))
+        return tuple(parts) or None
+
+
+@dataclass(frozen=True)
+class Pad(Transform, op="pad"):
+    """Adds elements of one value around a tensor, as ``tf.pad``.
+
+    Attributes:
+      before: How many along each dimension before the tensor.
+      after: How many along each dimension after it.
+      value: What they are.
+
+    Raises:
+      TransformError: If they are not of one length, or one is negative.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> str(Pad((1, 0), (0, 2)).output_spec(TensorSpec(DType.int32, (3, 4))))
+      'int32[4, 6]'
+    """
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    value: float = 0
+
+    def __post_init__(self) -> None:
+        """Check the widths."""
+        object.__setattr__(self, "before", integers("before", self.before))
+        object.__setattr__(self, "after", integers("after", self.after))
+        if len(self.before) != len(self.after) or min(*self.before, *self.after, 0) < 0:
+            raise TransformError(
+                f"before {list(self.before)} and after {list(self.after)} must give "
+                "one number of elements for each dimension"
+            )
+
+    def output_spec(self, *specs: TensorSpec) -> TensorSpec:
+        """Return the spec with its shape enlarged."""
+        spec = self._only(*specs)
+        if len(spec.shape) != len(self.before):
+            raise self._misfit(f"it takes {len(self.before)} dimensions", spec)
+        if spec.dtype is DType.string:
+            raise self._misfit("strings cannot be padded with a number", spec)
+        if self.value != spec.dtype.as_numpy_dtype.type(self.value):
+            raise self._misfit(f"its dtype has no {self.value}", spec)
+        lengths = zip(spec.shape, self.before, self.after, strict=True)
+        return TensorSpec(spec.dtype, tuple(map(sum, lengths)))
+
+    def _apply(self, *arrays: Array) -> Array:
+        import numpy as np
+
+        widths = [*zip(self.before, self.after, strict=True)]
+        return np.pad(arrays[0], widths, constant_values=self.value)
+
+    def inverse(self, *specs: TensorSpec) -> Slice | None:
+        """Return the slice that takes the tensor out again, given its shape."""
+        return Slice(self.before, specs[0].shape) if specs else None
+
+
+@dataclass(frozen=True)
+class Join(Transform, op="join"):
+    """Joins tensors along one dimension, each after a transform of its own.
+
+    Attributes:
+      axis: The dimension, counted from 0.
+      parts: A transform for each tensor, or None to take it as it is.
+
+    Raises:
+      TransformError: If one is no transform.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> join = Join(1, (Slice((0, 0), (2, -1)), None))
+      >>> a, b = (TensorSpec(DType.int32, shape) for shape in ((5, 3), (2, 1)))
+      >>> str(join.output_spec(a, b))
+      'int32[2, 4]'
+    """
+
+    axis: int
+    parts: tuple[Transform | None, ...]
+
+    def __post_init__(self) -> None:
+        """Check the parts."""
+        object.__setattr__(self, "parts", tuple(self.parts))
+        for part in cast(tuple[object, ...], self.parts):
+            if part is not None and not isinstance(part, Transform):
+                raise TransformError(f"{part!r} in a join is not a Transform")
+
+    @property
+    def exact(self) -> bool:
+        """Whether every part is exact."""
+        return all(part is None or part.exact for part in self.parts)
+
+    def output_spec(self, *specs: TensorSpec) -> TensorSpec:
+        """Return the joined spec of what the parts make."""
+        if len(specs) != len(self.parts):
+            raise self._misfit(f"it takes {len(self.parts)} tensors", *specs)
+        made = (
+            spec if part is None else part.output_spec(spec)
+            for part, spec in zip(self.parts, specs, strict=True)
+        )
+        return Concat(self.axis).output_spec(*made)
+
+    def _apply(self, *arrays: Array) -> Array:
+        import numpy as np
+
+        made = [
+            array if part is None else part(array)
+            for part, array in zip(self.parts, arrays, strict=True)
+        ]
+        return np.concatenate(made, axis=self.axis)
