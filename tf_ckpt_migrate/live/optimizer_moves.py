@@ -17,20 +17,17 @@ from tf_ckpt_migrate.live.optimizer_pair import OptimizerPair
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
+from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.recipes.iterations import counted_steps
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
 from tf_ckpt_migrate.recipes.verdicts import STEPS_WITHOUT_BIAS
 from tf_ckpt_migrate.transforms import (
     Cast,
     Chain,
-    Concat,
-    Reshape,
     Scale,
     Shift,
-    Slice,
     StepsOfPowers,
     Transform,
-    Transpose,
 )
 
 __all__ = ["OptimizerMoves"]
@@ -110,16 +107,19 @@ class OptimizerMoves:
 
     def _transform(self, move: Move) -> Transform | None:
         """Return what is done to a slot: what was done to the variable, and more."""
-        if move.transform is not None and not _moves_only(move.transform):
+        try:
+            followed = slot_transform(move.transform)
+        except Unfollowable as error:
             raise PlanError(
-                f"{move}: what this does to the slots of an optimizer is not known; "
-                "leave them behind with tcm.Drop(role='slot'), or give them rules"
-            )
+                f"{move}: what follows for the slots of {self._pair.recipe.source!r} "
+                f"is not known, as {error}; restore without the recipe and with "
+                "tcm.Drop(role='slot'), tcm.Drop(role='optimizer') to begin it anew"
+            ) from None
         rate = self._pair.into.settings.learning_rate
         if self._pair.kind != "Momentum" or rate is None:
-            return move.transform
+            return followed
         scale = Scale(-rate)
-        return scale if move.transform is None else Chain((move.transform, scale))
+        return scale if followed is None else Chain((followed, scale))
 
     def _add_iterations(self) -> None:
         saved, betas = self._pair.saved, self._pair.betas
@@ -175,10 +175,3 @@ class OptimizerMoves:
         for slots in self._pair.into.slot_keys(self._live, names).values():
             why = "without momentum it is never used"
             self.may_stay |= dict.fromkeys(slots.values(), why)
-
-
-def _moves_only(transform: Transform) -> bool:
-    """Whether a transform only moves values about, so that slots go the same way."""
-    if isinstance(transform, Chain):
-        return all(map(_moves_only, transform.transforms))
-    return isinstance(transform, Transpose | Reshape | Slice | Concat | Cast)
