@@ -1,5 +1,5 @@
 """What is known of the layouts of TF1 and Keras: every module registers its recipes."""
 
-from tf_ckpt_migrate.recipes import averages
+from tf_ckpt_migrate.recipes import averages, rnn
 
-__all__ = ["averages"]
+__all__ = ["averages", "rnn"]
