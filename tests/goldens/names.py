@@ -109,6 +109,16 @@ _TF1_ONLY = (
     "layers_contrib",
 )
 
+# Training that goes on; each has what its next steps are to be.
+_RESUMED = tuple(
+    f"resume_{name}"
+    for name in (
+        *("adadelta", "adagrad", "adam", "adam_named", "adam_weight_decay", "ftrl"),
+        *("gradient_descent", "momentum", "nesterov"),
+        *("rmsprop", "rmsprop_centered", "rmsprop_momentum"),
+    )
+)
+
 # Of eager mode.
 _OBJECTS = (
     "checkpoint_nested",
@@ -149,7 +159,7 @@ _KERAS_2 = (
 _EVERYWHERE = (*_FILES, *_MODELS, *_DIRECTORIES, *_GRAPH_OBJECTS)
 
 GOLDENS = {
-    "tf1_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_TF1_ONLY),
+    "tf1_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_TF1_ONLY, *_RESUMED),
     "tf2_15": (
         *(*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_OBJECTS),
         *(f"keras_{name}" for name in _KERAS_2),

@@ -7,6 +7,7 @@ import tf1_directories  # noqa: F401 - each of these registers its goldens
 import tf1_files  # noqa: F401
 import tf1_models  # noqa: F401
 import tf1_objects  # noqa: F401
+import tf1_resume  # noqa: F401
 from recording import main
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
@@ -48,8 +50,18 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     transforms: Transforms | None = None,
     unmatched: Literal["error", "drop"] = "error",
     unmet: Unmet | Collection[str] = "error",
+    may_stay: Mapping[str, str] = MappingProxyType({}),
 ) -> LivePlan:
     """Decide what every variable gets; the arguments are those of ``restore``.
+
+    Args:
+      reader: The checkpoint.
+      live: The target.
+      rules: The assignment map.
+      transforms: As ``restore`` takes them.
+      unmatched: As ``restore`` takes it.
+      unmet: As ``restore`` takes it.
+      may_stay: The keys of more variables that need no tensor, and why.
 
     Raises:
       PlanError: If anything is not accounted for.
@@ -67,6 +79,7 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     by_keys = goes_by_keys(reader, live, rules)
     goal = goal_by_keys(live) if by_keys else goal_by_names(live)
     names = {key: goal.aliases.get(key, key) for key in live.variables}
+    reasons = {names[key]: why for key, why in may_stay.items()}
     plan = plan_into(
         goal,
         reader,
@@ -76,11 +89,17 @@ def plan_restore(  # noqa: PLR0913 what restore was given
             *other_half(reader, by_keys=by_keys),
         ],
         unmatched=unmatched,
-        unmet="keep" if unmet == "keep" else _of_roles(unmet, live, names),
+        unmet="keep" if unmet == "keep" else {*_of_roles(unmet, live, names), *reasons},
         transforms=_as_transforms(transforms or {}, goal),
     )
     _check_places(plan, goal)
     variables = {names[key]: variable for key, variable in live.variables.items()}
+    if reasons:
+        kept = (
+            each._replace(reason=reasons.get(each.name, each.reason))
+            for each in plan.kept_targets
+        )
+        plan = replace(plan, kept_targets=tuple(kept))
     return LivePlan(plan, variables)
 
 

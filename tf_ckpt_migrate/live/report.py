@@ -12,6 +12,7 @@ from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.slots import ROLES, role_of
+from tf_ckpt_migrate.recipes.verdicts import Verdict
 
 __all__ = ["RestoreReport", "Total"]
 
@@ -39,6 +40,7 @@ class RestoreReport:
     Attributes:
       plan: What was carried out: the assignments, in order, what was left behind, what
         kept its value.
+      verdicts: How well each optimizer goes on that a recipe has translated.
 
     Example:
       >>> import tf_ckpt_migrate as tcm, tensorflow as tf
@@ -51,6 +53,7 @@ class RestoreReport:
     """
 
     plan: MigrationPlan
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def restored(self) -> tuple[Move, ...]:
@@ -102,6 +105,7 @@ class RestoreReport:
             "left behind", (f"{d.key!r}: {d.reason}" for d in self.left_behind)
         )
         lines += _section("kept", (f"{k.name!r}: {k.reason}" for k in self.kept))
+        lines += _section("verdict", map(str, self.verdicts))
         lines += _section("note", self.plan.notes)
         return plain_text(lines)
 
@@ -115,6 +119,7 @@ class RestoreReport:
                 "restored": [self._row(move) for move in self.restored],
                 "left_behind": [entry._asdict() for entry in self.left_behind],
                 "kept": [{"name": k.name, "reason": k.reason} for k in self.kept],
+                "verdicts": [verdict._asdict() for verdict in self.verdicts],
                 "notes": self.plan.notes,
             },
             indent=2,

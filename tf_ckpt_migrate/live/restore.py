@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
@@ -12,6 +13,7 @@ from tf_ckpt_migrate.conversion.planning import (
     opened,
 )
 from tf_ckpt_migrate.errors import RuleError
+from tf_ckpt_migrate.live.optimizer_rules import with_optimizers
 from tf_ckpt_migrate.live.planning import Transforms, bound, plan_restore
 from tf_ckpt_migrate.live.report import RestoreReport
 from tf_ckpt_migrate.live.sessions import check_loadable, load, session_to_use
@@ -61,7 +63,9 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
         sharded, or of a distribution strategy.
       assignment_map: Rules from names in the checkpoint to variables, as
         ``AssignmentMap`` takes them; a transform belongs to its rule. A variable may
-        stand for its name.
+        stand for its name. ``Recipe("optimizer", "Adam", "optimizer")`` stands for all
+        that a Keras optimizer needs to go on from that of TF1, and its report has a
+        verdict on each; see ``docs/optimizers.md``.
       transforms: By the name of a variable or of a tensor, what is done to the value on
         its way, after what its rule does: a transform, or a function that takes an
         array and returns one of the variable's dtype and shape.
@@ -107,17 +111,19 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
     live = target if isinstance(target, LiveTarget) else LiveTarget(target)
     if unmet != "keep":
         live.check_built()
-    rules = bound(AssignmentMap(assignment_map), live)
+    made = with_optimizers(reader, live, bound(AssignmentMap(assignment_map), live))
     plan, variables = plan_restore(
         reader,
         live,
-        rules,
+        made.rules,
         transforms=transforms,
         unmatched=unmatched,
         unmet=unmet,
+        may_stay=made.may_stay,
     )
     execute(plan.moves, reader, variables, session)
-    return RestoreReport(plan)
+    plan = replace(plan, notes=(*plan.notes, *made.notes))
+    return RestoreReport(plan, made.verdicts)
 
 
 def execute(

@@ -9,7 +9,7 @@ of a model below its optimizer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +121,14 @@ class LiveTarget:
         missing = unbuilt_layers(self._saved.objects)
         if missing:
             raise unbuilt_error(map(self._saved.path_of, missing), self.prefix)
+
+    def objects_by_path(self, is_wanted: Callable[[object], bool]) -> dict[str, Any]:
+        """Return the objects that ``is_wanted`` says, by their paths from the root."""
+        if self._saved is None:
+            return {}
+        path_of = self._saved.path_of
+        found = [each for each in self._saved.objects if is_wanted(each)]
+        return {path_of(each).replace(".", "/"): each for each in found}
 
     def keys_of(self, variables: Iterable[object]) -> list[str]:
         """Return the keys of variables that are given as objects.

@@ -12,7 +12,8 @@ A key is taken for a slot only when its variable is among the keys too: a weight
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tf_ckpt_migrate.names.keys import (
@@ -44,6 +45,8 @@ from tf_ckpt_migrate.names.optimizer_names import (
 
 __all__ = ["ROLES", "Slot", "role_of", "slot_of"]
 
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
+
 ROLES = ("weight", "slot", "average", "step", "optimizer", "bookkeeping")
 
 
@@ -63,12 +66,15 @@ class Slot(NamedTuple):
     instance: int = 0
 
 
-def slot_of(key: str, keys: Container[str]) -> Slot | None:
+def slot_of(
+    key: str, keys: Container[str], own_names: Mapping[str, str] = _NO_NAMES
+) -> Slot | None:
     """Return whose slot variable or average ``key`` is; None for neither.
 
     Args:
       key: The key in question.
       keys: All keys of the checkpoint: a set or dict, as each is looked up at once.
+      own_names: Of optimizers that were given a name, the default name of their kind.
 
     Returns:
       The slot, or None for what is no slot of a variable among ``keys``.
@@ -80,7 +86,7 @@ def slot_of(key: str, keys: Container[str]) -> Slot | None:
       True
     """
     parsed = parse_object_key(key)
-    return _object_slot(parsed, keys) if parsed else _name_slot(key, keys)
+    return _object_slot(parsed, keys) if parsed else _name_slot(key, keys, own_names)
 
 
 def role_of(key: str, keys: Container[str]) -> str:
@@ -187,7 +193,9 @@ class _Siblings:
         return self.key_of(str(name)) in self._keys
 
 
-def _name_slot(key: str, keys: Container[str]) -> Slot | None:
+def _name_slot(
+    key: str, keys: Container[str], own_names: Mapping[str, str] = _NO_NAMES
+) -> Slot | None:
     variable, slash, suffix = key.rpartition("/")
     for glue, name in GLUED_SLOTS.items():
         if suffix.endswith(glue) and key.removesuffix(glue) in keys:
@@ -198,12 +206,15 @@ def _name_slot(key: str, keys: Container[str]) -> Slot | None:
         return Slot(_owner(variable, keys) or variable, AVERAGE, "average")
     if suffix in KERAS_SLOTS:
         return _keras_graph_slot(variable, suffix, keys)
-    return _suffix_slot(variable, suffix, keys)
+    return _suffix_slot(variable, suffix, keys, own_names)
 
 
-def _suffix_slot(variable: str, suffix: str, keys: Container[str]) -> Slot | None:
-    optimizer, number = _numbered(suffix)
-    if suffix not in NAMED_SLOTS and optimizer not in TF1_SLOTS:
+def _suffix_slot(
+    variable: str, suffix: str, keys: Container[str], own_names: Mapping[str, str]
+) -> Slot | None:
+    optimizer, number = (suffix, 0) if suffix in own_names else _numbered(suffix)
+    kind = own_names.get(optimizer, optimizer)
+    if suffix not in NAMED_SLOTS and kind not in TF1_SLOTS:
         # An optimizer of the user's own name, CamelCase as TensorFlow's are; below a
         # variable "emb" there may be weights too, such as "emb/proj" and "emb/W".
         is_named = OPTIMIZER_NAME.match(optimizer) and variable in keys
@@ -213,7 +224,7 @@ def _suffix_slot(variable: str, suffix: str, keys: Container[str]) -> Slot | Non
         return None
     if suffix in NAMED_SLOTS:
         return Slot(owner, "AdamWeightDecay", NAMED_SLOTS[suffix])
-    names = _slot_names(optimizer, variable, keys)
+    names = _slot_names(kind, f"{variable}/{optimizer}", keys)
     instance, which = divmod(number, len(names))
     return Slot(owner, optimizer, names[which], instance)
 
@@ -239,15 +250,10 @@ def _numbered(suffix: str) -> tuple[str, int]:
     return (match[1], int(match[2] or 0)) if match else (suffix, 0)
 
 
-def _slot_names(optimizer: str, variable: str, keys: Container[str]) -> tuple[str, ...]:
+def _slot_names(kind: str, first: str, keys: Container[str]) -> tuple[str, ...]:
     """Return the slots of an optimizer; three of RMSProp tell that it is centered."""
-    if (
-        optimizer == "RMSProp"
-        and f"{variable}/RMSProp_2" in keys
-        and f"{variable}/RMSProp_3" not in keys
-    ):
-        return RMSPROP_CENTERED
-    return TF1_SLOTS[optimizer]
+    is_three = f"{first}_2" in keys and f"{first}_3" not in keys
+    return RMSPROP_CENTERED if kind == "RMSProp" and is_three else TF1_SLOTS[kind]
 
 
 def _owner(variable: str, keys: Container[str]) -> str | None:

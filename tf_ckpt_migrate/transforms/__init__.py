@@ -16,9 +16,11 @@ from tf_ckpt_migrate.transforms.base import Transform, spec_of
 from tf_ckpt_migrate.transforms.blocks import AddToBlock, Blocks
 from tf_ckpt_migrate.transforms.cast import Cast
 from tf_ckpt_migrate.transforms.compose import Chain, Function
+from tf_ckpt_migrate.transforms.numbers import Scale, Shift
 from tf_ckpt_migrate.transforms.padding import Join, Pad, Stack
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
 from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
+from tf_ckpt_migrate.transforms.steps import PowerOfSteps, StepsOfPowers
 
 __all__ = [
     "AddToBlock",
@@ -29,9 +31,13 @@ __all__ = [
     "Function",
     "Join",
     "Pad",
+    "PowerOfSteps",
     "Reshape",
+    "Scale",
+    "Shift",
     "Slice",
     "Stack",
+    "StepsOfPowers",
     "Transform",
     "Transpose",
     "spec_of",

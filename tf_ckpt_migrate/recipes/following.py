@@ -1,0 +1,56 @@
+"""What happens to an optimizer's memory of a variable when the variable changes."""
+
+from __future__ import annotations
+
+from tf_ckpt_migrate.transforms import (
+    AddToBlock,
+    Blocks,
+    Cast,
+    Chain,
+    Concat,
+    Join,
+    Pad,
+    Reshape,
+    Slice,
+    Stack,
+    Transform,
+    Transpose,
+)
+
+__all__ = ["Unfollowable", "slot_transform"]
+
+_MOVES = Blocks | Cast | Concat | Reshape | Slice | Stack | Transpose
+
+
+class Unfollowable(ValueError):  # noqa: N818 what is raised is a PlanError made of it
+    """A change of a variable of which none follows for its slots."""
+
+
+def slot_transform(transform: Transform | None) -> Transform | None:
+    """Return what is done to the slots of a variable to which ``transform`` is done.
+
+    Where values only move, those of the slots move likewise. A number added to the
+    variable, as the bias of a forget gate, changes no gradient and so no slot.
+
+    Raises:
+      Unfollowable: If nothing follows, as of a function.
+
+    Example:
+      >>> print(slot_transform(AddToBlock(4, 1, 1.0)))
+      None
+      >>> slot_transform(Transpose((1, 0)))
+      Transpose(perm=(1, 0))
+    """
+    if transform is None or isinstance(transform, AddToBlock):
+        return None
+    if isinstance(transform, Chain):
+        steps = [slot_transform(step) for step in transform.transforms]
+        kept = tuple(step for step in steps if step is not None)
+        return Chain(kept) if len(kept) > 1 else next(iter(kept), None)
+    if isinstance(transform, Join):
+        return Join(transform.axis, tuple(map(slot_transform, transform.parts)))
+    if isinstance(transform, _MOVES) or (
+        isinstance(transform, Pad) and not transform.value
+    ):
+        return transform
+    raise Unfollowable(f"{transform!r} does more than move values")

@@ -1,0 +1,170 @@
+"""Finds the optimizers of TF1 in a checkpoint, by role: nothing goes by position.
+
+The names are those of `slot_of`: a name of the user's own (``generator_opt``), numbers
+in the order of creation (``Adam_2``), scopes before the variable (``train_op/w/Adam``)
+and ``part_0`` behind it all come with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.errors import PlanError, capped, nearest
+from tf_ckpt_migrate.names.rules.recipe import recipe
+from tf_ckpt_migrate.names.slots import Slot, slot_of
+from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
+
+__all__ = ["Powers", "SavedOptimizer", "saved_optimizer"]
+
+_POWER = re.compile(r"(?:(?P<scope>.*)/)?beta(?P<of>[12])_power(?:_(?P<number>\d+))?")
+_STEP = re.compile(r"(?:.*/)?global_step", re.DOTALL)
+
+
+class Powers(NamedTuple):
+    """The keys of the powers of beta1 and beta2 that belong together."""
+
+    beta1: str
+    beta2: str
+
+
+class SavedOptimizer(NamedTuple):
+    """An optimizer of TF1 as a checkpoint has it.
+
+    Attributes:
+      kind: Which of `KINDS`.
+      name: What TF1 calls it, the scope before.
+      slots: By variable, by slot: the key.
+      powers: Its powers of beta, where it has such.
+      global_step: The key of the count of steps, or None.
+    """
+
+    kind: str
+    name: str
+    slots: Mapping[str, Mapping[str, str]]
+    powers: Powers | None = None
+    global_step: str | None = None
+
+
+def saved_optimizer(
+    name: str, kind: str, specs: Mapping[str, TensorSpec], instance: int | None = None
+) -> SavedOptimizer:
+    """Return the optimizer of a name.
+
+    Args:
+      name: Its name in TF1, such as ``"Adam"``; a scope that it was made in may stand
+        before: ``"train_op/Adam"``.
+      kind: Which of `KINDS` it is.
+      specs: The tensors of the checkpoint.
+      instance: Which one of this name, counted from 0; None for the only one.
+
+    Raises:
+      PlanError: If there is none, or several and ``instance`` does not say which.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> spec = TensorSpec(DType.float32, ())
+      >>> names = ["w", "w/Adam", "w/Adam_1", "beta1_power", "beta2_power"]
+      >>> found = saved_optimizer("Adam", "Adam", dict.fromkeys(names, spec))
+      >>> found.slots["w"], found.powers.beta2
+      ({'m': 'w/Adam', 'v': 'w/Adam_1'}, 'beta2_power')
+    """
+    scope, _, own = name.rpartition("/")
+    found: dict[str, list[dict[str, str]]] = {}
+    for key in specs:
+        slot = slot_of(key, specs, {own: kind})
+        if slot and slot.optimizer == own and key.startswith(scope):
+            _add(found, slot, key)
+    if not found and KINDS[kind].slots:
+        raise _not_found(name, kind, specs)
+    return SavedOptimizer(
+        kind,
+        name,
+        {v: _chosen(v, each, name, instance) for v, each in found.items()},
+        _powers(name, scope, specs, instance) if KINDS[kind].betas else None,
+        _global_step(specs),
+    )
+
+
+def _add(found: dict[str, list[dict[str, str]]], slot: Slot, key: str) -> None:
+    instances = found.setdefault(slot.variable or "", [])
+    while len(instances) <= slot.instance:
+        instances.append({})
+    instances[slot.instance][slot.name] = key
+
+
+def _chosen(
+    variable: str, found: list[dict[str, str]], name: str, instance: int | None
+) -> dict[str, str]:
+    """Return the slots of one instance; a variable may have those of one only."""
+    if len(found) == 1:
+        return found[0]
+    if instance is None:
+        raise PlanError(
+            f"{len(found)} optimizers called {name!r} have trained {variable!r}; say "
+            "which one is meant, counted from 0 in the order they were made: "
+            + _call(name)
+        )
+    return found[instance] if instance < len(found) else {}
+
+
+def _powers(
+    name: str, scope: str, specs: Mapping[str, TensorSpec], instance: int | None
+) -> Powers | None:
+    found: dict[tuple[str, int], dict[str, str]] = {}
+    for key in specs:
+        match = _POWER.fullmatch(key)
+        if match and (not scope or match["scope"] == scope):
+            at = match["scope"] or "", int(match["number"] or 0)
+            found.setdefault(at, {})[match["of"]] = key
+    pairs = [Powers(found[at]["1"], found[at]["2"]) for at in sorted(found)
+             if len(found[at]) == 2]  # fmt: skip
+    if len(pairs) > 1 and instance is None:
+        keys = ", ".join(capped([repr(pair.beta2) for pair in pairs]))
+        raise PlanError(
+            f"several optimizers have counted their steps: {keys}. Say which one "
+            f"{name!r} means, counted from 0 in this order: {_call(name)}"
+        )
+    which = instance or 0
+    return pairs[which] if which < len(pairs) else None
+
+
+def _global_step(specs: Mapping[str, TensorSpec]) -> str | None:
+    found = [key for key in specs if _STEP.fullmatch(key) and not specs[key].shape]
+    return min(found, key=len) if found else None
+
+
+def _call(name: str) -> str:
+    return f'tcm.Recipe("optimizer", {name!r}, "optimizer", instance=0)'
+
+
+def _not_found(name: str, kind: str, specs: Mapping[str, TensorSpec]) -> PlanError:
+    slots = (slot_of(key, specs) for key in specs)
+    names = sorted({slot.optimizer for slot in slots if slot} - {name})
+    there = (
+        f"it has slots of {', '.join(capped(names))}" if names else "it has no slots"
+    )
+    suffix = name.rpartition("/")[2]
+    hint = nearest(f"w/{suffix}", specs, 1)
+    near = f"; the nearest key is {hint[0]!r}" if hint else ""
+    return PlanError(
+        f"the checkpoint has no slots of an optimizer {name!r} ({kind}), as in "
+        f"'<variable>/{suffix}'; {there}{near}"
+    )
+
+
+@recipe("optimizer")
+def _without_live(
+    source: str, target: str, specs: object, targets: object, **options: object
+) -> list[object]:
+    """Refuse: what a slot becomes depends on the settings of a live optimizer."""
+    del specs, targets, options
+    raise PlanError(
+        f'Recipe("optimizer", {source!r}, {target!r}): what the state of an optimizer '
+        "becomes depends on the settings of the one that goes on (its epsilon, its "
+        "learning rate), which only a live one has. Restore into it, tcm.restore("
+        "prefix, tf.train.Checkpoint(model=model, optimizer=optimizer), rules), and "
+        "save that"
+    )
