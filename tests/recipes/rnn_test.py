@@ -123,5 +123,5 @@ def test_tensors_of_other_shapes(shapes, message):
 
 
 def test_a_scope_is_wanted():
-    with pytest.raises(RuleError, match="is no scope of a cell"):
+    with pytest.raises(RuleError, match="is no scope, which ends"):
         resolve([tcm.Recipe("gru", "cell", "k/")], {})

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.errors import PlanError, RuleError, capped
+from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.rules import Combine, Rename, Split
+from tf_ckpt_migrate.recipes.scopes import start_of
 from tf_ckpt_migrate.transforms import Chain, Concat, Slice, Transform
 
 __all__ = ["Cell", "Specs"]
@@ -53,12 +54,8 @@ class Cell:
 
     def __init__(self, kind: str, source: str, target: str, specs: Specs) -> None:
         """Look what is there."""
-        for scope in (source, target):
-            if not scope.endswith("/"):
-                raise RuleError(f"{scope!r} is no scope of a cell, which ends in '/'")
         self.kind = kind
-        self.source = "" if source == "/" else source
-        self.target = "" if target == "/" else target
+        self.source, self.target = start_of(source), start_of(target)
         self._specs = specs
         self._check_known(source)
         self.is_keras = self.has("recurrent_kernel")
