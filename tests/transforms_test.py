@@ -77,6 +77,10 @@ def test_join_changes_each_before():
     result = join(VALUES.T, VALUES)
     np.testing.assert_array_equal(result, np.hstack([VALUES, VALUES]))
     assert Transform.from_config(join.to_config()) == join
+    picked = Join(0, (None, Slice((0, 0), (1, -1))), (2, 0))
+    result = picked(VALUES, VALUES.T, -VALUES)
+    np.testing.assert_array_equal(result, np.vstack([-VALUES, VALUES[:1]]))
+    assert Transform.from_config(picked.to_config()) == picked
 
 
 @pytest.mark.parametrize(
@@ -97,6 +101,7 @@ def test_the_new_ones_are_undone(transform):
         (lambda: Blocks(-1, (0,)), "must count from 0"),
         (lambda: Stack(-1), "must count from 0"),
         (lambda: AddToBlock(2, 2, 1.0), "block 2 is none of 2"),
+        (lambda: Join(0, (None, None), (0,)), "must name a tensor for each of 2"),
         (lambda: Join(0, ("x",)), "'x' in a join is not a Transform"),
     ],
 )

@@ -229,6 +229,16 @@ def test_compact(command, adam, tmp_path):
     assert command("diff", tmp_path / "m", tmp_path / "n").status == 0
 
 
+def test_object_keys_are_added(command, checkpoint):
+    before = keys_of(checkpoint)
+    outcome = command("add-object-keys", checkpoint)
+    assert outcome.status == 0
+    after = keys_of(checkpoint)
+    assert set(before) < set(after)
+    assert "vars/net.Sdense.Sbias/.ATTRIBUTES/VARIABLE_VALUE" in after
+    assert command("add-object-keys", checkpoint).status == 1  # it is dual-keyed now
+
+
 def test_name_keys_are_added_and_removed(command, tf2):
     before = (tf2.parent / "tf2.index").read_bytes()
     outcome = command("add-name-keys", tf2)

@@ -35,6 +35,7 @@ _COMMANDS = {
     "plan": "say what a conversion would do, and write it down to be edited",
     "convert": "convert a checkpoint: TF1 to TF2 and back, or other names",
     "add-name-keys": "let TF1 read a TF2 checkpoint by variable names too",
+    "add-object-keys": "let TF2 read a TF1 checkpoint by objects too",
     "remove-name-keys": "undo add-name-keys",
     "prune": "write a checkpoint without optimizer slots, averages or others",
     "merge": "write one checkpoint with the tensors of several",

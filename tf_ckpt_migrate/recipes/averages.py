@@ -18,6 +18,7 @@ from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError
 from tf_ckpt_migrate.names.rules import Drop, Rename, Rule
 from tf_ckpt_migrate.names.rules.recipe import recipe
+from tf_ckpt_migrate.recipes.scopes import start_of
 
 __all__ = ["averages", "averages_in"]
 
@@ -68,7 +69,7 @@ def averages(  # noqa: PLR0913 what every recipe gets, and two options
     """
     if use not in _USES:
         raise RuleError(f"use={use!r}; expected one of {', '.join(_USES)}")
-    start, to = (_start_of(scope) for scope in (source, target))
+    start, to = (start_of(scope) for scope in (source, target))
     known = averages_in(specs, name)
     found = {v: average for v, average in known.items() if v.startswith(start)}
     if not found:
@@ -150,9 +151,3 @@ def _places(targets: _Specs | None, name: str) -> dict[str, str]:
             "use_ema=True, or choose use='raw' or use='average'"
         )
     return places
-
-
-def _start_of(scope: str) -> str:
-    if not scope.endswith("/"):
-        raise RuleError(f"{scope!r} is no scope, which ends in '/'; '/' is everything")
-    return "" if scope == "/" else scope

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -132,10 +133,12 @@ class Join(Transform, op="join"):
 
     Attributes:
       axis: The dimension, counted from 0.
-      parts: A transform for each tensor, or None to take it as it is.
+      parts: A transform for each piece of the result, or None to take it as it is.
+      inputs: For each piece, which of the tensors it is made of, counted from 0; None
+        if one piece is made of each.
 
     Raises:
-      TransformError: If one is no transform.
+      TransformError: If one is no transform, or ``inputs`` are not as many.
 
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
@@ -147,6 +150,7 @@ class Join(Transform, op="join"):
 
     axis: int
     parts: tuple[Transform | None, ...]
+    inputs: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         """Check the parts."""
@@ -154,6 +158,14 @@ class Join(Transform, op="join"):
         for part in cast(tuple[object, ...], self.parts):
             if part is not None and not isinstance(part, Transform):
                 raise TransformError(f"{part!r} in a join is not a Transform")
+        if self.inputs is None:
+            return
+        object.__setattr__(self, "inputs", integers("inputs", self.inputs))
+        if len(self.inputs) != len(self.parts) or min(self.inputs, default=0) < 0:
+            raise TransformError(
+                f"inputs {list(self.inputs)} must name a tensor for each of "
+                f"{len(self.parts)} parts"
+            )
 
     @property
     def exact(self) -> bool:
@@ -162,19 +174,24 @@ class Join(Transform, op="join"):
 
     def output_spec(self, *specs: TensorSpec) -> TensorSpec:
         """Return the joined spec of what the parts make."""
-        if len(specs) != len(self.parts):
-            raise self._misfit(f"it takes {len(self.parts)} tensors", *specs)
+        count = max(self._inputs, default=-1) + 1
+        if len(specs) < count or (self.inputs is None and len(specs) > count):
+            raise self._misfit(f"it takes {count} tensors", *specs)
         made = (
-            spec if part is None else part.output_spec(spec)
-            for part, spec in zip(self.parts, specs, strict=True)
+            specs[number] if part is None else part.output_spec(specs[number])
+            for part, number in zip(self.parts, self._inputs, strict=True)
         )
         return Concat(self.axis).output_spec(*made)
+
+    @property
+    def _inputs(self) -> Sequence[int]:
+        return range(len(self.parts)) if self.inputs is None else self.inputs
 
     def _apply(self, *arrays: Array) -> Array:
         import numpy as np
 
         made = [
-            array if part is None else part(array)
-            for part, array in zip(self.parts, arrays, strict=True)
+            arrays[number] if part is None else part(arrays[number])
+            for part, number in zip(self.parts, self._inputs, strict=True)
         ]
         return np.concatenate(made, axis=self.axis)
