@@ -5,6 +5,7 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.live.resumed import (
+    GOLDENS,
     RULES,
     apart,
     continued,
@@ -16,6 +17,7 @@ from tests.live.resumed import (
 )
 from tf_ckpt_migrate.conversion.example import example_checkpoint
 from tf_ckpt_migrate.errors import PlanError, RuleError
+from tf_ckpt_migrate.live.variables import name_of
 
 FLAVORS = ["keras_3", "tf_keras", "legacy"]
 
@@ -295,11 +297,15 @@ def tensors(**more):
     return {**found, **more}
 
 
+def variables_of(optimizer) -> Any:
+    """The variables of an optimizer of any Keras."""
+    variables = optimizer.variables
+    return variables() if callable(variables) else variables
+
+
 def slot_values(checkpoint):
     """The sorted sums of the slots."""
-    optimizer = checkpoint.optimizer
-    variables = optimizer.variables
-    listed: Any = variables() if callable(variables) else variables
+    listed = variables_of(checkpoint.optimizer)
     return sorted(float(np.sum(v.numpy())) for v in listed if len(v.shape))
 
 
@@ -381,6 +387,35 @@ class TestFinding:
         with example_checkpoint(tensors(**turned)) as prefix:
             tcm.restore(prefix, adam, [kernel, ("net/b", "dense/bias"), recipe])
         assert slot_values(adam) == [2, 4, 15, 15]
+
+    def test_slots_follow_the_gates_of_an_lstm(self, tf):
+        """As the kernel is parted and its gates reordered, so are m and v."""
+        source = tcm.load_checkpoint(str(GOLDENS / "rnn_bidirectional" / "model.ckpt"))
+        layer = tf.keras.layers.LSTM(2, name="lstm")
+        layer.build((None, None, 4))
+        optimizer = tf.keras.optimizers.Adam(0.1, epsilon=1e-8)
+        optimizer.build(layer.trainable_variables)
+        checkpoint = tf.train.Checkpoint(lstm=layer, optimizer=optimizer)
+        first = name_of(layer.trainable_variables[0]).rpartition("/")[0]
+        rules = [
+            tcm.Recipe("lstm", "bidirectional_rnn/fw/basic_lstm_cell/", f"{first}/"),
+            tcm.Recipe("optimizer", "Adam", "optimizer"),
+            tcm.Drop("bidirectional_rnn/bw/"),
+        ]
+        tcm.restore(source, checkpoint, rules)
+        found = [v.numpy() for v in variables_of(optimizer) if len(v.shape)]
+        cell = "bidirectional_rnn/fw/basic_lstm_cell"
+        for number, end in enumerate(["Adam", "Adam_1"]):
+            kernel = source[f"{cell}/kernel/{end}"]
+            gates = np.concatenate([np.split(kernel, 4, 1)[i] for i in (0, 2, 1, 3)], 1)
+            bias = np.split(source[f"{cell}/bias/{end}"], 4)
+            wanted = [
+                gates[:4],
+                gates[4:],
+                np.concatenate([bias[i] for i in (0, 2, 1, 3)]),
+            ]
+            for each, known in zip(found[number::2], wanted, strict=True):
+                assert np.array_equal(each, known)
 
     def test_no_such_optimizer(self, adam):
         with (

@@ -17,6 +17,8 @@ from tf_ckpt_migrate.transforms import (
     Blocks,
     Chain,
     Function,
+    Join,
+    Pad,
     PowerOfSteps,
     Scale,
     Shift,
@@ -175,8 +177,11 @@ class TestTransforms:
         assert slot_transform(None) is None
         assert slot_transform(Chain((turn, AddToBlock(4, 2, 1.0)))) == turn
         assert slot_transform(Chain((turn, gates))) == Chain((turn, gates))
-        with pytest.raises(Unfollowable):
-            slot_transform(Function(np.sqrt))
+        joined = Join(0, (turn, AddToBlock(2, 0, 1.0)), (0, 0))
+        assert slot_transform(joined) == Join(0, (turn, None), (0, 0))
+        for other in (Function(np.sqrt), Pad((1,), (0,)), Scale(2.0)):
+            with pytest.raises(Unfollowable):
+                slot_transform(other)
 
 
 def keras(name, flavor="keras_3", rate=0.1, **values):

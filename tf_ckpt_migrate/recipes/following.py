@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tf_ckpt_migrate.transforms import (
     AddToBlock,
     Blocks,
@@ -9,7 +11,6 @@ from tf_ckpt_migrate.transforms import (
     Chain,
     Concat,
     Join,
-    Pad,
     Reshape,
     Slice,
     Stack,
@@ -33,7 +34,8 @@ def slot_transform(transform: Transform | None) -> Transform | None:
     variable, as the bias of a forget gate, changes no gradient and so no slot.
 
     Raises:
-      Unfollowable: If nothing follows, as of a function.
+      Unfollowable: If nothing follows, as of a function, or where a variable gets
+        elements that were not there to be trained.
 
     Example:
       >>> print(slot_transform(AddToBlock(4, 1, 1.0)))
@@ -48,9 +50,7 @@ def slot_transform(transform: Transform | None) -> Transform | None:
         kept = tuple(step for step in steps if step is not None)
         return Chain(kept) if len(kept) > 1 else next(iter(kept), None)
     if isinstance(transform, Join):
-        return Join(transform.axis, tuple(map(slot_transform, transform.parts)))
-    if isinstance(transform, _MOVES) or (
-        isinstance(transform, Pad) and not transform.value
-    ):
+        return replace(transform, parts=tuple(map(slot_transform, transform.parts)))
+    if isinstance(transform, _MOVES):
         return transform
     raise Unfollowable(f"{transform!r} does more than move values")
