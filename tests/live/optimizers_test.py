@@ -16,7 +16,7 @@ from tests.live.resumed import (
     train_on,
 )
 from tf_ckpt_migrate.conversion.example import example_checkpoint
-from tf_ckpt_migrate.errors import PlanError, RuleError
+from tf_ckpt_migrate.errors import GraphModeError, PlanError, RuleError
 from tf_ckpt_migrate.live.variables import name_of
 
 FLAVORS = ["keras_3", "tf_keras", "legacy"]
@@ -416,6 +416,31 @@ class TestFinding:
             ]
             for each, known in zip(found[number::2], wanted, strict=True):
                 assert np.array_equal(each, known)
+
+    def test_one_that_scales_the_loss(self, tf):
+        inner = tf.keras.optimizers.Adam(0.1, epsilon=1e-8)
+        keras = tf.keras
+        scaling = getattr(keras.optimizers, "LossScaleOptimizer", None)
+        scaling = scaling or keras.mixed_precision.LossScaleOptimizer
+        layer = keras.layers.Dense(2, name="dense")
+        layer.build((None, 3))
+        outer = scaling(inner)
+        outer.build(layer.trainable_variables)
+        checkpoint = tf.train.Checkpoint(dense=layer, optimizer=outer)
+        with example_checkpoint(tensors()) as prefix:
+            report = restore(prefix, checkpoint, "Adam")
+        assert int(inner.iterations) == 1
+        assert slot_values(tf.train.Checkpoint(optimizer=inner)) == [2, 4, 6, 12]
+        assert {verdict.kind for verdict in report.verdicts} == {"exact"}
+
+    def test_a_graph(self, tf, adam):
+        recipe = tcm.Recipe("optimizer", "Adam", "optimizer")
+        with (
+            tf.Graph().as_default(),
+            tf.compat.v1.Session(),
+            pytest.raises(GraphModeError, match="only in eager mode"),
+        ):
+            tcm.restore(prefix_of("adam"), {"w": tf.Variable(1.0)}, [recipe])
 
     def test_no_such_optimizer(self, adam):
         with (

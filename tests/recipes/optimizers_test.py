@@ -201,6 +201,12 @@ class TestVerdicts:
         assert verdict.how_far == float("inf")
         assert verdict.instead == "set beta_1=0.9, or say beta1=… as TF1 had it"
 
+    def test_what_keras_does_besides(self):
+        live = keras("SGD", momentum=0.0, weight_decay=0.1)
+        (verdict,) = judged("GradientDescent", live, {})
+        assert verdict.kind == "approximate"
+        assert verdict.instead == "leave weight_decay out"
+
     def test_bert_under_a_schedule(self):
         live = keras("AdamW", rate=None, beta_1=0.9, beta_2=0.999, epsilon=1e-6)
         verdicts = judged("AdamWeightDecay", live, {})

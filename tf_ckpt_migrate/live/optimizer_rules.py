@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.planning import plan_into
-from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.errors import GraphModeError, PlanError
+from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.goals import goal_by_names, names_of
 from tf_ckpt_migrate.live.optimizer_moves import OptimizerMoves
 from tf_ckpt_migrate.live.optimizer_pair import OptimizerPair
@@ -49,6 +50,7 @@ def with_optimizers(
     Raises:
       PlanError: If an optimizer is not there, or cannot go on in that of Keras.
       RuleError: If a recipe takes no such option.
+      GraphModeError: If there is such a recipe and a graph is being built.
 
     Example:
       >>> import numpy as np, tensorflow as tf
@@ -69,6 +71,11 @@ def with_optimizers(
     recipes = [r for r in rules if isinstance(r, Recipe) and r.kind == "optimizer"]
     if not recipes:
         return WithOptimizers(rules, {})
+    if not tensorflow().executing_eagerly():
+        raise GraphModeError(
+            f"{recipes[0]!r} asks a Keras optimizer for its settings, which it has "
+            "only in eager mode; call this outside of the graph"
+        )
     if reader.object_graph is not None:
         raise PlanError(
             f"{reader.prefix!r} holds objects, {recipes[0]!r} is for what TF1 saved by "

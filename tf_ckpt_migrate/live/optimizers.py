@@ -14,11 +14,16 @@ from typing import Any, NamedTuple
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
+from tf_ckpt_migrate.names.keys import ATTRIBUTES, VARIABLE_VALUE
 from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor
 from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["LiveOptimizer", "live_optimizer"]
+
+# What an optimizer that scales the loss keeps, in Keras 3 and in Keras 2.
+_OF_SCALING = ("step_counter", "dynamic_scale", "current_loss_scale", "good_steps")
+_VALUE_END = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
 
 
 class LiveOptimizer(NamedTuple):
@@ -85,20 +90,20 @@ def live_optimizer(live: LiveTarget, path: str) -> LiveOptimizer:
             f"at: {there}. Restore into tf.train.Checkpoint(model=model, "
             "optimizer=optimizer), or a compiled model, whose is at 'optimizer'"
         )
-    optimizer = found[path]
-    scope = f"{path}/"
-    hyperparameters = [
-        key
-        for key in live.variables
-        if key.startswith(scope) and role_of(key, live.variables) == "optimizer"
-    ]
+    # What scales the loss for mixed precision wraps the one that has the slots.
+    optimizer = getattr(found[path], "inner_optimizer", found[path])
+    iterations = live.keys_of([optimizer.iterations])[0]
+    own = [key for key in live.variables if key.startswith(f"{path}/")]
+    own.remove(iterations)
+    hyperparameters = (key for key in own if _is_setting(key, live))
     return LiveOptimizer(
-        path,
-        optimizer,
-        _settings(optimizer),
-        live.keys_of([optimizer.iterations])[0],
-        tuple(hyperparameters),
+        path, optimizer, _settings(optimizer), iterations, tuple(hyperparameters)
     )
+
+
+def _is_setting(key: str, live: LiveTarget) -> bool:
+    name = key.removesuffix(_VALUE_END).rpartition("/")[2]
+    return name in _OF_SCALING or role_of(key, live.variables) in ("optimizer", "step")
 
 
 def _is_optimizer(candidate: object) -> bool:
@@ -110,13 +115,13 @@ def _is_optimizer(candidate: object) -> bool:
 
 def _settings(optimizer: Any) -> LiveSettings:
     config = optimizer.get_config()
-    rate: Any = config["learning_rate"]
-    is_schedule = isinstance(rate, Mapping) or bool(config.get("decay"))
+    rate = _plain(config["learning_rate"])
+    is_constant = isinstance(rate, int | float) and not config.get("decay")
     return LiveSettings(
         type(optimizer).__name__,
         _flavor(optimizer),
         {name: _plain(value) for name, value in config.items()},
-        None if is_schedule else float(_plain(rate)),
+        float(rate) if is_constant else None,
     )
 
 

@@ -23,6 +23,9 @@ VerdictKind: TypeAlias = Literal["exact", "approximate", "impossible"]
 STEPS_WITHOUT_BIAS = 1_000_000
 _FLOAT32 = 2.0**-24
 
+# What Keras does besides, and no optimizer of TF1 that is known here did.
+_BESIDES = ("weight_decay", "gradient_accumulation_steps", "use_ema")
+
 _NO_COUNTERPART = {
     "AdagradDA": "Keras has no dual averaging",
     "ProximalAdagrad": "Keras has no proximal steps",
@@ -131,7 +134,7 @@ def judged(
                 f"go on with {keras}",
             ),
         )
-    found = [*_settings(kind, live, told, is_centered)]
+    found = [*_settings(kind, live, told, is_centered), *_besides(kind, live)]
     if epsilon_fraction:
         found.append(_epsilon(kind, live, told, epsilon_fraction))
     if kind == "Momentum":
@@ -161,6 +164,16 @@ def _settings(
             kind == "RMSProp" and argument == "momentum" and _is_trick(live, wanted)
         ):
             yield _differs(kind, argument, setting.keras, have, wanted)
+
+
+def _besides(kind: str, live: LiveSettings) -> Iterator[Verdict]:
+    known = {setting.keras for setting in KINDS[kind].settings.values()}
+    for name in _BESIDES:
+        have = live.values.get(name)
+        if have and name not in known:
+            why = f"it has {name}={have!r}, of which {kind} of TF1 has nothing"
+            instead = f"leave {name} out"
+            yield Verdict(kind, name, "approximate", why, instead, float("inf"))
 
 
 def _is_trick(live: LiveSettings, wanted: float) -> bool:
