@@ -93,14 +93,15 @@ class OptimizerPair:
         return kind
 
     def _check_options(self, told: dict[str, Any]) -> None:
-        known = KINDS[self.kind].settings
+        settings = KINDS[self.kind].settings
+        known = [name for name, setting in settings.items() if setting.is_told]
         for name in told:
             if name not in known:
                 hint = nearest(name, known, 1)
                 meant = f"; did you mean {hint[0]!r}?" if hint else ""
                 raise RuleError(
-                    f"{self.recipe!r}: {self.kind} takes {', '.join(known)}, and "
-                    f"{', '.join(_BESIDE)}, not {name!r}{meant}"
+                    f"{self.recipe!r}: of {self.kind} can be told "
+                    f"{', '.join((*known, *_BESIDE))}, not {name!r}{meant}"
                 )
 
     def _betas(self, told: dict[str, Any]) -> tuple[float, ...]:
@@ -110,7 +111,7 @@ class OptimizerPair:
         settings, values = KINDS[self.kind].settings, self.into.settings.values
         found: list[float] = []
         for name, key in zip(("beta1", "beta2"), powers, strict=True):
-            keras, default = settings[name]
+            keras, default, _ = settings[name]
             candidates = [values.get(keras, default), default]
             found.append(told.get(name) or likely_beta(self._reader[key], candidates))
         return tuple(found)

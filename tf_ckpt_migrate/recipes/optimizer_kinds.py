@@ -18,10 +18,12 @@ class Setting(NamedTuple):
       keras: What Keras calls it.
       default: What it is in TF1 if no one says otherwise; None where it is then taken
         to be what the live optimizer has.
+      is_told: Whether TF1 has such an argument, so that someone may say what it was.
     """
 
     keras: str
     default: float | bool | None = None
+    is_told: bool = True
 
 
 class Kind(NamedTuple):
@@ -61,7 +63,7 @@ KINDS: Mapping[str, Kind] = {
         "Adagrad",
         {"accumulator": _names("accumulator")},
         # TF1 divides by the root itself.
-        {"epsilon": Setting("epsilon", 0.0)},
+        {"epsilon": Setting("epsilon", 0.0, is_told=False)},
     ),
     "Adam": Kind(
         "Adam",
@@ -70,7 +72,7 @@ KINDS: Mapping[str, Kind] = {
             "beta1": Setting("beta_1", 0.9),
             "beta2": Setting("beta_2", 0.999),
             "epsilon": Setting("epsilon", 1e-8),
-            "amsgrad": Setting("amsgrad", False),
+            "amsgrad": Setting("amsgrad", False, is_told=False),
         },
         betas=True,
     ),
@@ -82,7 +84,7 @@ KINDS: Mapping[str, Kind] = {
             "beta_2": Setting("beta_2", 0.999),
             "epsilon": Setting("epsilon", 1e-6),
             "weight_decay_rate": Setting("weight_decay"),
-            "amsgrad": Setting("amsgrad", False),
+            "amsgrad": Setting("amsgrad", False, is_told=False),
         },
     ),
     "Ftrl": Kind(
@@ -95,10 +97,12 @@ KINDS: Mapping[str, Kind] = {
             "l2_shrinkage_regularization_strength": Setting(
                 "l2_shrinkage_regularization_strength"
             ),
-            "beta": Setting("beta", 0.0),
+            "beta": Setting("beta", 0.0, is_told=False),
         },
     ),
-    "GradientDescent": Kind("SGD", {}, {"momentum": Setting("momentum", 0.0)}),
+    "GradientDescent": Kind(
+        "SGD", {}, {"momentum": Setting("momentum", 0.0, is_told=False)}
+    ),
     "Momentum": Kind(
         "SGD",
         {"momentum": _names("momentum", "m", "momentum")},
@@ -115,7 +119,7 @@ KINDS: Mapping[str, Kind] = {
             "decay": Setting("rho", 0.9),
             "momentum": Setting("momentum"),
             "epsilon": Setting("epsilon", 1e-10),
-            "centered": Setting("centered"),
+            "centered": Setting("centered", is_told=False),
         },
     ),
 }

@@ -130,7 +130,7 @@ def judged(
                 kind,
                 "state",
                 "impossible",
-                f"{live.keras_class} does not remember what {kind} does",
+                f"the steps of {live.keras_class} are not those of {kind}",
                 f"go on with {keras}",
             ),
         )
@@ -187,8 +187,9 @@ def _differs(kind: str, argument: str, keras: str, have: Any, wanted: Any) -> Ve
         argument == "momentum" and bool(have) != bool(wanted)
     )
     why = f"it has {keras}={have!r}, TF1 had {wanted!r}"
-    say = "" if argument == "centered" else f", or say {argument}=… as TF1 had it"
-    instead = f"set {keras}={wanted!r}{say}"
+    instead = f"set {keras}={wanted!r}"
+    if KINDS[kind].settings[argument].is_told:
+        instead += f", or say {argument}=… as TF1 had it"
     if needs_slots:
         return Verdict(kind, keras, "impossible", why, instead)
     return Verdict(kind, keras, "approximate", why, instead, float("inf"))
@@ -206,7 +207,7 @@ def _epsilon(
         why = f"it has epsilon={have!r}, TF1 had {wanted!r}"
         # Legacy optimizers take 0 for "the default".
         instead = f"set epsilon={wanted or 1e-30!r}"
-        if kind != "Adagrad":
+        if KINDS[kind].settings["epsilon"].is_told:
             instead += ", or say epsilon=… as TF1 had it"
     return Verdict(kind, "epsilon", "approximate", why, instead, fraction)
 
@@ -265,11 +266,11 @@ def _stands_on(kind: str, live: LiveSettings, told: Mapping[str, Any]) -> str:
     """Return what no checkpoint tells and nobody said."""
     given: list[str] = []
     for argument, setting in KINDS[kind].settings.items():
-        if argument not in (*told, "centered", "amsgrad", "beta"):
+        if setting.is_told and argument not in told:
             taken = live.values.get(setting.keras)
             value = taken if setting.default is None else setting.default
             given.append(f"{argument}={value!r}")
-    parts = [f"if TF1 had {', '.join(given)}"] if given and kind != "Adagrad" else []
+    parts = [f"if TF1 had {', '.join(given)}"] if given else []
     if kind == "Momentum":
         parts.append(f"while the learning rate stays {live.learning_rate:.6g}")
     return ", ".join(parts)
