@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tf_ckpt_migrate.transforms import (
     AddToBlock,
     Blocks,
@@ -48,7 +50,8 @@ def slot_transform(transform: Transform | None) -> Transform | None:
         kept = tuple(step for step in steps if step is not None)
         return Chain(kept) if len(kept) > 1 else next(iter(kept), None)
     if isinstance(transform, Join):
-        return Join(transform.axis, tuple(map(slot_transform, transform.parts)))
+        parts = tuple(map(slot_transform, transform.parts))
+        return replace(transform, parts=parts)
     if isinstance(transform, _MOVES) or (
         isinstance(transform, Pad) and not transform.value
     ):
