@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.live.initialize import init_from_checkpoint
     from tf_ckpt_migrate.live.report import RestoreReport
     from tf_ckpt_migrate.live.restore import restore
+    from tf_ckpt_migrate.live.save_like import save_like
     from tf_ckpt_migrate.live.saver import Saver
     from tf_ckpt_migrate.live.warm_start import warm_start
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
@@ -96,6 +97,7 @@ __all__ = [
     "prune",
     "remove_name_keys",
     "restore",
+    "save_like",
     "transforms",
     "verify_checkpoint",
     "warm_start",
@@ -130,6 +132,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "live.initialize": ("init_from_checkpoint",),
     "live.report": ("RestoreReport",),
     "live.restore": ("restore",),
+    "live.save_like": ("save_like",),
     "live.saver": ("Saver",),
     "live.warm_start": ("warm_start",),
     "names.assignment_map": ("AssignmentMap",),

@@ -20,6 +20,7 @@ from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.recipes.iterations import counted_steps
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
+from tf_ckpt_migrate.recipes.optimizers import Powers
 from tf_ckpt_migrate.recipes.verdicts import STEPS_WITHOUT_BIAS
 from tf_ckpt_migrate.transforms import (
     Cast,
@@ -41,6 +42,7 @@ class OptimizerMoves:
       live: The target.
       weights: Where the weights go, by the keys of variables.
       pair: The optimizer on both sides; it can go on.
+      owns_step: Whether no other optimizer is there that global_step might count.
 
     Attributes:
       rules: What moves: slots and iterations.
@@ -58,10 +60,13 @@ class OptimizerMoves:
         live: LiveTarget,
         weights: Sequence[Move],
         pair: OptimizerPair,
+        *,
+        owns_step: bool = True,
     ) -> None:
         """Make the rules."""
         self._reader, self._live, self._pair = reader, live, pair
         self._weights, self._slots = weights, pair.slot_keys(live)
+        self._owns_step = owns_step
         self.rules: list[Split | Combine] = []
         self.drops: list[Drop] = []
         self.notes: tuple[str, ...] = ()
@@ -122,34 +127,46 @@ class OptimizerMoves:
         return scale if followed is None else Chain((followed, scale))
 
     def _add_iterations(self) -> None:
-        saved, betas = self._pair.saved, self._pair.betas
-        step = saved.global_step
-        if saved.powers is not None:
-            first, second = (self._reader[key] for key in saved.powers)
+        powers, step = self._pair.saved.powers, self._pair.saved.global_step
+        steps = None
+        if powers is not None:
             count = None if step is None else int(self._reader[step])
-            counted = counted_steps(first, second, (betas[0], betas[1]), count)
-            self.notes = counted.notes
-            if counted.steps is not None:
-                self._from_powers(saved.powers, counted.steps)
-                return
-            why = "it is 0, which tells no steps any more; global_step tells them"
-            self.drops += [Drop(key, reason=why) for key in saved.powers]
-        if step is None:
+            first, second = (self._reader[key] for key in powers)
+            beta1, beta2 = self._pair.betas
+            steps, self.notes = counted_steps(first, second, (beta1, beta2), count)
+        if step is None and steps is None:
             raise PlanError(
                 f"nothing in {self._reader.prefix!r} tells how many steps "
                 f"{self._pair.recipe.source!r} has taken: there is no global_step, and "
                 "no power of beta2 that is not 0"
             )
-        self._from_step(step)
+        if powers is None:
+            self._from_step(str(step))
+        else:
+            self._from_powers(powers, steps)
 
-    def _from_powers(self, powers: tuple[str, str], steps: int) -> None:
-        (first, second), (beta1, beta2) = powers, self._pair.betas
-        how = self._as_iterations(StepsOfPowers((beta2, beta1)))
-        self.rules.append(Combine([second, first], {self._pair.into.iterations: how}))
+    def _from_powers(self, powers: Powers, steps: int | None) -> None:
+        """Take iterations from powers, and from a count of steps that agrees."""
         step = self._pair.saved.global_step
+        sources = [powers.beta2, powers.beta1]
         if step is not None and not any(step in m.sources for m in self._weights):
-            why = f"the optimizer has counted {steps:,} steps of its own"
-            self.drops.append(Drop(step, reason=why))
+            if steps in (None, int(self._reader[step])) and self._owns_step:
+                sources.append(step)
+            else:
+                why = f"the optimizer has counted {steps or 0:,} steps of its own"
+                self.drops.append(Drop(step, reason=why))
+        if steps is None:
+            self.notes += (
+                "the powers of the betas are 0; global_step tells the steps",
+            )
+        if steps is None and step not in sources:  # it goes elsewhere too
+            why = "it is 0, which tells no steps any more"
+            self.drops += [Drop(key, reason=why) for key in sources]
+            self._from_step(str(step))
+            return
+        beta1, beta2 = self._pair.betas
+        how = self._as_iterations(StepsOfPowers((beta2, beta1)))
+        self.rules.append(Combine(sources, {self._pair.into.iterations: how}))
 
     def _from_step(self, step: str) -> None:
         """Take iterations from ``global_step``, which may go elsewhere too."""

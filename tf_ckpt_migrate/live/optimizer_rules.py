@@ -79,7 +79,10 @@ def with_optimizers(
     pairs = [OptimizerPair(reader, live, recipe) for recipe in recipes]
     verdicts = tuple(verdict for pair in pairs for verdict in pair.verdicts)
     _refuse(verdicts)
-    made = [OptimizerMoves(reader, live, weights, pair) for pair in pairs]
+    alone = len(pairs) == 1
+    made = [
+        OptimizerMoves(reader, live, weights, pair, owns_step=alone) for pair in pairs
+    ]
     return WithOptimizers(
         _joined(made, others),
         {key: why for each in made for key, why in each.may_stay.items()},

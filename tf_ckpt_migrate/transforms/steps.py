@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.transforms.base import Transform, dtype_named
+from tf_ckpt_migrate.transforms.cast import Cast
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,7 @@ __all__ = ["PowerCount", "PowerOfSteps", "StepsOfPowers", "steps_of_power"]
 
 _MOST = 10_000_000  # products: 40 MB, a beta of 0.99999
 _DTYPES = (DType.float32, DType.float64)
+_COUNTS = (DType.int32, DType.int64)
 
 
 class PowerCount(NamedTuple):
@@ -86,6 +88,8 @@ def _products(beta: float, dtype: np.dtype[Any], lowest: float) -> NDArray[Any]:
 class StepsOfPowers(Transform, op="steps_of_powers"):
     """Makes the count of steps out of powers; the first that is not 0 tells it.
 
+    A count itself may come after the powers, and tells it when they are all 0.
+
     Attributes:
       betas: What each power is one of: give beta2 first, whose power lasts longer.
 
@@ -108,24 +112,35 @@ class StepsOfPowers(Transform, op="steps_of_powers"):
 
     def output_spec(self, *specs: TensorSpec) -> TensorSpec:
         """Return an int64 scalar."""
-        fit = [spec.dtype in _DTYPES and spec.shape == () for spec in specs]
-        if len(specs) != len(self.betas) or not all(fit):
-            raise self._misfit("it takes a float scalar for each beta", *specs)
+        count = len(self.betas)
+        powers, counts = specs[:count], specs[count:]
+        fit = [spec.dtype in _DTYPES for spec in powers]
+        fit += [spec.dtype in _COUNTS for spec in counts]
+        scalar = not any(spec.shape for spec in specs)
+        if len(powers) < count or len(counts) > 1 or not (scalar and all(fit)):
+            raise self._misfit(
+                "it takes a float scalar for each beta, and then a count or none",
+                *specs,
+            )
         return TensorSpec(DType.int64, ())
 
     def _apply(self, *arrays: Array) -> Array:
         import numpy as np
 
-        for power, beta in zip(arrays, self.betas, strict=True):
+        for power, beta in zip(arrays, self.betas, strict=False):
             count = steps_of_power(power, beta)
             if count is not None:
                 return np.asarray(count.steps, np.int64)
+        if len(arrays) > len(self.betas):
+            return np.asarray(arrays[-1], np.int64)
         raise TransformError(f"{self!r}: every power is 0, which tells no steps")
 
-    def inverses(self, *specs: TensorSpec) -> tuple[PowerOfSteps, ...]:
-        """Return what makes each of the powers out of the count."""
-        pairs = zip(self.betas, specs, strict=True)
-        return tuple(PowerOfSteps(beta, spec.dtype) for beta, spec in pairs)
+    def inverses(self, *specs: TensorSpec) -> tuple[Transform, ...]:
+        """Return what makes each of the powers, and the count, out of the count."""
+        pairs = zip(self.betas, specs, strict=False)
+        powers = [PowerOfSteps(beta, spec.dtype) for beta, spec in pairs]
+        counts = [Cast(spec.dtype) for spec in specs[len(powers) :]]
+        return (*powers, *counts)
 
 
 @dataclass(frozen=True)
@@ -157,7 +172,7 @@ class PowerOfSteps(Transform, op="power_of_steps"):
     def output_spec(self, *specs: TensorSpec) -> TensorSpec:
         """Return a scalar of ``dtype``."""
         spec = self._only(*specs)
-        if spec.shape or spec.dtype not in (DType.int32, DType.int64):
+        if spec.shape or spec.dtype not in _COUNTS:
             raise self._misfit("it takes a count of steps", spec)
         return TensorSpec(self.dtype, ())
 
