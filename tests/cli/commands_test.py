@@ -229,6 +229,21 @@ def test_compact(command, adam, tmp_path):
     assert command("diff", tmp_path / "m", tmp_path / "n").status == 0
 
 
+def test_a_recipe_in_a_map(command, goldens, tmp_path):
+    gru = goldens / "tf1_15" / "rnn_gru" / "model.ckpt"
+    rules = tmp_path / "map.yaml"
+    line = "- {recipe: gru, source: rnn/gru_cell/, target: gru/cell/}\n"
+    rules.write_text(line, encoding="utf-8")
+    outcome = command("convert", gru, tmp_path / "m", f"--map={rules}")
+    assert outcome.status == 0, outcome.err
+    names = ["bias", "kernel", "recurrent_kernel"]
+    assert keys_of(tmp_path / "m") == [f"gru/cell/{name}" for name in names]
+    rules.write_text(line.replace("gru,", "gruu,"), encoding="utf-8")
+    outcome = command("convert", gru, tmp_path / "n", f"--map={rules}")
+    assert outcome.status == 1
+    assert "did you mean 'gru'?" in outcome.err
+
+
 def test_object_keys_are_added(command, checkpoint):
     before = keys_of(checkpoint)
     outcome = command("add-object-keys", checkpoint)

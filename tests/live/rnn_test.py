@@ -89,3 +89,29 @@ def test_what_keras_saves_is_a_cell_again(tf, tmp_path, keras, scope):
     for name in again.get_variable_to_shape_map():
         found = again.get_tensor(name)
         np.testing.assert_allclose(found, reader[name], rtol=0, atol=1e-7)
+
+
+def test_slots_follow_the_gates(tf, keras):
+    reader = golden("tf1_15/rnn_bidirectional")
+    layer = keras.layers.Bidirectional(keras.layers.LSTM(2, name="l"), name="both")
+    layer.build((None, None, 4))
+    optimizer = keras.optimizers.Adam(0.1, epsilon=1e-8, name="adam")
+    optimizer.build(layer.trainable_variables)
+    scopes = sorted({tcm_name(each).rpartition("/")[0] + "/" for each in layer.weights})
+    cells = (f"bidirectional_rnn/{way}/basic_lstm_cell/" for way in ("bw", "fw"))
+    rules = [
+        *(tcm.Recipe("lstm", c, s) for c, s in zip(cells, scopes, strict=True)),
+        tcm.Recipe("optimizer", "Adam", "optimizer"),
+    ]
+    target = tf.train.Checkpoint(layer=layer, optimizer=optimizer)
+    report = tcm.restore(reader, target, rules)
+    assert [verdict.kind for verdict in report.verdicts] == ["exact"]
+    variables = optimizer.variables
+    variables = variables() if callable(variables) else variables
+    found = {tcm_name(variable): variable.numpy() for variable in variables}
+    slots = [v for n, v in found.items() if "forward" in n and "bias" in n]
+    assert len(slots) == 2  # the forget_bias is in neither
+    for value, slot in zip(slots, ("Adam", "Adam_1"), strict=True):
+        i, f, j, o = np.split(value, 4)
+        key = f"bidirectional_rnn/fw/basic_lstm_cell/bias/{slot}"
+        np.testing.assert_array_equal(np.concatenate([i, j, f, o]), reader[key])
