@@ -17,15 +17,14 @@ settings.load_profile("untimed")
 _NEED_TENSORFLOW = ["live", "keras", "estimator.py", "testing.py", "distributed.py"]
 _HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 
-collect_ignore = (
-    []
-    if _HAS_TENSORFLOW
-    else [
+# Programs that TensorFlow 1.15 runs, not tests.
+collect_ignore = ["tests/tf1_restores.py", "tests/live/tf1_goes_on.py"]
+if not _HAS_TENSORFLOW:
+    collect_ignore += [
         *(f"tf_ckpt_migrate/{path}" for path in _NEED_TENSORFLOW),
         *(f"tests/{path.replace('.py', '_test.py')}" for path in _NEED_TENSORFLOW),
         "tests/keras_test.py",
     ]
-)
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-# A program that TensorFlow 1.15 runs, not a test.
-collect_ignore = ["tf1_restores.py"]
-
 GOLDENS = Path(__file__).parent / "goldens"
 
 
