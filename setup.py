@@ -34,11 +34,13 @@ setup(
         "absl-py>=1.4",
         "cramjam>=2.8",
         "google-crc32c>=1.6",  # before, it needs pkg_resources, now gone
+        "jinja2>=3.1",
         "ml-dtypes>=0.3.1",
         "numpy>=1.23.5",
         "protobuf>=4.25,<8",  # TF 2.15 asks for <5; 8 is not out, and majors break
         "PyYAML>=6.0.1",
         "rich>=13",
+        "scipy>=1.10",
     ],
     extras_require={
         "tf": ["tensorflow>=2.15", "tf-keras>=2.15"],
