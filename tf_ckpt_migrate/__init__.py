@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate._version import __version__
 
 if TYPE_CHECKING:
-    from tf_ckpt_migrate import errors, estimator, keras, transforms
+    from tf_ckpt_migrate import errors, estimator, keras, testing, transforms
     from tf_ckpt_migrate.checkpoint.describe import (
         CheckpointDescription,
         inspect_checkpoint,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.result import ConversionResult
     from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
     from tf_ckpt_migrate.conversion.tf2_to_tf1 import convert_tf2_to_tf1
+    from tf_ckpt_migrate.conversion.verified import ConversionProof
+    from tf_ckpt_migrate.conversion.verify import verify_conversion
     from tf_ckpt_migrate.live.checkpoint import Checkpoint
     from tf_ckpt_migrate.live.initialize import init_from_checkpoint
     from tf_ckpt_migrate.live.report import RestoreReport
@@ -65,6 +67,7 @@ __all__ = [
     "CheckpointDiff",
     "CheckpointReader",
     "Combine",
+    "ConversionProof",
     "ConversionResult",
     "Drop",
     "Keep",
@@ -98,15 +101,17 @@ __all__ = [
     "remove_name_keys",
     "restore",
     "save_like",
+    "testing",
     "transforms",
     "verify_checkpoint",
+    "verify_conversion",
     "warm_start",
 ]
 
 # Where each public name lives; a submodule lives in the package itself. A new name
 # goes here, into `__all__` and under TYPE_CHECKING: a test holds the three together.
 _HOMES: dict[str, tuple[str, ...]] = {
-    "": ("errors", "estimator", "keras", "transforms"),
+    "": ("errors", "estimator", "keras", "testing", "transforms"),
     "checkpoint.describe": ("CheckpointDescription", "inspect_checkpoint"),
     "checkpoint.diff": ("CheckpointDiff", "diff_checkpoints"),
     "checkpoint.reader": (
@@ -128,6 +133,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "conversion.result": ("ConversionResult",),
     "conversion.tf1_to_tf2": ("convert_tf1_to_tf2",),
     "conversion.tf2_to_tf1": ("convert_tf2_to_tf1",),
+    "conversion.verified": ("ConversionProof",),
+    "conversion.verify": ("verify_conversion",),
     "live.checkpoint": ("Checkpoint",),
     "live.initialize": ("init_from_checkpoint",),
     "live.report": ("RestoreReport",),

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.checkpoint.diff_graph import same_objects
 from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance, difference
-from tf_ckpt_migrate.checkpoint.pieces import is_partitioned, pieces
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, Place, load_checkpoint
+from tf_ckpt_migrate.checkpoint.pairing import is_same_place, paired, stored_bytes
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.text import plain_text
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
     from tf_ckpt_migrate.names.moves import Move
-
-    Array = np.ndarray[Any, Any]
 
 __all__ = ["CheckpointDiff", "SpecDifference", "ValueDifference", "diff_checkpoints"]
 
@@ -215,55 +211,13 @@ class _Comparison(NamedTuple):
             array = transform(*(self.a[each] for each in origin.sources))
             pair = array.reshape(-1), self.b[key].reshape(-1)
             return difference(iter([pair]), self.tolerance)
-        if self._same_bytes(source, key):
+        if is_same_place(self.a, source, self.b, key):
             return Difference(0)
         if OBJECT_GRAPH_KEY in (source, key):
             graphs = self.a.object_graph, self.b.object_graph
             same = None not in graphs and same_objects(*graphs)  # type: ignore[arg-type]
             return Difference(0 if same else 1)
         if dtype in (DType.resource, DType.variant):
-            return Difference(int(_stored(self.a, source) != _stored(self.b, key)))
-        return difference(self._pairs(source, key), self.tolerance)
-
-    def _pairs(self, source: str, key: str) -> Iterator[tuple[Array, Array]]:
-        by_rows = is_partitioned(self.a, source) or is_partitioned(self.b, key)
-        return zip(
-            pieces(self.a, source, by_rows=by_rows),
-            pieces(self.b, key, by_rows=by_rows),
-            strict=True,
-        )
-
-    def _same_bytes(self, source: str, key: str) -> bool:
-        """Whether the values are one and the same range of one file."""
-        if self.a.bundle is None or self.b.bundle is None:
-            return False
-        if self.a.bundle.index.big_endian != self.b.bundle.index.big_endian:
-            return False
-        places = self.a.places(source), self.b.places(key)
-        if len(places[0]) != len(places[1]):
-            return False
-        if len(places[0]) > 1 and (
-            self.a.bundle.index[source].slices != self.b.bundle.index[key].slices
-        ):
-            return False
-        return all(_is_same(*pair) for pair in zip(*places, strict=True))
-
-
-def _is_same(a: Place, b: Place) -> bool:
-    return (
-        (a.offset, a.size) == (b.offset, b.size)
-        and os.path.exists(a.file)
-        and os.path.exists(b.file)
-        and os.path.samefile(a.file, b.file)
-    )
-
-
-def _stored(reader: CheckpointReader, key: str) -> bytes:
-    """Return the bytes of a value that only TensorFlow understands."""
-    bundle = reader.bundle
-    if bundle is None:  # V1 files hold no such values
-        return b""
-    reader.check(key)
-    entry = bundle.index[key]
-    what = f"tensor {key!r}"
-    return bytes(bundle.shards.read(entry.shard, entry.offset, entry.size, what))
+            stored = stored_bytes(self.a, source), stored_bytes(self.b, key)
+            return Difference(int(stored[0] != stored[1]))
+        return difference(paired(self.a, source, self.b, key), self.tolerance)

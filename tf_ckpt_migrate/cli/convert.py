@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.cli.outputs import add_output, add_writing, writing_options
-from tf_ckpt_migrate.cli.planning import add_planning, plan_of
+from tf_ckpt_migrate.cli.planning import add_planning, asked_of, plan_of
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -64,11 +64,7 @@ def _plan(arguments: argparse.Namespace) -> MigrationPlan:
 
 def _check_asked(arguments: argparse.Namespace) -> None:
     """End with what is wrong if the flags do not say, once, what is to be done."""
-    asked = [
-        name
-        for name in ("to", "like", "map", "rules")
-        if getattr(arguments, name) is not None
-    ]
+    asked = asked_of(arguments)
     if arguments.plan is not None and asked:
         arguments.wrong_use(
             "--plan says all that is to be done: give it without --to, --like, --map, "

@@ -10,7 +10,7 @@ from tf_ckpt_migrate.cli.rules import add_rules, rules_of
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
 
-__all__ = ["add_planning", "plan_of"]
+__all__ = ["add_planning", "asked_of", "plan_of"]
 
 
 def add_planning(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +46,12 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
         default="error",
         help="with --like: what becomes of a target that nothing is taken for",
     )
+
+
+def asked_of(arguments: argparse.Namespace) -> list[str]:
+    """Return which of the flags that say what is to be done are given."""
+    names = ("to", "like", "map", "rules")
+    return [name for name in names if getattr(arguments, name) is not None]
 
 
 def plan_of(arguments: argparse.Namespace) -> MigrationPlan:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tf_ckpt_migrate.cli.planning import add_planning, asked_of, plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tf_ckpt_migrate.checkpoint.verify import Verification
+    from tf_ckpt_migrate.conversion.verified import ConversionProof
+    from tf_ckpt_migrate.names.plan import MigrationPlan
 
 __all__ = ["EXAMPLE", "configure", "execute"]
 
-EXAMPLE = "tf-ckpt-migrate verify logs/model.ckpt-1000"
+EXAMPLE = (
+    "tf-ckpt-migrate verify new/model.ckpt --against old/model.ckpt --plan plan.yaml"
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -16,15 +29,70 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "checkpoint",
         help="prefix, one of a checkpoint's files, model directory or SavedModel",
     )
+    parser.add_argument(
+        "--against",
+        dest="source",
+        metavar="SOURCE",
+        help="prove that it holds what --plan, or the other flags, make of this "
+        "checkpoint, and no more",
+    )
+    parser.add_argument(
+        "--plan",
+        metavar="FILE",
+        help="the plan of the conversion, as `tf-ckpt-migrate plan --output` wrote it",
+    )
+    add_planning(parser)
+    parser.set_defaults(wrong_use=parser.error)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Verify the checkpoint, with progress on a terminal."""
-    from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.report.progress import byte_progress
 
+    _check_asked(arguments)
     with byte_progress("verifying", sys.stderr) as progress:
-        verification = verify_checkpoint(arguments.checkpoint, progress=progress)
-    show(verification, arguments)
-    return 0 if verification.ok else 1
+        found = _verified(arguments, progress)
+    show(found, arguments)
+    return 0 if found.ok else 1
+
+
+def _verified(
+    arguments: argparse.Namespace, progress: Callable[[int, int], None] | None
+) -> Verification | ConversionProof:
+    if arguments.source is None:
+        from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
+
+        return verify_checkpoint(arguments.checkpoint, progress=progress)
+    from tf_ckpt_migrate.conversion.verify import verify_conversion
+
+    return verify_conversion(
+        arguments.checkpoint,
+        arguments.source,
+        _plan(arguments),
+        like=arguments.like,
+        progress=progress,
+    )
+
+
+def _plan(arguments: argparse.Namespace) -> MigrationPlan | None:
+    if arguments.plan is not None:
+        from tf_ckpt_migrate.names.plan import MigrationPlan
+
+        return MigrationPlan.from_yaml(Path(arguments.plan).read_text(encoding="utf-8"))
+    return plan_of(arguments) if asked_of(arguments) else None
+
+
+def _check_asked(arguments: argparse.Namespace) -> None:
+    """End with what is wrong if the flags do not go together."""
+    asked = asked_of(arguments)
+    if arguments.source is None and (asked or arguments.plan is not None):
+        arguments.wrong_use(
+            "--plan and the flags that say what was converted need the source: give "
+            "--against SOURCE"
+        )
+    if arguments.plan is not None and asked:
+        arguments.wrong_use(
+            "--plan says all that was to be done: give it without --to, --like, --map, "
+            "--rename and --drop"
+        )

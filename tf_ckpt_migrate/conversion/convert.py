@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.bundle.dtypes import TensorSpec
     from tf_ckpt_migrate.transforms import Transform
 
-__all__ = ["convert"]
+__all__ = ["convert", "prepared"]
 
 
 @without_collections
@@ -91,13 +91,9 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     if update_state_file:
         kept_beside(prefix)  # a damaged file is told of before anything is written
     reader = opened(plan.source if source is None else source)
-    _check(plan, reader)
-    if object_graph is None:
-        object_graph = _has_object_keys(plan, reader)
-    like = _like(plan, target, object_graph=object_graph)
+    like, added = prepared(plan, reader, target, object_graph=object_graph)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
     contents = _contents(plan, reader, like, big_endian=big_endian)
-    added = graph_contents(plan, reader, like) if object_graph else {}
     made = write_output(
         prefix,
         {**contents, **added},
@@ -129,6 +125,35 @@ def _check_type(plan: object) -> None:
             f"plan={plan!r}; expected a MigrationPlan, as in "
             "convert(plan_migration(source, target, assignment_map), output_prefix)"
         )
+
+
+def prepared(
+    plan: MigrationPlan,
+    reader: CheckpointReader,
+    target: CheckpointLike | CheckpointView | None = None,
+    *,
+    object_graph: bool | None = None,
+) -> tuple[CheckpointView | None, dict[str, Value]]:
+    """Return what the output of a plan is like, and what it has beside the plan's.
+
+    Args:
+      plan: The plan.
+      reader: Its source.
+      target: As ``convert`` takes it.
+      object_graph: As ``convert`` takes it.
+
+    Returns:
+      What targets are kept from; the object graph and the counter of saves.
+
+    Raises:
+      PlanError: If the source is not the one that the plan was made for, or the plan
+        keeps targets and names no checkpoint that has them.
+    """
+    _check(plan, reader)
+    if object_graph is None:
+        object_graph = _has_object_keys(plan, reader)
+    like = _like(plan, target, object_graph=object_graph)
+    return like, graph_contents(plan, reader, like) if object_graph else {}
 
 
 def _contents(

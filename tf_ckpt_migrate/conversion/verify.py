@@ -1,0 +1,292 @@
+"""Proves that a conversion's output holds what its plan says: all of it, no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
+from tf_ckpt_migrate.checkpoint.diff_graph import same_objects
+from tf_ckpt_migrate.checkpoint.digests import value_digest
+from tf_ckpt_migrate.checkpoint.pairing import is_same_place, paired, stored_bytes
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
+from tf_ckpt_migrate.conversion.convert import prepared
+from tf_ckpt_migrate.conversion.layout import CheckpointView
+from tf_ckpt_migrate.conversion.output import Value
+from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
+from tf_ckpt_migrate.conversion.verified import ConversionProof, Finding, mismatch
+from tf_ckpt_migrate.errors import CheckpointError, RuleError
+from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
+from tf_ckpt_migrate.names.moves import KeptTarget, Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["verify_conversion"]
+
+_Report = Callable[[int, int], None]
+
+
+def verify_conversion(  # noqa: PLR0913 what is compared, by keyword
+    converted: CheckpointLike,
+    against: CheckpointLike,
+    plan: MigrationPlan | None = None,
+    *,
+    assignment_map: AssignmentMapLike | None = None,
+    like: CheckpointLike | CheckpointView | None = None,
+    progress: _Report | None = None,
+) -> ConversionProof:
+    """Prove that a converted checkpoint holds what the plan makes of its source.
+
+    Every key that the plan makes must be there, and no other. Values that stay are
+    compared bit by bit, what a transform makes is computed anew, what the target keeps
+    is compared with the target, and the object graph with the one that belongs to the
+    keys. The converted checkpoint is also verified as ``verify_checkpoint`` does. What
+    is the very same range of one file (a shard that is linked) is not read twice.
+    Memory is bounded by the largest tensor, or by those that one transform takes.
+
+    Args:
+      converted: The checkpoint that was written.
+      against: The source of the conversion.
+      plan: What was to be done; None for what ``assignment_map`` means.
+      assignment_map: Rules from keys of the source to those of the result; None for
+        the same keys.
+      like: What the plan was made to fit, if it keeps values of that; None for the
+        checkpoint that the plan names.
+      progress: Called with the bytes verified or compared so far, and those there are.
+
+    Returns:
+      What was found; its ``ok`` says whether the proof holds.
+
+    Raises:
+      PlanError: If the source is not the one that the plan was made for.
+      RuleError: If there are both a plan and a map.
+      CheckpointError: If one of the checkpoints cannot be opened.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with (
+      ...     example_checkpoint({"net/w": [1.0, 2.0]}) as source,
+      ...     example_checkpoint({"encoder/w": [1.0, 2.5]}) as converted,
+      ... ):
+      ...     proof = verify_conversion(
+      ...         converted, source, assignment_map={"net/": "encoder/"}
+      ...     )
+      >>> print(proof.findings[0])
+      'encoder/w': 1 of 2 elements is not that of 'net/w', the first at [1]: 2.5, ...
+    """
+    if plan is not None and assignment_map is not None:
+        raise RuleError("a plan says all that a map could: give one of the two")
+    source, result = opened(against), opened(converted)
+    if plan is None:
+        plan = plan_migration(source, None, assignment_map)
+    view, added = prepared(plan, source, like)
+    report = progress or _unheard
+    verification = verify_checkpoint(result.prefix, progress=_first_half(report))
+    run = _Run(plan, source, result, view, added)
+    findings = [*run.names(), *run.values(_second_half(report))]
+    return ConversionProof(
+        result.prefix,
+        source.prefix,
+        verification,
+        tuple(each for each in findings if each.text not in verification.problems),
+        run.counts,
+    )
+
+
+def _unheard(done: int, total: int) -> None:
+    del done, total
+
+
+def _first_half(report: _Report) -> _Report:
+    return lambda done, total: report(done, 2 * total)
+
+
+def _second_half(report: _Report) -> _Report:
+    return lambda done, total: report(total + done, 2 * total)
+
+
+class _Run:
+    """One comparison of an output with what it should be."""
+
+    def __init__(
+        self,
+        plan: MigrationPlan,
+        source: CheckpointReader,
+        result: CheckpointReader,
+        like: CheckpointView | None,
+        added: Mapping[str, Value],
+    ) -> None:
+        self._source, self._result, self._like = source, result, like
+        self._wanted: dict[str, Move | KeptTarget | Value] = {
+            **{move.target: move for move in plan.moves},
+            **{kept.name: kept for kept in plan.kept_targets},
+            **added,
+        }
+        self._extra = [key for key in result.specs if key not in self._wanted]
+        self.counts = {"linked": 0, "compared": 0, "computed": 0, "kept": 0, "added": 0}
+        # A culprit is looked for among many: each value is read once for that.
+        self._digests: dict[tuple[int, str], str] = {}
+
+    def names(self) -> list[Finding]:
+        """Return what is missing, what is too much, and what has a wrong name."""
+        extra = dict.fromkeys(self._extra)
+        findings: list[Finding] = []
+        for key, wanted in self._wanted.items():
+            if key in self._result:
+                continue
+            called = self._called(wanted, extra)
+            if called is None:
+                findings.append(Finding("missing", key, _is_missing(key, wanted)))
+            else:
+                del extra[called]
+                why = _misnamed(key, called, wanted)
+                findings.append(Finding("misnamed", key, why))
+        for key in extra:
+            text = f"{key!r} {self._result.specs[key]} is there, but the plan has no "
+            twin = self._same_as(key, self._result, self._wanted)
+            text += f"such key{f'; its value is that of {twin!r}' if twin else ''}"
+            findings.append(Finding("extra", key, text))
+        return findings
+
+    def _called(
+        self, wanted: Move | KeptTarget | Value, extra: Iterable[str]
+    ) -> str | None:
+        """Return which of the keys too much holds what a missing one should."""
+        if not isinstance(wanted, Move) or wanted.transform is not None:
+            return None
+        (source,) = wanted.sources
+        own = [source] if source in extra else []
+        return self._same_as(source, self._source, [*own, *extra])
+
+    def _same_as(
+        self, key: str, reader: CheckpointReader, among: Iterable[str]
+    ) -> str | None:
+        """Return which of keys in the result has the value of a key of a reader."""
+        specs = self._result.specs
+        spec = reader.specs[key]
+        for other in among:
+            if other not in self._result or specs[other] != spec:
+                continue
+            if self._digest_of(reader, key) == self._digest_of(self._result, other):
+                return other
+        return None
+
+    def _digest_of(self, reader: CheckpointReader, key: str) -> str:
+        place = id(reader), key
+        if place not in self._digests:
+            try:
+                self._digests[place] = value_digest(reader, key)
+            except CheckpointError:  # told of when it is compared, or verified
+                self._digests[place] = f"unreadable {place}"
+        return self._digests[place]
+
+    def values(self, report: _Report) -> list[Finding]:
+        """Compare every value that is there."""
+        specs = self._result.specs
+        common = [key for key in self._wanted if key in self._result]
+        total, done = sum(specs[key].nbytes for key in common), 0
+        findings: list[Finding] = []
+        for key in common:
+            try:
+                found = self._compared(key, self._wanted[key])
+            except CheckpointError as error:
+                found = Finding("unreadable", key, str(error))
+            findings += [found] if found else []
+            done += specs[key].nbytes
+            report(done, total)
+        return findings
+
+    def _compared(self, key: str, wanted: Move | KeptTarget | Value) -> Finding | None:
+        spec = self._result.specs[key]
+        if spec != wanted.spec:
+            return Finding(
+                "dtype or shape", key, f"{key!r} is {spec}, expected {wanted.spec}"
+            )
+        if isinstance(wanted, Value):
+            self.counts["added"] += 1
+            return self._compared_addition(key, wanted)
+        if isinstance(wanted, KeptTarget):
+            self.counts["kept"] += 1
+            return self._compared_kept(key)
+        if wanted.transform is not None:
+            self.counts["computed"] += 1
+            array = wanted.transform(*(self._source[k] for k in wanted.sources))
+            return self._compared_array(key, array, _from(wanted))
+        if is_same_place(self._source, wanted.sources[0], self._result, key):
+            self.counts["linked"] += 1
+            return None
+        self.counts["compared"] += 1
+        return self._compared_with(self._source, wanted.sources[0], key)
+
+    def _compared_with(
+        self, reader: CheckpointReader, source: str, key: str
+    ) -> Finding | None:
+        spec = self._result.specs[key]
+        if spec.dtype in (DType.resource, DType.variant):
+            same = stored_bytes(reader, source) == stored_bytes(self._result, key)
+            text = f"{key!r} holds other bytes than {source!r}"
+            return None if same else Finding("value", key, text)
+        what = mismatch(paired(reader, source, self._result, key), spec.shape)
+        if what is None:
+            return None
+        culprit = self._value_of_another(key, spec)
+        if culprit:
+            text = f"{key!r} holds the value of {culprit!r}, not that of {source!r}"
+        else:
+            text = f"{key!r}: {what.text(repr(source))}"
+        return Finding("value", key, text)
+
+    def _value_of_another(self, key: str, spec: TensorSpec) -> str | None:
+        held = self._digest_of(self._result, key)
+        alike = (k for k, each in self._source.specs.items() if each == spec)
+        return next(
+            (k for k in alike if self._digest_of(self._source, k) == held), None
+        )
+
+    def _compared_kept(self, key: str) -> Finding | None:
+        if isinstance(self._like, CheckpointReader):
+            return self._compared_with(self._like, key, key)
+        array = self._like[key] if self._like is not None else self._result[key]
+        return self._compared_array(key, array, f"{key!r} in the target")
+
+    def _compared_addition(self, key: str, wanted: Value) -> Finding | None:
+        if key != OBJECT_GRAPH_KEY:
+            return self._compared_array(key, wanted.compute(), "a new conversion")
+        expected = ObjectGraph(wanted.compute()[()], "the graph of the plan's keys")
+        graph = self._result.object_graph
+        if graph is not None and same_objects(graph, expected):
+            return None
+        text = "the object graph is not the one that belongs to the plan's keys"
+        return Finding("object graph", key, text)
+
+    def _compared_array(self, key: str, array: Array, what: str) -> Finding | None:
+        value = self._result[key]
+        if (array.shape, array.dtype) != (value.shape, value.dtype):
+            text = f"{key!r} is {self._result.specs[key]}, but {what} "
+            text += f"is {array.dtype}{[*array.shape]}"
+            return Finding("dtype or shape", key, text)
+        found = mismatch(iter([(array.reshape(-1), value.reshape(-1))]), value.shape)
+        return found and Finding("value", key, f"{key!r}: {found.text(what)}")
+
+
+def _from(move: Move) -> str:
+    return f"{' + '.join(map(repr, move.sources))} by {move.transform!r}"
+
+
+def _is_missing(key: str, wanted: Move | KeptTarget | Value) -> str:
+    text = f"{key!r} {wanted.spec} is missing"
+    if not isinstance(wanted, Move):
+        return text
+    return f"{text}; it is made of {' + '.join(map(repr, wanted.sources))}"
+
+
+def _misnamed(key: str, called: str, wanted: object) -> str:
+    if isinstance(wanted, Move) and called == wanted.sources[0]:
+        return f"{key!r} is missing: its value still has its old name, {called!r}"
+    return f"{key!r} is missing: its value has the name {called!r}"
