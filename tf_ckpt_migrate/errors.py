@@ -99,12 +99,17 @@ class PlanError(CheckpointError, ValueError):
 
     Attributes:
       problems: every finding, one line of text each, in the order of the message.
+      details: where names were to be resolved, the findings as values, which
+        `names.problems.Unaccounted` describes; else None.
     """
 
-    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
-        """Keep ``problems`` for programs; ``message`` is for people."""
+    def __init__(
+        self, message: str, problems: Sequence[str] = (), details: object = None
+    ) -> None:
+        """Keep the findings for programs; ``message`` is for people."""
         super().__init__(message)
         self.problems = tuple(problems)
+        self.details = details
 
 
 class OutputExistsError(CheckpointError, FileExistsError):

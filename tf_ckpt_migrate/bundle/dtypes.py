@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.errors import CorruptCheckpointError, UnsupportedDTypeError
@@ -16,11 +17,13 @@ from tf_ckpt_migrate.errors import CorruptCheckpointError, UnsupportedDTypeError
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["DType", "TensorSpec", "dtype_of", "is_possible"]
+__all__ = ["DType", "TensorSpec", "dtype_of", "is_possible", "parse_spec"]
 
 _MAX_RANK = 254  # TensorShape::MaxDimensions
 _MAX_NUMPY_RANK = 32  # before NumPy 2
 _MAX_ELEMENTS = 1 << 59  # of 16 bytes: NumPy's arrays, empty ones too, have no more
+_LENGTH = re.compile(r"\d{1,19}", re.ASCII)
+_SPEC = re.compile(r"(\w+)\[((?:\d{1,19}(?:, ?\d{1,19})*)?)\]", re.ASCII)
 
 
 class DType(enum.IntEnum):
@@ -184,6 +187,19 @@ def _ml_dtype(dtype: DType) -> np.dtype[Any]:
         f"ml-dtypes {ml_dtypes.__version__} does not know {dtype.name}; "
         "run `pip install -U ml-dtypes` to read such values"
     )
+
+
+def parse_spec(text: str) -> TensorSpec | None:
+    """Return the spec that ``str(spec)`` gave; None for other text.
+
+    Example:
+      >>> print(parse_spec("float32[2, 3]"), parse_spec("float33[2, 3]"))
+      float32[2, 3] None
+    """
+    found = _SPEC.fullmatch(text)
+    if not found or found[1] not in DType.__members__:
+        return None
+    return TensorSpec(DType[found[1]], tuple(map(int, _LENGTH.findall(found[2]))))
 
 
 def is_possible(shape: tuple[int, ...]) -> bool:

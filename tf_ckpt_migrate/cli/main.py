@@ -33,6 +33,7 @@ _COMMANDS = {
     "diff": "compare two checkpoints; exit code 1 where they differ",
     "verify": "check every byte against its checksum, and a conversion against its "
     "source; exit code 1 where one is wrong",
+    "manifest": "write down the names of a checkpoint, to be tested against a model",
     "plan": "say what a conversion would do, and write it down to be edited",
     "convert": "convert a checkpoint: TF1 to TF2 and back, or other names",
     "add-name-keys": "let TF1 read a TF2 checkpoint by variable names too",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GUIDE_ROOT",
+    "VALUE_END",
     "CheckpointView",
     "Layout",
     "aliases_of",
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 _OBJECT_MARK = f"/{ATTRIBUTES}/"
-_VALUE_END = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
+VALUE_END = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
 GUIDE_ROOT = "vars"
 
 
@@ -114,7 +115,7 @@ def guide_key(name: str) -> str:
       >>> guide_key("net/w")
       'vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE'
     """
-    return f"{GUIDE_ROOT}/{escape(name)}{_VALUE_END}"
+    return f"{GUIDE_ROOT}/{escape(name)}{VALUE_END}"
 
 
 def guide_keys(names: Sequence[str]) -> list[str]:
@@ -127,7 +128,7 @@ def guide_keys(names: Sequence[str]) -> list[str]:
     escaped = escape("\n".join(names)).split("\n")
     if len(escaped) != len(names):  # a name has a line break, or there is none
         escaped = list(map(escape, names))
-    return [f"{GUIDE_ROOT}/{each}{_VALUE_END}" for each in escaped]
+    return [f"{GUIDE_ROOT}/{each}{VALUE_END}" for each in escaped]
 
 
 def guide_name(key: ObjectKey) -> str | None:
@@ -176,7 +177,7 @@ def layout_of(reader: CheckpointView) -> Layout:
 def _is_bookkeeping(key: str, reader: CheckpointView) -> bool:
     if not is_object_key(key) or reader.object_graph is None:
         return False
-    if key.endswith(_VALUE_END):  # nearly all; their role would cost time
+    if key.endswith(VALUE_END):  # nearly all; their role would cost time
         return key == SAVE_COUNTER_KEY
     return role_of(key, reader) == "bookkeeping"
 
@@ -196,7 +197,7 @@ def aliases_of(
     for key in specs:
         if not is_object_key(key):
             continue
-        names = {full_names.get(key, ""), key.removesuffix(_VALUE_END)}
+        names = {full_names.get(key, ""), key.removesuffix(VALUE_END)}
         names |= {name_of_key(key), _guide_name(key)}
         for name in names - {"", key}:
             if found.setdefault(name, key) != key:

@@ -111,14 +111,14 @@ class Mismatch(NamedTuple):
     Attributes:
       elements: How many elements differ.
       size: How many there are.
-      index: Where the first of them is.
+      place: Where the first of them is.
       found: It, in the second tensor.
       expected: It, in the first.
     """
 
     elements: int
     size: int
-    index: tuple[int, ...]
+    place: tuple[int, ...]
     found: str
     expected: str
 
@@ -130,7 +130,7 @@ class Mismatch(NamedTuple):
         """
         of = f"{self.elements:,} of {counted(self.size, 'element')}"
         is_not = "is not that" if self.elements == 1 else "are not those"
-        where = f"the first at {[*self.index]}: {self.found}, expected {self.expected}"
+        where = f"the first at {[*self.place]}: {self.found}, expected {self.expected}"
         return f"{of} {is_not} of {what}, {where}"
 
 
@@ -147,7 +147,7 @@ def mismatch(
       >>> import numpy as np
       >>> zeros = np.zeros(4, np.float32)
       >>> print(mismatch(iter([(zeros, zeros * np.float32([1, 1, -1, 1]))]), (2, 2)))
-      Mismatch(elements=1, size=4, index=(1, 0), found='-0.0', expected='0.0')
+      Mismatch(elements=1, size=4, place=(1, 0), found='-0.0', expected='0.0')
     """
     import numpy as np
 
@@ -162,8 +162,8 @@ def mismatch(
         size += a.size
     if first is None:
         return None
-    index = tuple(map(int, np.unravel_index(first[0], shape))) if shape else ()
-    return Mismatch(count, size, index, first[1], first[2])
+    place = tuple(map(int, np.unravel_index(first[0], shape))) if shape else ()
+    return Mismatch(count, size, place, first[1], first[2])
 
 
 def _differs(a: Array, b: Array) -> Array:

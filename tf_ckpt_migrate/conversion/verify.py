@@ -258,7 +258,8 @@ class _Run:
     def _compared_addition(self, key: str, wanted: Value) -> Finding | None:
         if key != OBJECT_GRAPH_KEY:
             return self._compared_array(key, wanted.compute(), "a new conversion")
-        expected = ObjectGraph(wanted.compute()[()], "the graph of the plan's keys")
+        serialized: bytes = wanted.compute()[()]
+        expected = ObjectGraph(serialized, "the graph of the plan's keys")
         graph = self._result.object_graph
         if graph is not None and same_objects(graph, expected):
             return None

@@ -22,11 +22,10 @@ aliases are refused: nothing is constructed but text, lists and mappings.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec, parse_spec
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.names.hints import Hints
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
@@ -48,8 +47,6 @@ PlanParts: TypeAlias = tuple[
     tuple[str, ...],
 ]
 _VERSION = "1"
-_LENGTH = re.compile(r"\d{1,19}", re.ASCII)
-_SPEC = re.compile(r"(\w+)\[((?:\d{1,19}(?:, ?\d{1,19})*)?)\]", re.ASCII)
 _REQUIRED = ("version", "moves", "source_specs")
 _FIELDS = (*_REQUIRED, "source", "target", "dropped", "kept_targets", "notes")
 
@@ -177,10 +174,10 @@ def _each(
 
 def _spec(node: Node) -> TensorSpec:
     text = node.text("a spec")
-    found = _SPEC.fullmatch(text)
-    if not found or found[1] not in DType.__members__:
+    spec = parse_spec(text)
+    if spec is None:
         raise node.error(f"{text!r} is no spec such as float32[2, 3]")
-    return TensorSpec(DType[found[1]], tuple(map(int, _LENGTH.findall(found[2]))))
+    return spec
 
 
 def _move(node: Node, specs: Mapping[str, TensorSpec]) -> Move:

@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
@@ -21,7 +22,7 @@ from tf_ckpt_migrate.names.plan_text import rename_pattern
 from tf_ckpt_migrate.names.rules import Rename, RenameScope, Rule
 from tf_ckpt_migrate.names.slots import role_of
 
-__all__ = ["Problems"]
+__all__ = ["Problems", "Unaccounted"]
 
 # What is said of one finding and of several of a kind, in the order of the message,
 # and the first words of the finding in ``PlanError.problems``.
@@ -73,6 +74,23 @@ _HINTED = 5
 _COUNTED = 10_000  # keys whose role is looked up: advice may not cost seconds
 
 
+class Unaccounted(NamedTuple):
+    """What a resolution found wrong, as values.
+
+    Attributes:
+      sources: The source keys without a place, or with one that the target lacks.
+      targets: The targets without a source.
+      differing: The moves whose result is not what their target holds, which is
+        beside them.
+      others: All else, one line of text each.
+    """
+
+    sources: Mapping[str, TensorSpec]
+    targets: Mapping[str, TensorSpec]
+    differing: Sequence[tuple[Move, TensorSpec]] = ()
+    others: Sequence[str] = ()
+
+
 @dataclass
 class _Finding:
     text: str
@@ -95,6 +113,10 @@ class Problems:
     )
     _unmatched: list[str] = field(default_factory=list[str])
     _unmet: dict[str, TensorSpec] = field(default_factory=dict[str, TensorSpec])
+    _misplaced: list[str] = field(default_factory=list[str])
+    _differing: list[tuple[Move, TensorSpec]] = field(
+        default_factory=list[tuple[Move, TensorSpec]]
+    )
 
     def idle(self, rule: Rule, missing: Iterable[str], *, turned: bool) -> None:
         """``rule`` fits no key; ``missing`` are the names that it spells out."""
@@ -127,6 +149,7 @@ class Problems:
 
     def no_target(self, key: str, name: str) -> None:
         """A rule spells out a name for ``key`` that the target does not have."""
+        self._misplaced.append(key)
         self._add("no_target", f"{name!r} (of source {key!r})", name, "target")
 
     def no_place(self, key: str, name: str) -> None:
@@ -140,6 +163,7 @@ class Problems:
 
     def differs(self, move: Move, wanted: TensorSpec) -> None:
         """What arrives is not what the target holds."""
+        self._differing.append((move, wanted))
         text = f"{move}, but the target has {wanted}"
         fix = fitting_transform(move.spec, wanted) if move.is_plain else None
         self._add("differs", text + (f"; transform={fix!r} would fit" if fix else ""))
@@ -188,7 +212,23 @@ class Problems:
             for kind in kinds
             for finding in self._findings[kind]
         ]
-        raise PlanError("\n".join(lines), problems)
+        raise PlanError("\n".join(lines), problems, self._details(source))
+
+    def _details(self, source: Mapping[str, TensorSpec]) -> Unaccounted:
+        placeless = dict.fromkeys([*self._unmatched, *self._misplaced])
+        told = ("no_target", "differs", "unmatched", "unmet")
+        others = [
+            f"{_KINDS[kind][2]}: {finding.text}"
+            for kind in _KINDS
+            if kind not in told
+            for finding in self._findings.get(kind, ())
+        ]
+        return Unaccounted(
+            {key: source[key] for key in placeless if key in source},
+            dict(self._unmet),
+            tuple(self._differing),
+            tuple(others),
+        )
 
     def _section(self, kind: str, hints: Mapping[str, Hints]) -> list[str]:
         shown: list[str] = []

@@ -34,6 +34,7 @@ class Node:
       value: The text.
       quoted: Whether the text is quoted, so that it is nothing but text.
       entries: The entries of a list; the names and values of a mapping, in turn.
+      what: What the document is, for messages.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Node:
     value: str = ""
     quoted: bool = False
     entries: list[Node] = field(default_factory=list["Node"])
+    what: str = "plan"
 
     @property
     def _is_nothing(self) -> bool:
@@ -48,7 +50,7 @@ class Node:
 
     def error(self, message: str) -> PlanError:
         """Return the error that says what is wrong here."""
-        return _error(f"line {self.line}: {message}")
+        return _error(f"line {self.line}: {message}", self.what)
 
     def text(self, what: str) -> str:
         """Return the text that stands here, whatever YAML takes it for.
@@ -106,8 +108,12 @@ class Node:
         return float(self.value) if _FLOAT.fullmatch(self.value) else self.value
 
 
-def parse_yaml(text: str) -> Node:
+def parse_yaml(text: str, what: str = "plan") -> Node:
     """Return the document that ``text`` is.
+
+    Args:
+      text: The YAML.
+      what: What the document is, for messages.
 
     Raises:
       PlanError: If it is not one YAML document, or uses tags or aliases.
@@ -122,15 +128,15 @@ def parse_yaml(text: str) -> Node:
     # The stubs leave the type of what parse() returns open.
     events = cast("Iterable[yaml.Event]", yaml.parse(text, Loader=loader))  # pyright: ignore[reportUnknownMemberType]
     try:
-        return _document(events)
+        return _document(events, what)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error)
-        raise _error(f"{line}no YAML, {problem}") from None
+        raise _error(f"{line}no YAML, {problem}", what) from None
 
 
-def _document(events: Iterable[yaml.Event]) -> Node:
+def _document(events: Iterable[yaml.Event], what: str) -> Node:
     import yaml
 
     top = Node("list", 1)  # holds the documents
@@ -139,27 +145,27 @@ def _document(events: Iterable[yaml.Event]) -> Node:
         if isinstance(event, yaml.CollectionEndEvent):
             open_nodes.pop()
         elif isinstance(event, yaml.NodeEvent):
-            node = _node(event)
+            node = _node(event, what)
             open_nodes[-1].entries.append(node)
             if node.kind != "text":
                 open_nodes.append(node)
             if len(open_nodes) > _MAX_DEPTH:
-                raise node.error(f"a plan is not nested {_MAX_DEPTH} deep")
+                raise node.error(f"a {what} is not nested {_MAX_DEPTH} deep")
     if len(top.entries) != 1:
-        raise _error(f"it holds {len(top.entries)} documents; a plan is one")
+        raise _error(f"it holds {len(top.entries)} documents, not one", what)
     return top.entries[0]
 
 
-def _node(event: yaml.NodeEvent) -> Node:
+def _node(event: yaml.NodeEvent, what: str) -> Node:
     import yaml
 
     mark = event.start_mark  # the stubs allow None, which no event read from text has
-    node = Node("text", mark.line + 1 if mark else 0)
+    node = Node("text", mark.line + 1 if mark else 0, what=what)
     if event.anchor is not None:  # of an alias, what it refers to
-        raise node.error("anchors and aliases (&, *) have no meaning in a plan")
+        raise node.error(f"anchors and aliases (&, *) have no meaning in a {what}")
     tag = getattr(event, "tag", None)
     if tag is not None:
-        raise node.error(f"the tag {tag!r} has no meaning in a plan; remove it")
+        raise node.error(f"the tag {tag!r} has no meaning in a {what}; remove it")
     if isinstance(event, yaml.ScalarEvent):
         node.value = event.value
         node.quoted = event.style not in (None, "")
@@ -168,5 +174,5 @@ def _node(event: yaml.NodeEvent) -> Node:
     return node
 
 
-def _error(text: str) -> PlanError:
-    return PlanError(f"the plan cannot be read, {text}", [text])
+def _error(text: str, what: str) -> PlanError:
+    return PlanError(f"the {what} cannot be read, {text}", [text])
