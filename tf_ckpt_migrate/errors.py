@@ -100,7 +100,7 @@ class PlanError(CheckpointError, ValueError):
     Attributes:
       problems: every finding, one line of text each, in the order of the message.
       details: where names were to be resolved, the findings as values, which
-        `names.problems.Unaccounted` describes; else None.
+        `names.unaccounted.Unaccounted` describes; else None.
     """
 
     def __init__(

@@ -96,7 +96,9 @@ def test_a_change_of_one_variable_is_a_change_of_one_line():
 def test_any_name_comes_back(name):
     specs = {name: TensorSpec(F32, ()), f"{name}/Adam": TensorSpec(F32, ())}
     key = f"path{VALUE_END}"
-    manifest = NameManifest(name, {**specs, key: TensorSpec(F32, ())}, {key: name}, True)
+    manifest = NameManifest(
+        name, {**specs, key: TensorSpec(F32, ())}, {key: name}, True
+    )
     assert NameManifest.from_yaml(manifest.to_yaml()) == manifest
 
 
@@ -119,7 +121,12 @@ def test_slots_of_another_shape_stay_lines_of_their_own():
     ],
 )
 def test_what_is_wrong_with_one_is_said_with_its_line(text, message):
-    with pytest.raises(PlanError, match=f"the manifest cannot be read, .*{message}" if "read" not in message else message):
+    with pytest.raises(
+        PlanError,
+        match=f"the manifest cannot be read, .*{message}"
+        if "read" not in message
+        else message,
+    ):
         NameManifest.from_yaml(text)
 
 
@@ -132,7 +139,9 @@ def test_files(tmp_path, checkpoint):
 
 def test_it_has_no_values(checkpoint):
     manifest = NameManifest.from_checkpoint(checkpoint)
-    with pytest.raises(TensorNotFoundError, match="the manifest of model.ckpt has names"):
+    with pytest.raises(
+        TensorNotFoundError, match="the manifest of model.ckpt has names"
+    ):
         manifest["global_step"]
 
 

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TypeAlias
 
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names.keys import parse_object_key
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.plan_text import rename_pattern
 from tf_ckpt_migrate.names.rules import Rename, RenameRegex, RenameScope
@@ -33,40 +32,52 @@ def renaming_rules(
       >>> renames = {"a/w": "x/w", "a/b": "x/b", "layer_0/w": "0/k", "layer_1/w": "1/k"}
       >>> for rule in renaming_rules(renames, keys):
       ...     print(rule)
-      RenameScope('a/', 'x/')
       RenameRegex('layer_(\\d+)/w', '\\g<1>/k')
+      RenameScope('a/', 'x/')
     """
     groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for old, new in renames.items():
         groups[rename_pattern(old, new)].append(old)
+    # The first rule that fits decides. So narrow rules may come before a wide one that
+    # would be wrong for what they take; but a wide one first may leave them no work.
+    sizes = sorted(groups, key=lambda pattern: len(groups[pattern]))
+    orders = (sizes[::-1], sizes)
+    made = [_made([(each, groups[each]) for each in o], renames, keys) for o in orders]
+    return min(made, key=len)
+
+
+def _made(
+    groups: Sequence[tuple[tuple[str, str], Sequence[str]]],
+    renames: Mapping[str, str],
+    keys: Collection[str],
+) -> list[RenamingRule]:
     rules: list[RenamingRule] = []
-    done: set[str] = set()
-    for pattern, olds in sorted(groups.items(), key=lambda group: -len(group[1])):
-        left = [old for old in olds if old not in done]
-        if len(left) > 1:
-            rule = _general(pattern, left[0], renames[left[0]], renames, keys)
-            if rule is not None:
-                rules.append(rule)
-                done.update(_fitting(rule, keys))
-                left = [old for old in left if old not in done]
-        rules += [Rename(old, renames[old]) for old in left]
-        done.update(left)
+    left = set(keys)
+    for pattern, olds in groups:
+        rest = [old for old in olds if old in left]
+        if len(rest) > 1 and (rule := _general(pattern, rest[0], renames, left)):
+            rules.append(rule)
+            left -= {*_fitting(rule, left)}
+        rest = [old for old in olds if old in left]
+        rules += [Rename(old, renames[old]) for old in rest]
+        left -= {*rest}
     return rules
 
 
 def _general(
     pattern: tuple[str, str],
     old: str,
-    new: str,
     renames: Mapping[str, str],
     keys: Collection[str],
 ) -> RenameScope | RenameRegex | None:
-    """Return a rule for all that a pattern fits, if it does to each what it should."""
-    for rule in (*_scopes(old, new), *_regexes(pattern)):
+    """Return the rule for most of a pattern's keys that does what it should to all."""
+    best, most = None, 1
+    for rule in (*_scopes(old, renames[old]), *_regexes(pattern)):
         taken = _fitting(rule, keys)
-        if all(rule.target_of(key) == renames.get(key) for key in taken):
-            return rule
-    return None
+        right = all(rule.target_of(key) == renames.get(key) for key in taken)
+        if right and len(taken) > most:
+            best, most = rule, len(taken)
+    return best
 
 
 def _fitting(rule: RenameScope | RenameRegex, keys: Collection[str]) -> Sequence[str]:
@@ -75,15 +86,15 @@ def _fitting(rule: RenameScope | RenameRegex, keys: Collection[str]) -> Sequence
 
 def _scopes(old: str, new: str) -> list[RenameScope]:
     """Return the rules for the scopes of two names, the widest first."""
-    if parse_object_key(old) or parse_object_key(new):
-        return []
     one, other = old.split("/"), new.split("/")
     found: list[RenameScope] = []
     while len(one) > 1 and len(other) > 1 and one[-1] == other[-1]:
         one, other = one[:-1], other[:-1]
         found.append(RenameScope("/".join(one), "/".join(other)))
     if one and other and one[-1] == other[-1]:  # one of them has no scope
-        found.append(RenameScope("/".join(one[:-1]) or "/", "/".join(other[:-1]) or "/"))
+        found.append(
+            RenameScope("/".join(one[:-1]) or "/", "/".join(other[:-1]) or "/")
+        )
     return found[::-1]
 
 

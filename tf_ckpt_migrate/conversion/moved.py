@@ -83,7 +83,9 @@ class _Group:
         self.olds, self.news = list(olds), list(news)
         parts = {name: _parts(name) for name in (*olds, *news)}
         self.likeness = {
-            (old, new): _likeness(parts[old], parts[new]) for old in olds for new in news
+            (old, new): _likeness(parts[old], parts[new])
+            for old in olds
+            for new in news
         }
 
     def certain(self) -> list[tuple[str, str]]:
@@ -118,7 +120,9 @@ class _Group:
         old, new = max(pairs, key=lambda pair: (self.likeness[pair], _ratio(*pair)))
         most = self.likeness[old, new]
         if most.tail or most.head:
-            others = [n for n in self.news if n != new and self.likeness[old, n] == most]
+            others = [
+                n for n in self.news if n != new and self.likeness[old, n] == most
+            ]
             doubt = f"or {others[0]!r}, of the same shape" if others else ""
             return MovedName(old, new, doubt or "others of its shape are as like it")
         if len(self.olds) == len(self.news) == 1:
@@ -187,8 +191,9 @@ def _scopes(old: str, new: str) -> tuple[str, str]:
     """Return what is left of both names without the last parts that they share."""
     one, other = _parts(old), _parts(new)
     tail = _shared(reversed(one), reversed(other))
-    if not tail:  # the last parts differ: what is before them are the scopes
-        return "/".join(one[:-1]), "/".join(other[:-1])
+    if not tail:  # the last parts have changed, too
+        one, other = one[:-1], other[:-1]
+        tail = _shared(reversed(one), reversed(other))
     return "/".join(one[: len(one) - tail]), "/".join(other[: len(other) - tail])
 
 

@@ -14,7 +14,7 @@ from tf_ckpt_migrate.names.moves import Move
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
 
-__all__ = ["plan_text", "rename_pattern"]
+__all__ = ["plan_text", "rename_pattern", "rename_rows"]
 
 _LISTED = 20  # moves that are listed one by one
 _GROUPED = 20_000  # moves that are looked at for patterns: it takes 15 us for each
@@ -26,7 +26,7 @@ def plan_text(plan: MigrationPlan) -> str:
     """Return ``plan`` for people: the counts, then what becomes of what."""
     renamed = [move for move in plan.moves if move.is_plain and not move.is_kept]
     lines = [plan.summary, *_ends(plan)]
-    lines += _section("renamed", _renames(renamed))
+    lines += _section("renamed", rename_rows(renamed))
     computed = [str(move) for move in plan.moves if not move.is_plain]
     lines += _section("computed", capped(computed, _LISTED))
     kept = [repr(move.target) for move in plan.moves if move.is_kept]
@@ -51,7 +51,8 @@ def _section(title: str, rows: Sequence[str]) -> list[str]:
     return ["", f"{title}:", *(f"  {row}" for row in rows)]
 
 
-def _renames(moves: Sequence[Move]) -> list[str]:
+def rename_rows(moves: Sequence[Move]) -> list[str]:
+    """Return lines for renames: one for each of a few, else one for each pattern."""
     if len(moves) <= _LISTED:
         return _columns([(m.sources[0], f"-> {m.target}", str(m.spec)) for m in moves])
     groups: dict[tuple[str, str], list[Move]] = defaultdict(list)

@@ -11,7 +11,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
@@ -21,8 +20,9 @@ from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan_text import rename_pattern
 from tf_ckpt_migrate.names.rules import Rename, RenameScope, Rule
 from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.names.unaccounted import Unaccounted
 
-__all__ = ["Problems", "Unaccounted"]
+__all__ = ["Problems"]
 
 # What is said of one finding and of several of a kind, in the order of the message,
 # and the first words of the finding in ``PlanError.problems``.
@@ -72,23 +72,6 @@ _ROLES_HINT = (
 _SHOWN = 10
 _HINTED = 5
 _COUNTED = 10_000  # keys whose role is looked up: advice may not cost seconds
-
-
-class Unaccounted(NamedTuple):
-    """What a resolution found wrong, as values.
-
-    Attributes:
-      sources: The source keys without a place, or with one that the target lacks.
-      targets: The targets without a source.
-      differing: The moves whose result is not what their target holds, which is
-        beside them.
-      others: All else, one line of text each.
-    """
-
-    sources: Mapping[str, TensorSpec]
-    targets: Mapping[str, TensorSpec]
-    differing: Sequence[tuple[Move, TensorSpec]] = ()
-    others: Sequence[str] = ()
 
 
 @dataclass
@@ -216,19 +199,13 @@ class Problems:
 
     def _details(self, source: Mapping[str, TensorSpec]) -> Unaccounted:
         placeless = dict.fromkeys([*self._unmatched, *self._misplaced])
-        told = ("no_target", "differs", "unmatched", "unmet")
         others = [
             f"{_KINDS[kind][2]}: {finding.text}"
-            for kind in _KINDS
-            if kind not in told
+            for kind in ("idle", "shadowed", "collision", "misfit")
             for finding in self._findings.get(kind, ())
         ]
-        return Unaccounted(
-            {key: source[key] for key in placeless if key in source},
-            dict(self._unmet),
-            tuple(self._differing),
-            tuple(others),
-        )
+        sources = {key: source[key] for key in placeless}
+        return Unaccounted(sources, self._unmet, self._differing, others)
 
     def _section(self, kind: str, hints: Mapping[str, Hints]) -> list[str]:
         shown: list[str] = []

@@ -1,0 +1,6 @@
+"""For the tests of models that are being migrated: a contract on names, and proofs."""
+
+from tf_ckpt_migrate.conversion.manifest import NameManifest
+from tf_ckpt_migrate.testing.contract import assert_checkpoint_compatible, manifest_of
+
+__all__ = ["NameManifest", "assert_checkpoint_compatible", "manifest_of"]
