@@ -11,7 +11,7 @@ from typing import Any
 
 from tf_ckpt_migrate.errors import UnbuiltTargetError, capped
 
-__all__ = ["unbuilt_error", "unbuilt_layers"]
+__all__ = ["is_layer", "unbuilt_error", "unbuilt_layers"]
 
 _KERAS = ("keras", "tf_keras")
 # Classes of Keras whose own build() only builds what they contain, which is looked at
@@ -28,7 +28,7 @@ def unbuilt_layers(objects: Iterable[Any]) -> list[Any]:
       >>> [layer.name for layer in unbuilt_layers(layers)]
       ['d']
     """
-    return [each for each in objects if _is_layer(each) and _awaits_build(each)]
+    return [each for each in objects if is_layer(each) and _awaits_build(each)]
 
 
 def unbuilt_error(paths: Iterable[str], description: str) -> UnbuiltTargetError:
@@ -48,7 +48,14 @@ def unbuilt_error(paths: Iterable[str], description: str) -> UnbuiltTargetError:
     )
 
 
-def _is_layer(candidate: object) -> bool:
+def is_layer(candidate: object) -> bool:
+    """Return whether an object is a layer, or a model, of any Keras.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> is_layer(tf.keras.layers.Flatten()), is_layer(tf.Module())
+      (True, False)
+    """
     return any(
         kind.__name__ == "Layer" and _is_of_keras(kind)
         for kind in type(candidate).__mro__

@@ -2,5 +2,11 @@
 
 from tf_ckpt_migrate.conversion.manifest import NameManifest
 from tf_ckpt_migrate.testing.contract import assert_checkpoint_compatible, manifest_of
+from tf_ckpt_migrate.testing.outputs import assert_same_outputs
 
-__all__ = ["NameManifest", "assert_checkpoint_compatible", "manifest_of"]
+__all__ = [
+    "NameManifest",
+    "assert_checkpoint_compatible",
+    "assert_same_outputs",
+    "manifest_of",
+]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.live.framework import tensorflow
 
-__all__ = ["Built", "as_arrays", "built_graph_of", "called", "is_plain_function"]
+__all__ = ["Built", "as_arrays", "built_graph_of", "called", "flat", "is_plain_function"]
 
 
 class Built(NamedTuple):
@@ -51,6 +51,20 @@ def as_arrays(inputs: Any) -> Any:
         return tuple(map(as_arrays, inputs))
     with tensorflow().init_scope():
         return tensorflow().convert_to_tensor(inputs).numpy()
+
+
+def flat(inputs: Any) -> list[Any]:
+    """Return the arrays of inputs, in the order in which placeholders are made.
+
+    Example:
+      >>> flat(({"a": 1, "b": 2}, 3))
+      [1, 2, 3]
+    """
+    if isinstance(inputs, Mapping):
+        inputs = tuple(inputs[name] for name in sorted(inputs))
+    if isinstance(inputs, tuple):
+        return [each for part in inputs for each in flat(part)]
+    return [inputs]
 
 
 def called(function: Callable[..., Any], inputs: Any, **options: Any) -> Any:
@@ -105,7 +119,7 @@ def built_graph_of(function: Callable[..., Any], inputs: Any, seed: int = 0) -> 
 
     def placeholder(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {name: placeholder(each) for name, each in value.items()}
+            return {name: placeholder(value[name]) for name in sorted(value)}
         if isinstance(value, tuple):
             return tuple(map(placeholder, value))
         made = tf.compat.v1.placeholder(value.dtype, value.shape)

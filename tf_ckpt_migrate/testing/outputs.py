@@ -1,0 +1,253 @@
+"""Runs a TF1 graph and the model that replaces it on the same inputs, and compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+from tf_ckpt_migrate.conversion.example import example_checkpoint
+from tf_ckpt_migrate.conversion.planning import CheckpointLike
+from tf_ckpt_migrate.errors import nearest
+from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.restore import restore
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.rules import Drop
+from tf_ckpt_migrate.testing.calls import as_arrays
+from tf_ckpt_migrate.testing.comparing import Compared, Near, compared, likeliest
+from tf_ckpt_migrate.testing.layers import Listened, layers_of, run
+from tf_ckpt_migrate.testing.pairing import Pair, paired_layers
+from tf_ckpt_migrate.testing.tf1 import OPTIONAL, Tf1Model, named_results
+
+__all__ = ["Comparison", "Row", "assert_same_outputs", "migrated"]
+
+Layer = str | Callable[[Any, Any], Any]
+
+
+class Row(NamedTuple):
+    """One tensor of TF1 beside what the model has in its place.
+
+    Attributes:
+      tf1: What TF1 calls it.
+      model: What the model calls it.
+      result: How far they are apart.
+      expected: TF1's value.
+      layer: The layer that gave the model's, if it is known.
+      place: Where it comes in the TF1 graph.
+      counts: Whether the models differ if this does: not where the two were only
+        paired by the names of variables.
+    """
+
+    tf1: str
+    model: str
+    result: Compared
+    expected: Any
+    layer: str | None
+    place: int
+    counts: bool
+
+
+class Comparison(NamedTuple):
+    """Two models, their inputs, and all that was compared.
+
+    Attributes:
+      tf1: The TF1 model.
+      model: The other one.
+      inputs: As arrays.
+      training: Whether the model was told to train.
+      near: How far apart values may be.
+      listened: The run of the model.
+      rows: What was compared, in the order of the TF1 graph, the outputs last.
+    """
+
+    tf1: Tf1Model
+    model: Any
+    inputs: Any
+    training: bool
+    near: Near
+    listened: Listened
+    rows: Sequence[Row]
+
+
+def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyword
+    tf1_model: Any,
+    tf2_model: Any,
+    inputs: Any,
+    *,
+    checkpoint: CheckpointLike | None = None,
+    assignment_map: AssignmentMapLike | None = None,
+    layers: Mapping[str, Layer] | None = None,
+    outputs: Any = None,
+    training: bool = False,
+    restore_model: bool = True,
+    rtol: float = 1e-5,
+    atol: float = 1e-6,
+    seed: int = 0,
+) -> None:
+    """Assert that a model gives what the TF1 graph gives, from the same checkpoint.
+
+    Args:
+      tf1_model: A function of ``tf.compat.v1`` that is called in a new graph, with
+        placeholders, and returns the output: a tensor, a list or a dict of them. Or a
+        ``tf.Graph``.
+      tf2_model: A Keras model or layer, a module, or any function. It returns as many
+        outputs, in a dict under the same names.
+      inputs: An array, a tuple of arrays for several arguments, or a dict for arguments
+        of these names (a dict as one argument where the model takes no such); of a
+        Graph, a dict by names of tensors, which the model is given the values of.
+      checkpoint: Restored into both. Without one, TF1's variables get random values,
+        and the model those.
+      assignment_map: Rules from names in the checkpoint to the model's variables.
+      layers: More to compare: by the name of a TF1 tensor, the name of a Keras layer,
+        or a function that is given model and inputs and returns a tensor. Layers whose
+        variables the map moved are compared without being named, to find the first that
+        differs.
+      outputs: The names of TF1's output tensors, in the form of the model's output;
+        needed of a Graph.
+      training: Passed on to a model that takes it.
+      restore_model: False if the model has the values already.
+      rtol: How far a value may be off, relative to the largest of its tensor.
+      atol: How far a value may be off, beside.
+      seed: Of the TF1 graph, and of the model's random operations.
+
+    Raises:
+      AssertionError: If an output or a named layer differs. The text says where first,
+        by how much, and which cause, when tried, makes the difference go away.
+      PlanError: If the checkpoint does not fit one of the models.
+      LookupError: If a tensor or layer is named that does not exist.
+
+    Example:
+      >>> import numpy as np, tensorflow as tf
+      >>> v1 = tf.compat.v1
+      >>> def build(x):
+      ...     return x @ v1.get_variable("w", [3, 2])
+      >>> dense = tf.keras.layers.Dense(2, use_bias=False, name="fc")
+      >>> x = np.ones((4, 3), np.float32)
+      >>> assert_same_outputs(build, dense, x, assignment_map={"w": "fc/kernel"})
+    """
+    tf = tensorflow()
+    near = Near(rtol, atol)
+    tf1 = Tf1Model(tf1_model, inputs, outputs, seed)
+    tf1.start(checkpoint)
+    arrays = as_arrays(inputs)
+    if isinstance(tf1_model, tf.Graph) and len(arrays) == 1:
+        (arrays,) = arrays.values()
+    moves: Sequence[Move] = ()
+    if restore_model and tf1.variables:
+        moves = migrated(tf1, tf2_model, checkpoint, assignment_map, arrays)
+    tf.random.set_seed(seed)
+    listened = run(tf2_model, arrays, training=training)
+    pairs = paired_layers(tf1, tf2_model, moves, listened.captures) if moves else []
+    rows = [
+        *_named(tf1, tf2_model, arrays, listened, layers or {}, near),
+        *_automatic(tf1, listened, pairs, near),
+    ]
+    rows.sort(key=lambda row: row.place)
+    rows += _outputs(tf1, listened.result, near)
+    comparison = Comparison(tf1, tf2_model, arrays, training, near, listened, rows)
+    if any(row.counts and not row.result.agrees for row in rows):
+        from tf_ckpt_migrate.testing.outputs_text import outputs_text
+
+        raise AssertionError(outputs_text(comparison))
+
+
+def migrated(
+    tf1: Tf1Model,
+    model: Any,
+    checkpoint: CheckpointLike | None,
+    assignment_map: AssignmentMapLike | None,
+    inputs: Any,
+) -> Sequence[Move]:
+    """Restore a model from a checkpoint, or from what TF1's variables have now.
+
+    Returns:
+      What went where.
+    """
+    if inputs is not None:
+        run(model, inputs)  # layers may have no variables before
+    rules = [*AssignmentMap(assignment_map), *(Drop(role=role) for role in OPTIONAL)]
+    with ExitStack() as stack:
+        if checkpoint is None:
+            checkpoint = stack.enter_context(example_checkpoint(tf1.saved()))
+        return restore(checkpoint, model, rules, unmet=OPTIONAL).plan.moves
+
+
+def _named(  # noqa: PLR0913 two models, and what is named
+    tf1: Tf1Model,
+    model: Any,
+    inputs: Any,
+    listened: Listened,
+    layers: Mapping[str, Layer],
+    near: Near,
+) -> list[Row]:
+    outputs = {each.name: each.output for each in reversed(listened.captures)}
+    rows: list[Row] = []
+    for name, layer in layers.items():
+        tensor = tf1.results.get(name)
+        tensor = tf1.tensor(name) if tensor is None else tensor
+        expected = tf1.run(tensor)
+        if callable(layer):
+            found, called = layer(model, inputs), getattr(layer, "__name__", "function")
+        else:
+            found, called = _output_of(layer, outputs, model), layer
+        result = compared(expected, _array(found), near)
+        own = None if callable(layer) else layer
+        place = _place(tf1, tensor)
+        rows.append(Row(name, called, result, expected, own, place, counts=True))
+    return rows
+
+
+def _output_of(layer: str, outputs: Mapping[str, Any], model: Any) -> Any:
+    if layer in outputs:
+        return outputs[layer]
+    near = nearest(layer, outputs)
+    known = layer in layers_of(model)
+    raise LookupError(
+        f"layer {layer!r} of the model was not called"
+        if known
+        else f"the model has no layer {layer!r}; nearest are {near or [*outputs]}"
+    )
+
+
+def _automatic(
+    tf1: Tf1Model, listened: Listened, pairs: Sequence[Pair], near: Near
+) -> list[Row]:
+    outputs = {each.name: each.output for each in reversed(listened.captures)}
+    rows: list[Row] = []
+    for pair in pairs:
+        values = tf1.run(list(pair.tensors))
+        best, result = likeliest(values, outputs[pair.layer], near)
+        tensor, layer = pair.tensors[best], pair.layer
+        place = _place(tf1, tensor)
+        value = values[best]
+        rows.append(Row(tensor.name, layer, result, value, layer, place, counts=False))
+    return rows
+
+
+def _outputs(tf1: Tf1Model, result: Any, near: Near) -> list[Row]:
+    found = named_results(result)
+    if {*found} != {*tf1.results}:
+        if len(found) != len(tf1.results):
+            raise TypeError(
+                f"TF1 gives {len(tf1.results)} outputs, {[*tf1.results]}, the model "
+                f"{len(found)}, {[*found]}; return the same, or name TF1's by outputs="
+            )
+        found = dict(zip(tf1.results, found.values(), strict=True))
+    rows: list[Row] = []
+    for name, tensor in tf1.results.items():
+        expected = tf1.run(tensor)
+        agreement = compared(expected, _array(found[name]), near)
+        place = _place(tf1, tensor)
+        rows.append(
+            Row(name, "its output", agreement, expected, None, place, counts=True)
+        )
+    return rows
+
+
+def _place(tf1: Tf1Model, tensor: Any) -> int:
+    return [op.name for op in tf1.graph.get_operations()].index(tensor.op.name)
+
+
+def _array(value: Any) -> Any:
+    return tensorflow().convert_to_tensor(value).numpy()
