@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.live.framework import tensorflow
 
-__all__ = ["Built", "as_arrays", "built_graph_of", "called", "flat", "is_plain_function"]
+__all__ = [
+    "Built",
+    "as_arrays",
+    "built_graph_of",
+    "called",
+    "flat",
+    "is_plain_function",
+]
 
 
 class Built(NamedTuple):

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Findings", "causes_of"]
 
 _LAYERS = 6  # that are tried, of those between what agrees and what differs
-_CLOSER = 20  # times: then a change is worth telling, though something else is wrong too
+_CLOSER = (
+    20  # times: then a change is worth telling, though something else is wrong too
+)
 
 
 class Findings(NamedTuple):
@@ -31,11 +33,13 @@ class Findings(NamedTuple):
       causes: What makes the difference go away, a sentence each.
       closer: What makes it much smaller.
       tried: The kinds of changes that did not help.
+      failed: The changes that could not be made, with the error that said so.
     """
 
     causes: Sequence[str]
-    closer: Sequence[str]
-    tried: Sequence[str]
+    closer: Sequence[str] = ()
+    tried: Sequence[str] = ()
+    failed: Sequence[str] = ()
 
 
 def causes_of(comparison: Comparison, row: Row) -> Findings:
@@ -47,18 +51,22 @@ def causes_of(comparison: Comparison, row: Row) -> Findings:
     """
     random = [*_random(comparison)]
     if random:  # nothing else could be told from what changes by itself
-        return Findings(random, (), ())
+        return Findings(random)
     found = _found(comparison, comparison.listened, row)
     if relation := relation_of(row.expected, found):
-        return Findings([relation], (), ())
-    outcomes = [*_outcomes(comparison, row, _layer_changes(comparison, row))]
+        return Findings([relation])
+    failed: dict[str, str] = {}
+    changes = _layer_changes(comparison, row)
+    outcomes = [*_outcomes(comparison, row, changes, failed)]
     if not any(each.result.agrees for each in outcomes):
-        outcomes += _outcomes(comparison, row, _whole_changes(comparison))
+        changes = _whole_changes(comparison)
+        outcomes += _outcomes(comparison, row, changes, failed)
     most = row.result.max_abs
     return Findings(
         _told(each for each in outcomes if each.result.agrees),
         _told(e for e in outcomes if e.result.max_abs * _CLOSER < most),
         [*dict.fromkeys(each.change.kind for each in outcomes)],
+        [f"{kind} ({why})" for kind, why in failed.items()],
     )
 
 
@@ -84,10 +92,17 @@ def _told(outcomes: Iterable[_Outcome]) -> list[str]:
 
 
 def _outcomes(
-    comparison: Comparison, row: Row, changes: Iterable[tuple[str, Change]]
+    comparison: Comparison,
+    row: Row,
+    changes: Iterable[tuple[str, Change]],
+    failed: dict[str, str],
 ) -> Iterator[_Outcome]:
     for name, change in changes:
-        result = _tried(comparison, row, name, change)
+        try:
+            result = _tried(comparison, row, name, change)
+        except Exception as error:  # noqa: BLE001 it is told; a trial may not hide what differs
+            failed[change.kind] = type(error).__name__
+            continue
         if result is not None:
             yield _Outcome(name, change, result)
 
@@ -164,11 +179,10 @@ def _suspects(comparison: Comparison, row: Row) -> list[Capture]:
     captures = comparison.listened.captures
     names = [capture.name for capture in captures]
     end = names.index(row.layer) + 1 if row.layer in names else len(captures)
-    good = {
-        each.layer for each in comparison.rows if each.result.agrees and each.layer
-    }
+    good = {each.layer for each in comparison.rows if each.result.agrees and each.layer}
     start = max((n + 1 for n in range(end) if names[n] in good), default=0)
-    return captures[start:end][-_LAYERS:]
+    last = {capture.name: capture for capture in captures[start:end]}
+    return [*last.values()][-_LAYERS:]
 
 
 def _constants(graph: Any) -> list[float]:
@@ -191,17 +205,14 @@ def _constants(graph: Any) -> list[float]:
 def _tried(
     comparison: Comparison, row: Row, name: str, change: Change
 ) -> Compared | None:
-    """Return what comes of a change; None where it cannot be made."""
+    """Return what comes of a change; None where the row's layer is not reached."""
     layer = layers_of(comparison.model).get(name)
-    try:
-        with change.made(layer):
-            inputs = change.inputs(comparison.inputs)
-            trials = {name: change.trial} if change.trial else {}
-            listened = run(
-                comparison.model, inputs, training=comparison.training, trials=trials
-            )
-    except Exception:  # noqa: BLE001 a change that a layer cannot take is no cause
-        return None
+    with change.made(layer):
+        inputs = change.inputs(comparison.inputs)
+        trials = {name: change.trial} if change.trial else {}
+        listened = run(
+            comparison.model, inputs, training=comparison.training, trials=trials
+        )
     return _best(comparison, listened, row)
 
 

@@ -72,13 +72,24 @@ def layers_of(model: Any) -> dict[str, Any]:
         live = LiveTarget(model, counted=False)
     except TargetError:  # a mere function
         return {}
-    found = live.objects_by_path(is_layer)
-    found.pop("", None)  # the model itself
+    found = {
+        path: layer
+        for path, layer in live.objects_by_path(is_layer).items()
+        if path and not _is_inner_work(path, layer)
+    }
+    # A recurrent layer need not call its cell, and its settings and weights are its.
+    cells = {id(getattr(layer, "cell", None)) for layer in found.values()}
+    found = {path: layer for path, layer in found.items() if id(layer) not in cells}
     count = Counter(layer.name for layer in found.values())
     return {
         path if count[layer.name] > 1 else layer.name: layer
         for path, layer in found.items()
     }
+
+
+def _is_inner_work(path: str, layer: Any) -> bool:
+    """Return whether Keras made a layer for itself: a Sequential's own model."""
+    return path.endswith("_functional") or type(layer).__name__ == "InputLayer"
 
 
 def run(

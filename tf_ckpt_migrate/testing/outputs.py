@@ -135,7 +135,8 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
         (arrays,) = arrays.values()
     moves: Sequence[Move] = ()
     if restore_model and tf1.variables:
-        moves = migrated(tf1, tf2_model, checkpoint, assignment_map, arrays)
+        run(tf2_model, arrays)  # layers may have no variables before
+        moves = migrated(tf1, tf2_model, checkpoint, assignment_map)
     tf.random.set_seed(seed)
     listened = run(tf2_model, arrays, training=training)
     pairs = paired_layers(tf1, tf2_model, moves, listened.captures) if moves else []
@@ -157,16 +158,13 @@ def migrated(
     model: Any,
     checkpoint: CheckpointLike | None,
     assignment_map: AssignmentMapLike | None,
-    inputs: Any,
 ) -> Sequence[Move]:
     """Restore a model from a checkpoint, or from what TF1's variables have now.
 
     Returns:
       What went where.
     """
-    if inputs is not None:
-        run(model, inputs)  # layers may have no variables before
-    rules = [*AssignmentMap(assignment_map), *(Drop(role=role) for role in OPTIONAL)]
+    rules = [*(Drop(role=role) for role in OPTIONAL), *AssignmentMap(assignment_map)]
     with ExitStack() as stack:
         if checkpoint is None:
             checkpoint = stack.enter_context(example_checkpoint(tf1.saved()))

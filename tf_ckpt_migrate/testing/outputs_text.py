@@ -86,7 +86,10 @@ def findings_text(findings: Findings) -> list[str]:
     """Return lines that say why, as far as trying told."""
     lines: list[str] = []
     if findings.causes:
-        lines += ["Likely cause, tried out:", *(f"  {each}" for each in findings.causes)]
+        lines += [
+            "Likely cause, tried out:",
+            *(f"  {each}" for each in findings.causes),
+        ]
     elif findings.closer:
         title = "Tried out, this brings it much closer, so something else differs too:"
         lines += [title, *(f"  {each}" for each in findings.closer)]
@@ -94,4 +97,6 @@ def findings_text(findings: Findings) -> list[str]:
         lines.append("No cause was found by trying.")
     if findings.tried and not findings.causes:
         lines.append(f"Tried without effect: {', '.join(findings.tried)}.")
+    if findings.failed and not findings.causes:
+        lines.append(f"Could not be tried: {', '.join(findings.failed)}.")
     return lines

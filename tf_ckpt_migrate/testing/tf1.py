@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.conversion.planning import CheckpointLike
+from tf_ckpt_migrate.errors import nearest
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.live.sessions import load
 from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.live.parts import Parts
+from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.testing.calls import (
     as_arrays,
     built_graph_of,
@@ -94,8 +97,6 @@ class Tf1Model:
         Raises:
           LookupError: If the graph has none.
         """
-        from tf_ckpt_migrate.errors import nearest
-
         full = name if ":" in name else f"{name}:0"
         try:
             return self.graph.get_tensor_by_name(full)
@@ -152,8 +153,10 @@ class Tf1Model:
         load(
             (
                 (variable, _disturbed(value, random))
-                for variable, value in zip(self.variables, values.values(), strict=True)
-                if value.dtype.kind == "f" and value.size > 1
+                for variable, (name, value) in zip(
+                    self.variables, values.items(), strict=True
+                )
+                if value.dtype.kind == "f" and role_of(name, values) == "weight"
             ),
             self.session,
         )
@@ -168,8 +171,6 @@ class Tf1Model:
     def saved(self) -> dict[str, Array]:
         """Return what a ``Saver`` would save now: partitioned variables whole."""
         import numpy as np
-
-        from tf_ckpt_migrate.live.parts import Parts
 
         with self.graph.as_default():
             live = LiveTarget(self.variables, counted=False)

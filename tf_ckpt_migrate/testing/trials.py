@@ -125,7 +125,9 @@ def weights(layer: Any, values: Sequence[Array]) -> Iterator[None]:
 
 
 def _set(kind: str, text: str, name: str, value: Any) -> Change:
-    return Change(kind, text, made=lambda layer: setting(_owner(layer, name), name, value))
+    return Change(
+        kind, text, made=lambda layer: setting(_owner(layer, name), name, value)
+    )
 
 
 def _owner(layer: Any, name: str) -> Any:
@@ -189,7 +191,9 @@ def _of_padding(layer: Any) -> Iterator[Change]:
     if mine not in ("same", "valid"):
         return
     other = "valid" if mine == "same" else "same"
-    yield _set("padding", f"with padding={other!r}, not {mine!r}, it agrees", "padding", other)
+    yield _set(
+        "padding", f"with padding={other!r}, not {mine!r}, it agrees", "padding", other
+    )
     sizes = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
     if not isinstance(sizes, tuple):
         return
@@ -220,7 +224,11 @@ def _of_order(capture: Capture, earlier: Sequence[Capture]) -> Iterator[Change]:
             lambda call, x, *args, **kwargs: call(x[..., ::-1], *args, **kwargs),
         )
     wide = [each.output for each in earlier if each.output.ndim == 4]
-    wide += [each.given for each in earlier if each.given is not None and each.given.ndim == 4]
+    wide += [
+        each.given
+        for each in earlier
+        if each.given is not None and each.given.ndim == 4
+    ]
     if given.ndim != 2 or not wide:
         return
     _, rows, columns, channels = wide[-1].shape

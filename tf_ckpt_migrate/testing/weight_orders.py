@@ -87,7 +87,10 @@ def _gates(values: Sequence[Array], units: int) -> Iterator[tuple[str, list[Arra
     yield f"with the gates reordered from i, j, f, o it agrees; {recipe}", reordered
     if values[-1].ndim == 1:
         biased = [*values[:-1], values[-1] + forget]
-        yield f"with 1 (forget_bias) added to the forget gate it agrees; {recipe}", biased
+        yield (
+            f"with 1 (forget_bias) added to the forget gate it agrees; {recipe}",
+            biased,
+        )
         both = [*reordered[:-1], reordered[-1] + forget]
         text = f"with the gates reordered, and forget_bias added, it agrees; {recipe}"
         yield text, both
