@@ -86,3 +86,22 @@ def test_keras_training(tmp_path):
     assert "kept: ckpt-07, ckpt-08; the latest is ckpt-08" in told
     assert "TF1's Saver restores step " in told
     assert told.endswith("checked: tf.train.Checkpoint restores the same\n")
+
+
+@pytest.mark.tf
+def test_contract():
+    env = activated(Path(sys.executable)) | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "examples.contract"]
+    told = subprocess.run(
+        command, env=env, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    steps = [line for line in told.splitlines() if line.startswith("--- ")]
+    assert steps == [
+        "--- as it was trained: fits",
+        "--- with other names: BROKEN",
+        "--- with other names and a map: fits",
+        "--- as a module, with the same map: fits",
+        "--- with a wider layer: BROKEN",
+    ]
+    assert 'tcm.RenameScope("tower/dense/", "classifier/hidden/"),' in told
+    assert "float32[4, 2] -> float32[5, 2]" in told

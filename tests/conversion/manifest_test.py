@@ -140,11 +140,11 @@ def test_files(tmp_path, checkpoint):
 def test_it_has_no_values(checkpoint):
     manifest = NameManifest.from_checkpoint(checkpoint)
     with pytest.raises(
-        TensorNotFoundError, match="the manifest of model.ckpt has names"
+        TensorNotFoundError, match=r"the manifest of model\.ckpt has names"
     ):
         manifest["global_step"]
 
 
 def test_a_word_that_is_no_role_is_refused():
-    with pytest.raises(RuleError, match="'slots'.* are no roles"):
+    with pytest.raises(RuleError, match=r"'slots'.* are no roles"):
         NameManifest("m", {}).without("slots")

@@ -22,10 +22,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*layers.dense:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*layer.updates:UserWarning"),
 ]
-KERAS = {name: value for name, value in models.WEIGHTS.items()}
+KERAS = dict(models.WEIGHTS)
 
 
-def network(tf, scope="net", kernel="w", units=3, *, extra=False, adam=False):
+def network(  # noqa: PLR0913 what a test changes
+    tf, scope="net", kernel="w", units=3, *, extra=False, adam=False
+):
     """Build a graph; a partial of it is a graph-building function."""
     v1 = tf.compat.v1
     with v1.variable_scope(scope):
@@ -135,6 +137,22 @@ def test_moved_and_changed(build):
     text = failure(build("encoder", units=4), manifest_of(build()))
     assert "net/w -> encoder/w  float32[2, 3] -> float32[2, 4]" in text
     assert proposed(text) == [tcm.RenameScope("net/", "encoder/")]
+
+
+def test_what_changed_leaves_the_map_alone(build):
+    text = failure(
+        build("encoder", units=4), manifest_of(build()), {"net/": "encoder/"}
+    )
+    assert "2 tensors changed\n" in text
+    assert "assignment map" not in text
+    assert "\nWhat would help:\n  what changed: the former shape" in text
+
+
+def test_a_rule_that_is_wrong_is_told(build):
+    rules = [tcm.RenameScope("net/", "net/"), tcm.Rename("nett/w", "net/w")]
+    text = failure(build(), manifest_of(build()), rules)
+    assert "the assignment map is wrong" in text
+    assert "rule matches nothing: Rename('nett/w', 'net/w')" in text
 
 
 def test_a_transposed_tensor_is_told(build, tf):

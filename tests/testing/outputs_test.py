@@ -1,12 +1,12 @@
-"""Two models that give the same pass; of others the first difference and why is said."""
+"""Two models that give the same pass; of others it is said where, and why."""
 
 import re
 
 import numpy as np
 import pytest
 
-import tf_ckpt_migrate as tcm
 from tests.live.checkpoint_test import keras3
+from tests.testing.keras_models import rules, sequential
 from tf_ckpt_migrate.conversion.example import example_checkpoint
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.testing import assert_same_outputs
@@ -15,22 +15,6 @@ pytestmark = pytest.mark.tf
 RANDOM = np.random.default_rng(1)
 X = RANDOM.normal(size=(4, 6)).astype(np.float32)
 IMAGES = RANDOM.normal(size=(2, 8, 8, 3)).astype(np.float32)
-
-
-@pytest.fixture
-def net(tf):
-    """The layers of TF1; to import them needs TensorFlow."""
-    from tests.testing import tf1_networks
-
-    return tf1_networks
-
-
-def rules(tf):
-    return [tcm.RenameScope("/", "net/")] if keras3(tf) else None
-
-
-def sequential(tf, *layers):
-    return tf.keras.Sequential(list(layers), name="net")
 
 
 def two_layers(tf, activation="relu"):
@@ -150,7 +134,7 @@ def test_gelu_by_tanh(tf, net, where):
     }[where]()
     text = failure(tf, build, model, X)
     cause = {
-        "layer": "layer 'd1': with activation=GELU by tanh (approximate=True) it agrees",
+        "layer": "layer 'd1': with activation=GELU by tanh (approximate=True) it",
         "activation": "layer 'g': with activation=GELU by tanh (approximate=True) it",
         "custom": "with the other GELU (tf.nn.gelu's approximate= turned around) it",
     }[where]
@@ -342,10 +326,12 @@ def test_named_layers(tf, net):
     )
     text = failure(tf, build, both, X, layers={"hidden": "d2"})
     assert "shape [4, 2], expected [4, 5]" in text
-    with pytest.raises(LookupError, match="no layer 'd3'; nearest are .'d"):
+    with pytest.raises(LookupError, match=r"no layer 'd3'; nearest are .'d"):
         failure(tf, build, both, X, layers={"hidden": "d3"})
-    with pytest.raises(LookupError, match="no tensor 'hiden:0'; nearest are .'hidden"):
-        failure(tf, build, both, X, layers={"hiden": "d1"})
+    with pytest.raises(
+        LookupError, match=r"no tensor 'hiddem:0'; nearest are .'hidden"
+    ):
+        failure(tf, build, both, X, layers={"hiddem": "d1"})
 
 
 def test_a_graph_with_named_tensors(tf, net):

@@ -7,7 +7,7 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.live.checkpoint_test import keras3
-from tests.testing.outputs_test import net, rules, sequential  # noqa: F401 a fixture
+from tests.testing.keras_models import rules, sequential
 from tf_ckpt_migrate.testing import assert_same_training
 from tf_ckpt_migrate.testing.updates import update_causes
 
@@ -77,7 +77,8 @@ def test_a_setting_is_found_by_training_anew(tf, net):
         "the model does not train as TF1 does: at step 1 of 4 steps its weights differ;"
     )
     assert cause(text) == (
-        "  trained anew with epsilon=0.01 it agrees; it has epsilon=1e-07, TF1's is 0.01"
+        "  trained anew with epsilon=0.01 it agrees; it has epsilon=1e-07, "
+        "TF1's is 0.01"
     )
     assert model.optimizer.epsilon == 1e-7  # trying left no trace
 
@@ -90,6 +91,7 @@ def test_a_learning_rate(tf, net):
     )
     text = failure(tf, build, model, BATCHES)
     assert "trained anew with learning_rate=0.1 it agrees" in cause(text)
+    assert float(model.optimizer.learning_rate) == np.float32(0.2)
     assert re.search(r"\n   1 +\S+ +\S+ +\S+ +\S+\n", text)  # a row for each step
     assert re.search(r"(net/)?d1/bias +\S+  at \[\d\]: \S+, expected ", text)
 
@@ -116,6 +118,25 @@ def test_a_sum_where_the_other_has_the_mean(tf, net):
     text = failure(tf, build, keras(tf, tf.keras.optimizers.SGD(0.1)), BATCHES)
     assert "at step 1 of 4 steps its loss differs" in text
     assert "TF1's loss is 16 times the model's" in cause(text)
+
+
+def test_a_regularization_that_the_model_lacks(tf, net):
+    v1 = tf.compat.v1
+
+    def build(x, y):
+        loss = tf.reduce_mean((net.dense(x, 2, "d") - y) ** 2)
+        (kernel, _) = v1.trainable_variables()
+        v1.losses.add_loss(
+            0.01 * tf.reduce_sum(kernel**2), v1.GraphKeys.REGULARIZATION_LOSSES
+        )
+        loss += v1.losses.get_regularization_loss()
+        return loss, v1.train.GradientDescentOptimizer(0.1).minimize(loss)
+
+    model = sequential(tf, tf.keras.layers.Dense(2, name="d"))
+    model.build((None, 6))
+    model.compile(tf.keras.optimizers.SGD(0.1), "mse")
+    text = failure(tf, build, model, BATCHES)
+    assert "TF1's loss has its regularization losses, 0." in cause(text)
 
 
 def test_a_layer_that_does_not_train(tf, net):
@@ -182,8 +203,10 @@ def test_what_updates_tell():
     assert causes(
         {"w": update, "bn/moving_mean": [0.01]}, {"w": update, "bn/moving_mean": [0.1]}
     ) == [
-        "moving averages move 10 times as far as TF1's: another momentum (decay) of "
-        "batch normalization"
+        (
+            "moving averages move 10 times as far as TF1's: another momentum (decay) "
+            "of batch normalization"
+        )
     ]
     decayed = update - 0.01 * W["w"]
     (told,) = causes(

@@ -42,7 +42,8 @@ class NameManifest:
 
     Example:
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
-      >>> with example_checkpoint({"net/w": [[1, 2]], "net/w/Adam": [[0, 0]]}) as prefix:
+      >>> tensors = {"net/w": [[1, 2]], "net/w/Adam": [[0, 0]]}
+      >>> with example_checkpoint(tensors) as prefix:
       ...     manifest = NameManifest.from_checkpoint(prefix)
       >>> print(manifest.to_yaml())
       # Names of a checkpoint, for tcm.testing.assert_checkpoint_compatible.
@@ -101,7 +102,7 @@ class NameManifest:
         """Return the manifest without what has one of these roles in training.
 
         Args:
-          *roles: ``"slot"``, ``"optimizer"``, ``"average"``, ``"step"`` or ``"weight"``.
+          *roles: ``"slot"``, ``"optimizer"``, ``"average"``, ``"step"``, ``"weight"``.
 
         Raises:
           RuleError: If a word is no role.

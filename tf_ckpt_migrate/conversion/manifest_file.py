@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec, parse_spec
 from tf_ckpt_migrate.conversion.layout import VALUE_END, is_object_key
@@ -153,13 +153,13 @@ def _label(template: str, labels: Mapping[str, str]) -> str:
 def from_yaml(
     text: str,
 ) -> tuple[str, dict[str, TensorSpec], dict[str, str], bool]:
-    """Return the parts of the manifest that ``text`` says, in the order of its fields.
+    r"""Return the parts of the manifest that ``text`` says, in the order of its fields.
 
     Raises:
       PlanError: If it is not well formed, naming the line.
 
     Example:
-      >>> from_yaml("version: 1\\nnames: {w: 'int32[] + m'}\\nslots: {m: '{}/m'}")[1]
+      >>> from_yaml("version: 1\nnames: {w: 'int32[] + m'}\nslots: {m: '{}/m'}")[1]
       {'w': ..., 'w/m': ...}
     """
     root = parse_yaml(text, "manifest")
@@ -176,13 +176,12 @@ def from_yaml(
     templates = {
         label: node.text("a template") for label, node in _rows(pairs, "slots")
     }
-    specs: dict[str, TensorSpec] = {}
-    full_names: dict[str, str] = {}
+    read = _Read(templates, {}, {})
     for section in ("names", "objects"):
         for path, node in _rows(pairs, section):
-            _read(path, node, section, templates, specs, full_names)
+            read.line(path, node, section)
     source = pairs["source"][1].value if "source" in pairs else ""
-    return source, specs, full_names, "objects" in pairs
+    return source, read.specs, read.full_names, "objects" in pairs
 
 
 def _rows(
@@ -194,29 +193,29 @@ def _rows(
             yield name, value
 
 
-def _read(  # noqa: PLR0913 what a line says, and where to
-    path: str,
-    node: Node,
-    section: str,
-    templates: Mapping[str, str],
-    specs: dict[str, TensorSpec],
-    full_names: dict[str, str],
-) -> None:
-    text = node.text("dtype and shape")
-    found = _LINE.fullmatch(text)
-    spec = parse_spec(found[1]) if found else None
-    if found is None or spec is None:
-        raise node.error(f"{text!r} is no line such as 'float32[2, 3] + Adam'")
-    keys = [path]
-    for label in found[2].split(", ") if found[2] else ():
-        if label not in templates:
-            raise node.error(f"{label!r} is none of the slots: {[*templates]}")
-        keys.append(templates[label].replace("{}", path))
-    for key in keys:
-        short = section == "objects" and not is_object_key(key)
-        whole = f"{key}{VALUE_END}" if short else key
-        if whole in specs:
-            raise node.error(f"{whole!r} is there already")
-        specs[whole] = spec
-        if key is path and found[3]:
-            full_names[whole] = found[3]
+class _Read(NamedTuple):
+    """What the lines of a manifest say."""
+
+    templates: Mapping[str, str]
+    specs: dict[str, TensorSpec]
+    full_names: dict[str, str]
+
+    def line(self, path: str, node: Node, section: str) -> None:
+        text = node.text("dtype and shape")
+        found = _LINE.fullmatch(text)
+        spec = parse_spec(found[1]) if found else None
+        if found is None or spec is None:
+            raise node.error(f"{text!r} is no line such as 'float32[2, 3] + Adam'")
+        keys = [path]
+        for label in found[2].split(", ") if found[2] else ():
+            if label not in self.templates:
+                raise node.error(f"{label!r} is none of the slots: {[*self.templates]}")
+            keys.append(self.templates[label].replace("{}", path))
+        for key in keys:
+            short = section == "objects" and not is_object_key(key)
+            whole = f"{key}{VALUE_END}" if short else key
+            if whole in self.specs:
+                raise node.error(f"{whole!r} is there already")
+            self.specs[whole] = spec
+            if key is path and found[3]:
+                self.full_names[whole] = found[3]

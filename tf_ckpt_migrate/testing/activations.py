@@ -15,7 +15,8 @@ def activations() -> dict[str, Callable[[Any], Any]]:
 
     Example:
       >>> import tensorflow as tf
-      >>> round(float(activations()["hard_sigmoid of TF1's Keras"](tf.constant(1.0))), 2)
+      >>> hard = activations()["hard_sigmoid of TF1's Keras"]
+      >>> round(float(hard(tf.constant(1.0))), 2)
       0.7
     """
     tf = tensorflow()

@@ -97,10 +97,10 @@ def breakage_of(
         (move.sources[0], move.target, move.spec, wanted)
         for move, wanted in details.differing
     ]
+    renames = {each.old: each.new for each in moved}
     for old, name in _moved_and_changed(gone, new):
         changed.append((old, name, gone.pop(old), new.pop(name)))
-    renames = {each.old: each.new for each in moved}
-    renames |= {old: name for old, name, *_ in changed if old != name}
+        renames[old] = name
     return Breakage(
         moved,
         changed,

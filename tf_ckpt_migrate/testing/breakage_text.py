@@ -174,7 +174,8 @@ def _mend(breakage: Breakage) -> Iterator[str]:
         if mend.dropped:
             yield f"without {_reprs(mend.dropped)}, which would fit nothing"
     if mend is None or mend.left:
-        yield from _section("What else would help:", _advice(breakage))
+        title = "What would help:" if mend is None else "What else would help:"
+        yield from _section(title, _advice(breakage))
 
 
 def _advice(breakage: Breakage) -> list[str]:

@@ -77,7 +77,7 @@ def assert_checkpoint_compatible(  # noqa: PLR0913 what restore takes, by keywor
       assignment_map: Rules from names in the checkpoint to the model's.
       inputs: What the model is called with, if a call makes its variables; of a graph
         function, what it is given placeholders for.
-      unmatched: As ``tcm.restore`` takes it: ``"drop"`` leaves behind what has no place.
+      unmatched: As ``tcm.restore`` takes it: ``"drop"`` leaves what has no place.
       unmet: As ``tcm.restore`` takes it: ``"keep"``, or roles such as ``"slot"``, for
         variables that need nothing from the checkpoint.
 
@@ -109,11 +109,12 @@ def assert_checkpoint_compatible(  # noqa: PLR0913 what restore takes, by keywor
     error = contract.broken_by(rules)
     if error is None:
         return
-    if not isinstance(error.details, Unaccounted):
-        raise AssertionError(f"{live.prefix} does not fit {names.prefix}: {error}")
-    specs = layout_of(names).specs
-    breakage = breakage_of(error.details, rules, specs, contract.findings)
-    raise AssertionError(breakage.text(live.prefix, names.prefix))
+    text = f"{live.prefix} does not fit {names.prefix}: {error}"
+    if isinstance(error.details, Unaccounted):
+        specs = layout_of(names).specs
+        breakage = breakage_of(error.details, rules, specs, contract.findings)
+        text = breakage.text(live.prefix, names.prefix)
+    raise AssertionError(text)
 
 
 def _names_of(given: _Names) -> Any:

@@ -141,7 +141,7 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
     listened = run(tf2_model, arrays, training=training)
     pairs = paired_layers(tf1, tf2_model, moves, listened.captures) if moves else []
     rows = [
-        *_named(tf1, tf2_model, arrays, listened, layers or {}, near),
+        *_named(tf1, (tf2_model, arrays), listened, layers or {}, near),
         *_automatic(tf1, listened, pairs, near),
     ]
     rows.sort(key=lambda row: row.place)
@@ -171,14 +171,14 @@ def migrated(
         return restore(checkpoint, model, rules, unmet=OPTIONAL).plan.moves
 
 
-def _named(  # noqa: PLR0913 two models, and what is named
+def _named(
     tf1: Tf1Model,
-    model: Any,
-    inputs: Any,
+    call: tuple[Any, Any],
     listened: Listened,
     layers: Mapping[str, Layer],
     near: Near,
 ) -> list[Row]:
+    model = call[0]
     outputs = {each.name: each.output for each in reversed(listened.captures)}
     rows: list[Row] = []
     for name, layer in layers.items():
@@ -186,7 +186,7 @@ def _named(  # noqa: PLR0913 two models, and what is named
         tensor = tf1.tensor(name) if tensor is None else tensor
         expected = tf1.run(tensor)
         if callable(layer):
-            found, called = layer(model, inputs), getattr(layer, "__name__", "function")
+            found, called = layer(*call), getattr(layer, "__name__", "function")
         else:
             found, called = _output_of(layer, outputs, model), layer
         result = compared(expected, _array(found), near)

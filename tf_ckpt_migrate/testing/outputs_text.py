@@ -26,9 +26,9 @@ def outputs_text(comparison: Comparison) -> str:
     rows = comparison.rows
     first = next(row for row in rows if not row.result.agrees)
     wrong = [row for row in rows if row.counts and not row.result.agrees]
+    what = f"the model does not give what TF1 gives: {_title(wrong[0])}"
     lines = [
-        f"the model does not give what TF1 gives: {_title(wrong[0])}; the tolerance is "
-        f"{comparison.near}",
+        f"{what}; the tolerance is {comparison.near}",
         "",
         *_table(rows, first),
         "",

@@ -68,7 +68,7 @@ def _scopes(model: Any, moves: Iterable[Move]) -> dict[str, str]:
     """Return the scope of TF1 that the variables of each layer come from."""
     live = LiveTarget(model, counted=False)
     names = names_of(live)
-    by_target = {key: variable for key, variable in live.variables.items()}
+    by_target = dict(live.variables)
     by_target.update((names[key], variable) for key, variable in live.variables.items())
     sources = {
         id(within(by_target[move.target])): move.sources

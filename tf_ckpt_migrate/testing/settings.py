@@ -112,7 +112,7 @@ def _updates(tf1: Tf1Model) -> Iterator[tuple[str, Any]]:
 
 
 def _value(setting: Any) -> float | None:
-    if setting is None or callable(setting) and not hasattr(setting, "dtype"):
+    if setting is None or (callable(setting) and not hasattr(setting, "dtype")):
         return None
     if isinstance(setting, bool | int | float):
         return float(setting)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate.conversion.planning import CheckpointLike
 from tf_ckpt_migrate.errors import nearest
 from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.live.sessions import load
 from tf_ckpt_migrate.live.target import LiveTarget
-from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.testing.calls import (
     as_arrays,
@@ -49,7 +49,7 @@ class Tf1Model:
       session: Where variables have their values.
 
     Raises:
-      TypeError: If the model is neither a function nor a graph, or there are no outputs.
+      TypeError: If the model is neither a function nor a graph, or has no outputs.
     """
 
     def __init__(self, model: Any, inputs: Any, outputs: Any, seed: int) -> None:

@@ -53,6 +53,7 @@ class Trained(NamedTuple):
       expected: TF1's steps.
       found: The model's.
       before: Every variable of the model before the first step, by key.
+      regularization: The sum of TF1's regularization losses before the first step.
     """
 
     tf1: Tf1Model
@@ -65,6 +66,7 @@ class Trained(NamedTuple):
     expected: Sequence[Step]
     found: Sequence[Step]
     before: Mapping[str, Array]
+    regularization: float = 0.0
 
     def of_losses(self, step: int) -> Compared:
         """Compare the losses of a step."""
@@ -139,6 +141,9 @@ def assert_same_training(  # noqa: PLR0913 two models and how to train: by keywo
     moves = _of_weights(migrated(tf1, tf2_model, checkpoint, assignment_map))
     start = _weights(tf2_model, moves)
     before = _values(tf2_model)
+    keys = tensorflow().compat.v1.GraphKeys
+    losses = tf1.graph.get_collection(keys.REGULARIZATION_LOSSES)
+    regularization = float(sum(tf1.run(losses)))
     expected: list[Step] = []
     for batch in arrays:
         tf1.feed(batch)
@@ -157,6 +162,7 @@ def assert_same_training(  # noqa: PLR0913 two models and how to train: by keywo
         expected,
         found,
         before,
+        regularization,
     )
     if any(
         not trained.of_losses(n).agrees
@@ -191,8 +197,8 @@ def _loss_and_operation(tf1: Tf1Model) -> tuple[Any, Any]:
 def _trainer(model: Any, step: Callable[..., Any] | None) -> Callable[[Any], float]:
     if step is None and not hasattr(model, "train_on_batch"):
         raise TypeError(
-            f"{model!r} has no train_on_batch: give a compiled Keras model, or step=, a "
-            "function that trains with one batch and returns its loss"
+            f"{model!r} has no train_on_batch: give a compiled Keras model, or step=, "
+            "a function that trains with one batch and returns its loss"
         )
     reset = getattr(model, "reset_metrics", None)
     function = model.train_on_batch if step is None else step

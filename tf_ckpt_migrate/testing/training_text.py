@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.checkpoint.text import Table, counted, plain_text
-from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.testing.comparing import compared
 from tf_ckpt_migrate.testing.outputs_text import shown
 from tf_ckpt_migrate.testing.settings import Setting, other_kind, other_settings
-from tf_ckpt_migrate.testing.trials import setting
 from tf_ckpt_migrate.testing.training import put_back, trained_model
+from tf_ckpt_migrate.testing.trials import setting
 from tf_ckpt_migrate.testing.updates import update_causes
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ def training_text(trained: Trained) -> str:
     first = next(n for n in range(len(trained.batches)) if not _agrees(trained, n))
     what = "loss" if not trained.of_losses(first).agrees else "weights"
     of = counted(len(trained.batches), "step")
+    differ = "loss differs" if what == "loss" else "weights differ"
+    at = f"at step {first + 1} of {of} its {differ}"
     lines = [
-        f"the model does not train as TF1 does: at step {first + 1} of {of} its {what} "
-        f"differ{'s' if what == 'loss' else ''}; the tolerance is {trained.near}",
+        f"the model does not train as TF1 does: {at}; the tolerance is {trained.near}",
         "",
         *_steps(trained, first),
         "",
@@ -115,24 +116,22 @@ def _causes(trained: Trained, first: int, what: str) -> Iterator[str]:
 def _of_first_loss(trained: Trained) -> Iterator[str]:
     """Yield why losses differ before anything was trained."""
     expected, found = trained.expected[0].loss, trained.found[0].loss
-    keys = tensorflow().compat.v1.GraphKeys
-    losses = trained.tf1.graph.get_collection(keys.REGULARIZATION_LOSSES)
-    ratio = expected / found if found else 0.0
-    if abs(ratio) > 1e-6 and abs(1 / ratio - round(1 / ratio)) < 1e-4 and ratio < 1:
-        ratio = 1 / ratio
-        yield f"the loss is {ratio:.6g} times TF1's: a sum where the other has the mean"
-    elif abs(ratio - round(ratio)) < 1e-4 and ratio > 1.5:
-        yield f"TF1's loss is {ratio:.6g} times the model's: a sum, or a mean, of it"
-    elif losses:
-        yield (
-            f"TF1's graph has {counted(len(losses), 'regularization loss')}es, of which "
-            "the model's loss may lack some"
-        )
-    else:
-        yield (
-            "the losses differ before the first step: compare what the models give, by "
-            "assert_same_outputs(…, training=True), and how the loss is computed"
-        )
+    more = trained.regularization
+    if more and compared(expected - more, found, trained.near).agrees:
+        yield f"TF1's loss has its regularization losses, {more:.6g}, the model's not"
+        return
+    for one, other, text in (
+        (expected, found, "TF1's loss is {:,.0f} times the model's"),
+        (found, expected, "the model's loss is {:,.0f} times TF1's"),
+    ):
+        factor = round(one / other) if other else 0
+        if factor > 1 and compared(one, factor * other, trained.near).agrees:
+            yield f"{text.format(factor)}: a sum, where the other takes the mean"
+            return
+    yield (
+        "the losses differ before the first step: compare what the models give, by "
+        "assert_same_outputs(…, training=True), and how the loss is computed"
+    )
 
 
 def _of_settings(trained: Trained, first: int, optimizer: object) -> Iterator[str]:
@@ -141,7 +140,8 @@ def _of_settings(trained: Trained, first: int, optimizer: object) -> Iterator[st
     listed = ", ".join(map(str, others))
     for each in others:
         if _agree_with(trained, first, optimizer, [each]):
-            yield f"trained anew with {each.name}={each.tf1:.6g} it agrees; it has {each}"
+            value = f"{each.name}={each.tf1:.6g}"
+            yield f"trained anew with {value} it agrees; it has {each}"
             return
     if len(others) > 1 and _agree_with(trained, first, optimizer, others):
         yield f"trained anew with TF1's settings it agrees; it has {listed}"

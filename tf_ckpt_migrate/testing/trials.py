@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 
 from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.variables import is_variable, value_of
 from tf_ckpt_migrate.testing.activations import activations
 from tf_ckpt_migrate.testing.layers import Capture, Trial, layers_of
 from tf_ckpt_migrate.testing.weight_orders import weight_orders
@@ -72,8 +73,9 @@ def changes_of(
     yield from _of_padding(layer)
     yield from _of_slope(layer)
     yield from _of_order(capture, earlier)
-    if not layers_of(layer):  # those within it have them
-        yield from _of_weights(layer)
+    cell = getattr(layer, "cell", None)
+    if all(within is cell for within in layers_of(layer).values()):
+        yield from _of_weights(layer)  # else those within it have them
 
 
 def whole_changes(inputs: Any) -> Iterator[Change]:
@@ -106,6 +108,8 @@ def whole_changes(inputs: Any) -> Iterator[Change]:
 def setting(owner: Any, name: str, value: Any) -> Iterator[None]:
     """Let an object have another setting while the context lasts."""
     before = getattr(owner, name)
+    if is_variable(before):  # to set it is to assign
+        before = float(value_of(before))
     setattr(owner, name, value)
     try:
         yield
@@ -149,7 +153,7 @@ def _of_training(layer: Any, training: bool) -> Iterator[Change]:
         text += (
             ": TF1 normalizes by the statistics of the batch, the model by moving ones"
             if other
-            else ": TF1 normalizes by moving statistics, the model by those of the batch"
+            else ": TF1 normalizes by moving statistics, the model by the batch's"
         )
     yield Change(
         "training flag",

@@ -52,8 +52,8 @@ def update_causes(
     ratio = _ratio(trained)
     if ratio is not None and abs(ratio - 1) > _ALIKE:
         yield (
-            f"every update is {ratio:.4g} times TF1's: another learning rate, or a loss "
-            "summed where the other takes the mean"
+            f"every update is {ratio:.4g} times TF1's: another learning rate, or a "
+            "loss summed where the other takes the mean"
         )
     elif ratio is None and (decay := _decay(start, trained)) is not None:
         yield (
@@ -83,9 +83,9 @@ def _still(updates: Mapping[str, tuple[Array, Array]]) -> Iterator[str]:
     others = [n for n in in_model if n not in statistics]
     if statistics:
         yield (
-            f"TF1 does not change {_names(statistics)}, which the model does: its train "
-            "operation does not run tf.GraphKeys.UPDATE_OPS, or it normalizes as in "
-            "inference"
+            f"TF1 does not change {_names(statistics)}, which the model does: its "
+            "train operation does not run tf.GraphKeys.UPDATE_OPS, or it normalizes "
+            "as in inference"
         )
     if others:
         yield f"TF1 does not change {_names(others)}, which the model does: a var_list?"
