@@ -20,8 +20,8 @@ from tests.whole.networks import NETWORKS
 FLAVORS = ["keras_3", "tf_keras", "legacy"]
 # Of each tensor's largest value, after 20 steps: both add up float32 in another order.
 CLOSE = 2e-4
-# TF1 and Keras 2 keep the variance of a population of which a batch is a sample, Keras 3
-# that of the batch: of 4 images of 6 by 6.
+# TF1 and Keras 2 keep the variance of a population of which a batch is a sample, Keras
+# 3 that of the batch: of 4 images of 6 by 6.
 BATCH = 4 * 6 * 6
 
 
