@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.conversion.example import example_checkpoint
 from tf_ckpt_migrate.conversion.planning import CheckpointLike
@@ -22,7 +22,7 @@ from tf_ckpt_migrate.testing.tf1 import OPTIONAL, Tf1Model, named_results
 
 __all__ = ["Comparison", "Row", "assert_same_outputs", "migrated"]
 
-Layer = str | Callable[[Any, Any], Any]
+_Layer: TypeAlias = str | Callable[[Any, Any], Any]
 
 
 class Row(NamedTuple):
@@ -77,7 +77,7 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
     *,
     checkpoint: CheckpointLike | None = None,
     assignment_map: AssignmentMapLike | None = None,
-    layers: Mapping[str, Layer] | None = None,
+    layers: Mapping[str, _Layer] | None = None,
     outputs: Any = None,
     training: bool = False,
     restore_model: bool = True,
@@ -175,7 +175,7 @@ def _named(
     tf1: Tf1Model,
     call: tuple[Any, Any],
     listened: Listened,
-    layers: Mapping[str, Layer],
+    layers: Mapping[str, _Layer],
     near: Near,
 ) -> list[Row]:
     model = call[0]

@@ -2,80 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.conversion.planning import CheckpointLike
 from tf_ckpt_migrate.live.framework import tensorflow
-from tf_ckpt_migrate.live.goals import names_of
-from tf_ckpt_migrate.live.target import LiveTarget
-from tf_ckpt_migrate.live.variables import assign, value_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.testing.calls import as_arrays, called
-from tf_ckpt_migrate.testing.comparing import Compared, Near, compared
+from tf_ckpt_migrate.testing.comparing import Near
 from tf_ckpt_migrate.testing.layers import run
 from tf_ckpt_migrate.testing.outputs import migrated
 from tf_ckpt_migrate.testing.tf1 import Tf1Model
+from tf_ckpt_migrate.testing.trained import (
+    Step,
+    Trained,
+    trained_model,
+    values_of_all,
+    weights_of,
+)
+from tf_ckpt_migrate.testing.training_text import training_text
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Step", "Trained", "assert_same_training", "put_back", "trained_model"]
-
-
-class Step(NamedTuple):
-    """What was after a step of training.
-
-    Attributes:
-      loss: The loss of its batch, before the step.
-      weights: The model's weights after it, by their names in the model.
-    """
-
-    loss: float
-    weights: Mapping[str, Array]
-
-
-class Trained(NamedTuple):
-    """Two trainings, and what to train again with.
-
-    Attributes:
-      tf1: The TF1 model.
-      model: The other one.
-      train: Makes a step of the model with a batch, and returns the loss.
-      batches: As arrays.
-      moves: How the model got TF1's values.
-      near: How far apart values may be.
-      start: The model's weights before the first step.
-      expected: TF1's steps.
-      found: The model's.
-      before: Every variable of the model before the first step, by key.
-      regularization: The sum of TF1's regularization losses before the first step.
-    """
-
-    tf1: Tf1Model
-    model: Any
-    train: Callable[[Any], float]
-    batches: Sequence[Any]
-    moves: Sequence[Move]
-    near: Near
-    start: Mapping[str, Array]
-    expected: Sequence[Step]
-    found: Sequence[Step]
-    before: Mapping[str, Array]
-    regularization: float = 0.0
-
-    def of_losses(self, step: int) -> Compared:
-        """Compare the losses of a step."""
-        return compared(self.expected[step].loss, self.found[step].loss, self.near)
-
-    def of_weights(self, step: int) -> dict[str, Compared]:
-        """Compare the weights after a step."""
-        wanted, found = self.expected[step].weights, self.found[step].weights
-        return {name: compared(wanted[name], found[name], self.near) for name in wanted}
+__all__ = ["assert_same_training"]
 
 
 def assert_same_training(  # noqa: PLR0913 two models and how to train: by keyword
@@ -133,24 +87,16 @@ def assert_same_training(  # noqa: PLR0913 two models and how to train: by keywo
     if not arrays:
         raise TypeError("there are no batches to train with")
     tf1 = Tf1Model(tf1_model, arrays[0], None, seed)
-    loss, operation = _loss_and_operation(tf1)
+    fetches = _loss_and_operation(tf1)
     tf1.start(checkpoint)
     train = _trainer(tf2_model, step)
     if step is None:
         _build(tf2_model, arrays[0])
     moves = _of_weights(migrated(tf1, tf2_model, checkpoint, assignment_map))
-    start = _weights(tf2_model, moves)
-    before = _values(tf2_model)
-    keys = tensorflow().compat.v1.GraphKeys
-    losses = tf1.graph.get_collection(keys.REGULARIZATION_LOSSES)
-    regularization = float(sum(tf1.run(losses)))
-    expected: list[Step] = []
-    for batch in arrays:
-        tf1.feed(batch)
-        value, _ = tf1.run([loss, operation])
-        expected.append(Step(float(value), _moved(tf1, moves)))
+    start, before = weights_of(tf2_model, moves), values_of_all(tf2_model)
+    regularization = _regularization(tf1)
+    expected = _trained_tf1(tf1, fetches, arrays, moves)
     tensorflow().random.set_seed(seed)
-    found = trained_model(tf2_model, train, arrays, moves)
     trained = Trained(
         tf1,
         tf2_model,
@@ -160,25 +106,32 @@ def assert_same_training(  # noqa: PLR0913 two models and how to train: by keywo
         Near(rtol, atol),
         start,
         expected,
-        found,
+        trained_model(tf2_model, train, arrays, moves),
         before,
         regularization,
     )
-    if any(
-        not trained.of_losses(n).agrees
-        or not all(each.agrees for each in trained.of_weights(n).values())
-        for n in range(len(arrays))
-    ):
-        from tf_ckpt_migrate.testing.training_text import training_text
-
+    if not all(trained.agrees(n) for n in range(len(arrays))):
         raise AssertionError(training_text(trained))
 
 
-def trained_model(
-    model: Any, train: Callable[[Any], float], batches: Sequence[Any], moves: Any
+def _regularization(tf1: Tf1Model) -> float:
+    keys = tensorflow().compat.v1.GraphKeys
+    losses = tf1.graph.get_collection(keys.REGULARIZATION_LOSSES)
+    return float(sum(tf1.run(losses)))
+
+
+def _trained_tf1(
+    tf1: Tf1Model,
+    fetches: tuple[Any, Any],
+    batches: Sequence[Any],
+    moves: Sequence[Move],
 ) -> list[Step]:
-    """Train a model, and return its steps."""
-    return [Step(train(batch), _weights(model, moves)) for batch in batches]
+    steps: list[Step] = []
+    for batch in batches:
+        tf1.feed(batch)
+        loss, _ = tf1.run(fetches)
+        steps.append(Step(float(loss), _moved(tf1, moves)))
+    return steps
 
 
 def _loss_and_operation(tf1: Tf1Model) -> tuple[Any, Any]:
@@ -235,32 +188,9 @@ def _moved(tf1: Tf1Model, moves: Sequence[Move]) -> dict[str, Array]:
     }
 
 
-def _weights(model: Any, moves: Sequence[Move]) -> dict[str, Array]:
-    live = LiveTarget(model, counted=False)
-    names = names_of(live)
-    targets = {move.target for move in moves}
-    found: dict[str, Array] = {}
-    for key, variable in live.variables.items():
-        for name in targets & {key, names[key]}:
-            found[name] = value_of(variable).copy()
-    return found
-
-
 def _build(model: Any, batch: Any) -> None:
     """Let a Keras model, and its optimizer, make their variables."""
     if isinstance(batch, tuple):
         run(model, batch[0])
     if hasattr(model.optimizer, "build"):
         model.optimizer.build(model.trainable_variables)
-
-
-def _values(model: Any) -> dict[str, Array]:
-    live = LiveTarget(model, counted=False)
-    return {key: value_of(each).copy() for key, each in live.variables.items()}
-
-
-def put_back(trained: Trained) -> None:
-    """Give every variable of the model the value that it had before training."""
-    live = LiveTarget(trained.model, counted=False)
-    for key, value in trained.before.items():
-        assign(live.variables[key], value)

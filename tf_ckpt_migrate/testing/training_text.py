@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.checkpoint.text import Table, counted, plain_text
 from tf_ckpt_migrate.testing.comparing import compared
 from tf_ckpt_migrate.testing.outputs_text import shown
 from tf_ckpt_migrate.testing.settings import Setting, other_kind, other_settings
-from tf_ckpt_migrate.testing.training import put_back, trained_model
+from tf_ckpt_migrate.testing.trained import Trained, put_back, trained_model
 from tf_ckpt_migrate.testing.trials import setting
 from tf_ckpt_migrate.testing.updates import update_causes
-
-if TYPE_CHECKING:
-    from tf_ckpt_migrate.testing.training import Trained
 
 __all__ = ["training_text"]
 
@@ -29,7 +25,7 @@ def training_text(trained: Trained) -> str:
     Args:
       trained: Two trainings that differ.
     """
-    first = next(n for n in range(len(trained.batches)) if not _agrees(trained, n))
+    first = next(n for n in range(len(trained.batches)) if not trained.agrees(n))
     what = "loss" if not trained.of_losses(first).agrees else "weights"
     of = counted(len(trained.batches), "step")
     differ = "loss differs" if what == "loss" else "weights differ"
@@ -49,11 +45,6 @@ def training_text(trained: Trained) -> str:
     return "\n".join(lines)
 
 
-def _agrees(trained: Trained, step: int) -> bool:
-    weights = trained.of_weights(step).values()
-    return trained.of_losses(step).agrees and all(each.agrees for each in weights)
-
-
 def _steps(trained: Trained, first: int) -> list[str]:
     start = max(0, first - 2)
     rows: list[tuple[str, ...]] = []
@@ -66,7 +57,7 @@ def _steps(trained: Trained, first: int) -> list[str]:
                 f"{trained.found[n].loss:.6g}",
                 shown(trained.of_losses(n).max_abs),
                 shown(worst.max_abs),
-                "agrees" if _agrees(trained, n) else "",
+                "agrees" if trained.agrees(n) else "",
             )
         )
     columns = (
@@ -166,4 +157,4 @@ def _agree_with(
         batches = trained.batches[: first + 1]
         found = trained_model(trained.model, trained.train, batches, trained.moves)
     remake(force=True)
-    return _agrees(trained._replace(found=found), first)
+    return trained._replace(found=found).agrees(first)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Change", "changes_of", "whole_changes"]
+__all__ = ["Change", "changes_of", "setting", "whole_changes"]
 
 _EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12, 1e-4, 1e-2)
 _SLOPES = (0.2, 0.3, 0.01, 0.1)
@@ -118,7 +118,7 @@ def setting(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 
 @contextmanager
-def weights(layer: Any, values: Sequence[Array]) -> Iterator[None]:
+def _with_weights(layer: Any, values: Sequence[Array]) -> Iterator[None]:
     """Let a layer have other weights while the context lasts."""
     before = layer.get_weights()
     layer.set_weights(values)
@@ -160,7 +160,7 @@ def _of_training(layer: Any, training: bool) -> Iterator[Change]:
         text,
         trial,
         # Training moves the statistics, which are then put back.
-        lambda layer: weights(layer, layer.get_weights()),
+        lambda layer: _with_weights(layer, layer.get_weights()),
     )
 
 
@@ -272,7 +272,7 @@ def _of_weights(layer: Any) -> Iterator[Change]:
         yield Change(
             "order of weights",
             text,
-            made=lambda layer, other=other: weights(layer, other),
+            made=lambda layer, other=other: _with_weights(layer, other),
         )
 
 
