@@ -2,6 +2,7 @@
 
 import json
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -153,6 +154,19 @@ def test_damage_is_told_once(plan, source, converted):
     assert not proof.ok
     assert str(proof).count("problem: ") == 1
     assert "the checksum of tensor" in str(proof)
+
+
+def test_memory_is_bounded(tmp_path):
+    large = np.zeros(1 << 24, np.float32)  # 64 MB
+    with example_checkpoint({"a": large}) as source:
+        plan = tcm.plan_migration(source, None, {"a": "b"})
+        out = tcm.convert(plan, tmp_path / "out", data="copy")
+        tracemalloc.start()
+        try:
+            assert tcm.verify_conversion(out, source, plan).ok
+            assert tracemalloc.get_traced_memory()[1] < large.nbytes / 2
+        finally:
+            tracemalloc.stop()
 
 
 def test_transforms_are_computed_anew(source, tmp_path):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import takewhile
 from typing import NamedTuple
@@ -21,7 +21,9 @@ from tf_ckpt_migrate.conversion.layout import name_of_key
 __all__ = ["MovedName", "moved_names"]
 
 _NUMBER = re.compile(r"\d+")
-_MOST = 400  # names of one dtype and shape; pairs are compared, so more take seconds
+_MOST = 600  # names of one dtype and shape; pairs are compared, so more take seconds
+_COMPARED = 50  # letter by letter
+_ROUNDS = 10  # of doubt, after each of which all is looked at again
 
 
 class MovedName(NamedTuple):
@@ -88,6 +90,8 @@ class _Group:
             for new in news
         }
 
+        self.scopes = {pair: _scopes(*pair) for pair in self.likeness}
+
     def certain(self) -> list[tuple[str, str]]:
         """Return the pairs that are more alike than any other of either name."""
         best_new = {o: self._best([(o, n) for n in self.news]) for o in self.olds}
@@ -103,8 +107,12 @@ class _Group:
 
     def of_scopes(self, scopes: set[tuple[str, str]]) -> list[tuple[str, str]]:
         """Return the pairs whose scopes are known to have become one another."""
-        fits = [pair for pair in self.likeness if _scopes(*pair) in scopes]
-        fits = [(o, n) for o, n in fits if o in self.olds and n in self.news]
+        fits = [
+            (old, new)
+            for old in self.olds
+            for new in self.news
+            if self.scopes[old, new] in scopes
+        ]
         olds, news = ([pair[side] for pair in fits] for side in (0, 1))
         return [
             (old, new)
@@ -117,17 +125,26 @@ class _Group:
         pairs = [(old, new) for old in self.olds for new in self.news]
         if not pairs:
             return None
-        old, new = max(pairs, key=lambda pair: (self.likeness[pair], _ratio(*pair)))
-        most = self.likeness[old, new]
+        old, _ = max(pairs, key=self.likeness.__getitem__)
+        most = max(self.likeness[old, new] for new in self.news)
+        alike = [new for new in self.news if self.likeness[old, new] == most]
+        new = max(alike[:_COMPARED], key=lambda new: _ratio(old, new))
         if most.tail or most.head:
-            others = [
-                n for n in self.news if n != new and self.likeness[old, n] == most
-            ]
+            others = [name for name in alike if name != new]
             doubt = f"or {others[0]!r}, of the same shape" if others else ""
             return MovedName(old, new, doubt or "others of its shape are as like it")
         if len(self.olds) == len(self.news) == 1:
             return MovedName(old, new, "by dtype and shape alone")
         return None
+
+    def by_likeness(self) -> Iterator[MovedName]:
+        """Yield a pair for each name that is like some, the most alike first."""
+        pairs = [(old, new) for old in self.olds for new in self.news]
+        likeness = self.likeness
+        for old, new in sorted(pairs, key=lambda pair: likeness[pair], reverse=True):
+            alike = likeness[old, new].tail or likeness[old, new].head
+            if alike and old in self.olds and new in self.news:
+                yield MovedName(old, new, "one of many of the same shape")
 
     def take(self, old: str, new: str) -> None:
         """Take a pair out."""
@@ -144,8 +161,14 @@ class _Pairing:
         self._found: list[MovedName] = []
 
     def run(self) -> list[MovedName]:
-        while self._certain() or self._doubtful():
-            pass
+        for _ in range(_ROUNDS):
+            while self._certain():
+                pass
+            if not self._doubtful():
+                return self._found
+        for group in self._groups:
+            for pair in group.by_likeness():
+                self._take(group, pair)
         return self._found
 
     def _certain(self) -> bool:

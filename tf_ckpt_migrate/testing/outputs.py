@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.conversion.example import example_checkpoint
@@ -126,31 +126,33 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
       >>> x = np.ones((4, 3), np.float32)
       >>> assert_same_outputs(build, dense, x, assignment_map={"w": "fc/kernel"})
     """
-    tf = tensorflow()
-    near = Near(rtol, atol)
-    tf1 = Tf1Model(tf1_model, inputs, outputs, seed)
-    tf1.start(checkpoint)
-    arrays = as_arrays(inputs)
-    if isinstance(tf1_model, tf.Graph) and len(arrays) == 1:
-        (arrays,) = arrays.values()
-    moves: Sequence[Move] = ()
-    if restore_model and tf1.variables:
-        run(tf2_model, arrays)  # layers may have no variables before
-        moves = migrated(tf1, tf2_model, checkpoint, assignment_map)
-    tf.random.set_seed(seed)
-    listened = run(tf2_model, arrays, training=training)
-    pairs = paired_layers(tf1, tf2_model, moves, listened.captures) if moves else []
-    rows = [
-        *_named(tf1, (tf2_model, arrays), listened, layers or {}, near),
-        *_automatic(tf1, listened, pairs, near),
-    ]
-    rows.sort(key=lambda row: row.place)
-    rows += _outputs(tf1, listened.result, near)
-    comparison = Comparison(tf1, tf2_model, arrays, training, near, listened, rows)
-    if any(row.counts and not row.result.agrees for row in rows):
-        from tf_ckpt_migrate.testing.outputs_text import outputs_text
+    with closing(Tf1Model(tf1_model, inputs, outputs, seed)) as tf1:
+        tf1.start(checkpoint)
+        arrays = as_arrays(inputs)
+        if tf1.given and len(arrays) == 1:
+            (arrays,) = arrays.values()
+        moves: Sequence[Move] = ()
+        if restore_model and tf1.variables:
+            run(tf2_model, arrays)  # layers may have no variables before
+            moves = migrated(tf1, tf2_model, checkpoint, assignment_map)
+        tensorflow().random.set_seed(seed)
+        listened = run(tf2_model, arrays, training=training)
+        near = Near(rtol, atol)
+        pairs = paired_layers(tf1, tf2_model, moves, listened.captures) if moves else []
+        rows = [
+            *_named(tf1, (tf2_model, arrays), listened, layers or {}, near),
+            *_automatic(tf1, listened, pairs, near),
+        ]
+        rows.sort(key=lambda row: row.place)
+        rows += _outputs(tf1, listened.result, near)
+        if any(row.counts and not row.result.agrees for row in rows):
+            from tf_ckpt_migrate.testing.outputs_text import outputs_text
 
-        raise AssertionError(outputs_text(comparison))
+            raise AssertionError(
+                outputs_text(
+                    Comparison(tf1, tf2_model, arrays, training, near, listened, rows)
+                )
+            )
 
 
 def migrated(

@@ -47,6 +47,7 @@ class Tf1Model:
       fed: The tensors that are fed.
       results: The tensors that are compared, by name.
       session: Where variables have their values.
+      given: Whether the graph was given, and is not built here.
 
     Raises:
       TypeError: If the model is neither a function nor a graph, or has no outputs.
@@ -55,13 +56,14 @@ class Tf1Model:
     def __init__(self, model: Any, inputs: Any, outputs: Any, seed: int) -> None:
         """Build the graph, and start the session."""
         v1 = tensorflow().compat.v1
+        self.given = isinstance(model, tensorflow().Graph)
         if is_plain_function(model):
             built = built_graph_of(model, inputs, seed)
             self.graph, result = built.graph, built.result
             self.fed = [placeholder for placeholder, _ in built.feeds]
             if outputs is not None:
                 result = self._tensors(outputs)
-        elif isinstance(model, tensorflow().Graph):
+        elif self.given:
             self.graph = model
             if not isinstance(inputs, Mapping) or outputs is None:
                 raise TypeError(
@@ -78,6 +80,10 @@ class Tf1Model:
         self.results = named_results(result)
         self.session = v1.Session(graph=self.graph)
         self.feed(inputs)
+
+    def close(self) -> None:
+        """End the session."""
+        self.session.close()
 
     def feed(self, inputs: Any) -> None:
         """Feed these inputs from now on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.conversion.planning import CheckpointLike
@@ -86,32 +87,32 @@ def assert_same_training(  # noqa: PLR0913 two models and how to train: by keywo
     arrays = [as_arrays(batch) for batch in batches]
     if not arrays:
         raise TypeError("there are no batches to train with")
-    tf1 = Tf1Model(tf1_model, arrays[0], None, seed)
-    fetches = _loss_and_operation(tf1)
-    tf1.start(checkpoint)
-    train = _trainer(tf2_model, step)
-    if step is None:
-        _build(tf2_model, arrays[0])
-    moves = _of_weights(migrated(tf1, tf2_model, checkpoint, assignment_map))
-    start, before = weights_of(tf2_model, moves), values_of_all(tf2_model)
-    regularization = _regularization(tf1)
-    expected = _trained_tf1(tf1, fetches, arrays, moves)
-    tensorflow().random.set_seed(seed)
-    trained = Trained(
-        tf1,
-        tf2_model,
-        train,
-        arrays,
-        moves,
-        Near(rtol, atol),
-        start,
-        expected,
-        trained_model(tf2_model, train, arrays, moves),
-        before,
-        regularization,
-    )
-    if not all(trained.agrees(n) for n in range(len(arrays))):
-        raise AssertionError(training_text(trained))
+    with closing(Tf1Model(tf1_model, arrays[0], None, seed)) as tf1:
+        fetches = _loss_and_operation(tf1)
+        tf1.start(checkpoint)
+        train = _trainer(tf2_model, step)
+        if step is None:
+            _build(tf2_model, arrays[0])
+        moves = _of_weights(migrated(tf1, tf2_model, checkpoint, assignment_map))
+        start, before = weights_of(tf2_model, moves), values_of_all(tf2_model)
+        regularization = _regularization(tf1)
+        expected = _trained_tf1(tf1, fetches, arrays, moves)
+        tensorflow().random.set_seed(seed)
+        trained = Trained(
+            tf1,
+            tf2_model,
+            train,
+            arrays,
+            moves,
+            Near(rtol, atol),
+            start,
+            expected,
+            trained_model(tf2_model, train, arrays, moves),
+            before,
+            regularization,
+        )
+        if not all(trained.agrees(n) for n in range(len(arrays))):
+            raise AssertionError(training_text(trained))
 
 
 def _regularization(tf1: Tf1Model) -> float:
