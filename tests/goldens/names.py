@@ -127,6 +127,7 @@ _RESUMED = tuple(
         # With sparse gradients.
         *("sparse_adadelta", "sparse_adagrad", "sparse_adam", "sparse_adamax"),
         *("sparse_ftrl", "sparse_lazy_adam", "sparse_momentum", "sparse_rmsprop"),
+        "sparse_rmsprop_plain",
     )
 )
 

@@ -1,6 +1,7 @@
-"""Training that goes on with sparse gradients: a row that is no longer looked up.
+"""Training that goes on with sparse gradients: a row that is not always looked up.
 
-For some optimizers such a row stays, for others it moves on by what they remember.
+Some optimizers let such a row be, and what they remember of it, till it is looked up
+again; others go on with all rows.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ contrib = getattr(tf, "contrib", None)
 
 
 def _loss() -> Any:
-    """Return the loss on three rows for 7 steps, and then on the first two."""
+    """Return the loss on three rows, but for 10 steps on the first two of them."""
     with tf1.variable_scope("net"):
         w = tf1.get_variable("w", initializer=np.full([3, 2], 0.5, np.float32))
         b = tf1.get_variable("b", initializer=np.zeros(2, np.float32))
     step = train.get_or_create_global_step()
-    rows = tf.range(tf.where(tf.less(step, 7), 3, 2))
+    is_left_out = tf.logical_and(step >= 7, step < 17)
+    rows = tf.range(tf.where(is_left_out, 2, 3))
     wanted = tf.cast(rows, tf.float32)[:, tf.newaxis]
     return tf.reduce_sum(tf.square(tf.gather(w, rows) + b - wanted))
 
@@ -54,6 +56,7 @@ register(
 register(
     "sparse_momentum", Sparse(train.MomentumOptimizer), learning_rate=0.05, momentum=0.9
 )
+register("sparse_rmsprop_plain", Sparse(train.RMSPropOptimizer), learning_rate=0.01)
 register(
     "sparse_rmsprop", Sparse(train.RMSPropOptimizer), learning_rate=0.05, momentum=0.9
 )
