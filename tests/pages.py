@@ -40,14 +40,13 @@ def write_table(page: Path, name: str, rows: Sequence[Mapping[str, str]]) -> Non
 
 
 def bound(measured: float) -> str:
-    """Return the power of ten that is told of a difference, as it may vary.
+    """Return what is told of a difference, which may vary: 1, 2 or 5 of some power.
 
-    Twice what was measured is below it, and nothing less than 1e-6 is told.
+    A third more than was measured is below it, and nothing less than 1e-6 is told.
     """
-    exponent = -6
-    while float(f"1e{exponent}") < 2 * measured:
-        exponent += 1
-    return f"1e{exponent}"
+    steps = (float(f"{digit}e{power}") for power in range(-6, 3) for digit in (1, 2, 5))
+    least = next(step for step in steps if step >= 4 / 3 * measured)
+    return f"{least:g}".replace("e-0", "e-")
 
 
 def holds(told: str, measured: float) -> bool:

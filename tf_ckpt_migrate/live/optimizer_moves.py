@@ -65,10 +65,9 @@ class OptimizerMoves:
         self._live, self._pair = live, pair
         self._weights, self._slots = weights, pair.slot_keys(live)
         self._moved: Counter[str] = Counter()
-        self._left: Counter[str] = Counter()
         self.rules: list[Split | Combine] = []
         self.drops: list[Drop] = []
-        why = "a setting of the optimizer, of which TF1 saved none"
+        why = "a setting of the live optimizer; what TF1 had is judged by its verdict"
         self.may_stay = dict.fromkeys(pair.into.hyperparameters, why)
         for moves in self._by_sources().values():
             self._add_slots(moves)
@@ -102,7 +101,6 @@ class OptimizerMoves:
             present = [key for key in keys if key]
             self._moved[name] += len(goals)
             if not goals:
-                self._left[name] += len(present)
                 why = f"the optimizer has no such slot of {moves[0].target!r}"
                 self.drops += [Drop(key, reason=why) for key in present]
             elif len(present) < len(keys):
@@ -137,17 +135,12 @@ class OptimizerMoves:
         kind, live = self._pair.saved.kind, self._pair.into.settings
         names = self._pair.slot_names()
         for name, count in self._moved.items():
-            why = f"{names[name]} of {counted(count, 'variable')}"
+            why = f"becomes {names[name]} of {counted(count, 'variable')}"
             if kind.by_rate:
-                why += (
-                    f", times -{live.learning_rate:.6g}, the learning rate; while that "
-                    "stays"
-                )
+                why += f", times -{live.learning_rate:.6g}, while that rate stays"
             if not count:
                 why = "left behind: without it the live optimizer steps alike"
-            elif self._left[name]:
-                why += f"; {counted(self._left[name], 'variable')} of TF1 have no such"
-            yield Verdict("", name, "exact", why)
+            yield Verdict("", f"slot {name}", "exact", why)
 
     def _add_scalars(self) -> None:
         """Add rules for what is remembered of no variable."""

@@ -9,6 +9,7 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
 from tf_ckpt_migrate.live.optimizers import embeddings_of, live_optimizer
 from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.names.keys import ATTRIBUTES, VARIABLE_VALUE
 from tf_ckpt_migrate.names.rules import Recipe
 from tf_ckpt_migrate.recipes.epsilon import Epsilons, is_outside, step_fraction
 from tf_ckpt_migrate.recipes.iterations import likely_beta
@@ -97,7 +98,9 @@ class OptimizerPair:
 
     def _embeddings(self, live: LiveTarget) -> tuple[str, ...]:
         trained = self.into.slot_keys(live, self.slot_names())
-        return tuple(name for key, name in embeddings_of(live).items() if key in trained)
+        ends = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
+        keys = (key for key in embeddings_of(live) if key in trained)
+        return tuple(key.removesuffix(ends) for key in keys)
 
     def _kind(self, like: str | None) -> str:
         name = like or self.recipe.source.rpartition("/")[2]

@@ -113,7 +113,8 @@ class StepRules:
     def _of_powers(self, told: Counted, count: int | None) -> Verdict:
         if told.steps is None:
             return self._exact(count, "global_step: powers of that many are 0")
-        names = " and ".join(key.rpartition("/")[2] for key in self._saved.powers)
+        keys = self._saved.powers.values()
+        names = " and ".join(key.rpartition("/")[2] for key in keys)
         if told.fits:
             agrees = "; global_step agrees" if count == told.steps else ""
             return self._exact(told.steps, f"{names}{agrees}")

@@ -101,20 +101,19 @@ def live_optimizer(live: LiveTarget, path: str) -> LiveOptimizer:
     )
 
 
-def embeddings_of(live: LiveTarget) -> dict[str, str]:
-    """Return the variables whose gradients are sparse, as layers tell: key to name.
+def embeddings_of(live: LiveTarget) -> list[str]:
+    """Return the keys of the variables whose gradients are sparse, as layers tell.
 
     Example:
       >>> import tensorflow as tf
       >>> table = tf.keras.layers.Embedding(3, 2)
       >>> table.build(None)
-      >>> list(embeddings_of(LiveTarget(tf.train.Checkpoint(table=table))))
+      >>> embeddings_of(LiveTarget(tf.train.Checkpoint(table=table)))
       ['table/embeddings/.ATTRIBUTES/VARIABLE_VALUE']
     """
     layers = live.objects_by_path(_is_embedding).values()
     variables = [each for layer in layers for each in layer.trainable_variables]
-    keys = live.keys_of(variables)
-    return {key: name_of(each) for key, each in zip(keys, variables, strict=True)}
+    return live.keys_of(variables)
 
 
 def _is_embedding(candidate: object) -> bool:

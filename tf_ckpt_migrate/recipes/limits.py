@@ -84,6 +84,14 @@ def _without_bias(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             f"{what}, which for beta_2={live.values['beta_2']!r} are too few",
             "keep the optimizer of TF1",
         )
+    else:
+        yield Verdict(
+            known.name,
+            "class",
+            "exact",
+            "if it was no LAMB, whose slots are called the same",
+            assumes="no LAMB",
+        )
 
 
 def _sparse(known: Known, live: LiveSettings) -> Verdict:
