@@ -348,7 +348,12 @@ class TestRates:
         ],
     )
     def test_a_decay_in_the_checkpoint(self, config, kind):
-        whole = {"initial_learning_rate": 0.1, "decay_steps": 1, "decay_rate": 0.5}
+        whole = {
+            "initial_learning_rate": 0.1,
+            "decay_steps": 1,
+            "decay_rate": 0.5,
+            "staircase": False,
+        }
         schedule = {"class_name": "InverseTimeDecay", "config": {**whole, **config}}
         live = keras("Adam", rate=None, learning_rate=schedule, **ADAM)
         saved = {"learning_rate": 0.1, "decay": 0.5}
