@@ -87,8 +87,11 @@ def exact(report):
 NET = ("net/w", "net/b")
 
 
+_SCOPED = ("train_op/{}/Adam", "train_op/{}/Adam_1")
+
+
 @pytest.mark.parametrize(
-    ("name", "recipe", "ends", "steps"),
+    "case",
     [
         ("optimizer_adam", "Adam", ("Adam", "Adam_1"), 3),
         (
@@ -98,16 +101,12 @@ NET = ("net/w", "net/b")
             3,
         ),
         ("optimizer_lazy_adam", "Adam", ("Adam", "Adam_1"), 3),
-        (
-            "optimizer_scoped",
-            "train_op/Adam",
-            ("train_op/{}/Adam", "train_op/{}/Adam_1"),
-            1,
-        ),
-        ("optimizer_scoped", "Adam", ("train_op/{}/Adam", "train_op/{}/Adam_1"), 1),
+        ("optimizer_scoped", "train_op/Adam", _SCOPED, 1),
+        ("optimizer_scoped", "Adam", _SCOPED, 1),
     ],
 )
-def test_names_and_scopes(tf, module, name, recipe, ends, steps):
+def test_names_and_scopes(tf, module, case):
+    name, recipe, ends, steps = case
     dressed = Dressed(tf, golden(f"{name}/model.ckpt"), NET, adam(module))
     report = restore(tf, dressed, tcm.Recipe("optimizer", recipe, "optimizer"))
     assert exact(report)
@@ -124,7 +123,9 @@ def test_in_the_order_of_creation(tf, module, instance, ends):
     recipe = tcm.Recipe("optimizer", "Adam", "optimizer", instance=instance)
     with pytest.raises(PlanError, match="instance=0"):
         restore(tf, dressed, tcm.Recipe("optimizer", "Adam", "optimizer"))
-    report = restore(tf, dressed, recipe, tcm.Drop(role="slot"), tcm.Drop(role="optimizer"))
+    report = restore(
+        tf, dressed, recipe, tcm.Drop(role="slot"), tcm.Drop(role="optimizer")
+    )
     assert exact(report)
     assert int(dressed.optimizer.iterations) == 1
     dressed.check("m", "v", ends=ends)
@@ -147,7 +148,9 @@ def test_a_gan(tf, module):
         tcm.Recipe("optimizer", "Adam", name, instance=number)
         for number, name in enumerate(names)
     ]
-    report = tcm.restore(source, checkpoint, [*rules, *recipes, tcm.Drop("global_step")])
+    report = tcm.restore(
+        source, checkpoint, [*rules, *recipes, tcm.Drop("global_step")]
+    )
     assert exact(report)
     assert [int(each.optimizer.iterations) for each in both.values()] == [3, 2]
     for each in both.values():
@@ -156,7 +159,9 @@ def test_a_gan(tf, module):
         tcm.Recipe("optimizer", "Adam", name, instance=1 - number)
         for number, name in enumerate(names)
     ]
-    report = tcm.restore(source, checkpoint, [*rules, *swapped, tcm.Drop("global_step")])
+    report = tcm.restore(
+        source, checkpoint, [*rules, *swapped, tcm.Drop("global_step")]
+    )
     doubtful = {v.into: v.what for v in report.verdicts if v.kind == "approximate"}
     assert doubtful == {"discriminator": "beta_1", "generator": "iterations"}
 
@@ -212,7 +217,9 @@ def test_a_canned_dnn(tf, module):
     names += [f"{DNN}/batchnorm_0/{name}" for name in ("beta", "gamma")]
     dressed = Dressed(tf, source, [*names, embedding], adam(module))
     statistics = tcm.Drop(f"{DNN}/batchnorm_0/")
-    report = restore(tf, dressed, tcm.Recipe("optimizer", "Adam", "optimizer"), statistics)
+    report = restore(
+        tf, dressed, tcm.Recipe("optimizer", "Adam", "optimizer"), statistics
+    )
     assert exact(report)
     assert int(dressed.optimizer.iterations) == int(source["global_step"]) > 0
     dressed.check("m", "v", ends=("t_0/Adam", "t_0/Adam_1"))
@@ -227,3 +234,30 @@ def test_a_canned_linear_model(tf, module):
     assert exact(report)
     assert int(dressed.optimizer.iterations) == int(source["global_step"]) > 0
     dressed.check("accumulator", "linear", ends=("part_0/Ftrl", "part_0/Ftrl_1"))
+
+
+def test_a_canned_wide_and_deep_model_in_parts(tf, module):
+    """Two optimizers of different names, over variables that were partitioned."""
+    source = golden("estimator_partitioned/run")
+    names = {
+        "Adam": [key for key in source if f"{key}/Adam" in source],
+        "Ftrl": [key for key in source if f"{key}/Ftrl" in source],
+    }
+    deep = Dressed(tf, source, names["Adam"], adam(module))
+    wide = Dressed(tf, source, names["Ftrl"], module.Ftrl(0.1))
+    checkpoint = tf.train.Checkpoint(
+        vars=[*deep.variables.values(), *wide.variables.values()],
+        deep=deep.optimizer,
+        wide=wide.optimizer,
+    )
+    rules = [
+        *{**deep.rules, **wide.rules}.items(),
+        tcm.Recipe("optimizer", "Adam", "deep"),
+        tcm.Recipe("optimizer", "Ftrl", "wide"),
+    ]
+    report = tcm.restore(source, checkpoint, rules)
+    assert exact(report)
+    steps = [int(each.iterations) for each in (deep.optimizer, wide.optimizer)]
+    assert steps == [int(source["global_step"])] * 2 == [3, 3]
+    deep.check("m", "v", ends=("Adam", "Adam_1"))
+    wide.check("accumulator", "linear", ends=("Ftrl", "Ftrl_1"))
