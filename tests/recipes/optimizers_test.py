@@ -299,6 +299,10 @@ class TestVerdicts:
     def test_bert_under_a_schedule(self):
         live = keras("AdamW", rate=None, **{**ADAM, "epsilon": 1e-6})
         assert verdicts("AdamWeightDecay", live)["iterations"].kind == "impossible"
+        late = verdicts("AdamWeightDecay", live, steps=6000)["iterations"]
+        assert late.kind == "approximate"
+        assert late.how_far == pytest.approx(0.999**6001 / 2, rel=1e-2)
+        assert "iterations" not in verdicts("AdamWeightDecay", live, steps=20_000)
 
     def test_bert_with_a_beta_that_corrects_on(self):
         live = keras("AdamW", **{**ADAM, "beta_2": 0.99999})
