@@ -11,6 +11,7 @@ import tf1_resume  # noqa: F401
 import tf1_resume_contrib  # noqa: F401
 import tf1_resume_keras  # noqa: F401
 import tf1_resume_sparse  # noqa: F401
+import tf1_whole  # noqa: F401
 from recording import main
 
 if __name__ == "__main__":
