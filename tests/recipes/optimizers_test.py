@@ -273,6 +273,8 @@ class TestVerdicts:
             "Adam", keras("Adam", **ADAM), {"beta1": 0.9}, saved={"beta2": 0.999}
         )
         assert {verdict.kind for verdict in found.values()} == {"exact"}
+        sparse = found.pop("sparse gradients")
+        assert sparse.why.startswith("if there are none: of a row looked up twice")
         assert {what: verdict.why for what, verdict in found.items()} == {
             "beta_1": "0.9, as you say",
             "beta_2": "0.999, as the checkpoint tells",
