@@ -315,6 +315,12 @@ class TestVerdicts:
         live = keras("AdamW", **{**ADAM, "epsilon": 1e-6})
         assert verdicts("AdamWeightDecay", live)["class"].assumes == "no LAMB"
 
+    def test_an_epsilon_of_keras_that_differs_is_no_matter_of_place(self):
+        live = keras("RMSprop", "legacy", rho=0.9, momentum=0.0, epsilon=1e-3)
+        more = {"epsilon_fraction": 0.1, "is_of_keras": True}
+        verdict = verdicts("RMSprop", live, {"epsilon": 0.5}, KINDS_OF_KERAS, **more)
+        assert verdict["epsilon"].instead == "set epsilon=0.5"
+
     @pytest.mark.parametrize("kinds", [KINDS, KINDS_OF_KERAS], ids=["tf1", "keras"])
     def test_every_kind_has_names_in_every_keras(self, kinds):
         for kind in kinds.values():

@@ -22,7 +22,11 @@ from tf_ckpt_migrate.recipes.verdicts import Verdict, without_counterpart
 
 __all__ = ["OptimizerPair"]
 
-_BESIDE = ("instance", "like", "sparse")  # what a recipe takes besides the settings of TF1
+_BESIDE = (
+    "instance",
+    "like",
+    "sparse",
+)  # what a recipe takes besides the settings of TF1
 
 
 class OptimizerPair:
