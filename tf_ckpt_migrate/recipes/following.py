@@ -11,6 +11,7 @@ from tf_ckpt_migrate.transforms import (
     Chain,
     Concat,
     Join,
+    Partition,
     Reshape,
     Slice,
     Stack,
@@ -20,7 +21,7 @@ from tf_ckpt_migrate.transforms import (
 
 __all__ = ["Unfollowable", "slot_transform"]
 
-_MOVES = Blocks | Cast | Concat | Reshape | Slice | Stack | Transpose
+_MOVES = Blocks | Cast | Concat | Partition | Reshape | Slice | Stack | Transpose
 
 
 class Unfollowable(ValueError):  # noqa: N818 what is raised is a PlanError made of it

@@ -1,0 +1,139 @@
+"""Where the bytes of a tensor lie, box by box, and which boxes are one run of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tf_ckpt_migrate.bundle.assembly import Ranges
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.bundle.entry import Entry
+from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.bundle.slices import TensorSlice
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.contents import Stored
+
+__all__ = ["StoredBox", "entry_of", "lengths", "places", "stored"]
+
+
+class StoredBox(NamedTuple):
+    """A box of a tensor, and the bytes that hold it.
+
+    Attributes:
+      ranges: The box.
+      piece: Which slice it is; None for the whole tensor.
+    """
+
+    ranges: Ranges
+    piece: TensorSlice | None
+
+
+def places(reader: CheckpointReader, key: str) -> list[StoredBox]:
+    """Return of which boxes a tensor consists, in order."""
+    shape, where = reader.specs[key].shape, f"{reader.prefix}, tensor {key!r}"
+    whole = tuple((0, length) for length in shape)
+    found: list[StoredBox] = []
+    for place in reader.places(key):
+        piece = place.piece
+        box = whole if piece is None else piece.ranges(shape, where)
+        found.append(StoredBox(box, piece))
+    return sorted(found, key=lambda each: each.ranges)
+
+
+class _Run(NamedTuple):
+    """Boxes of a tensor, one after the other, whose bytes are so too.
+
+    Attributes:
+      ranges: All of them together.
+      entries: Of each.
+    """
+
+    ranges: Ranges
+    entries: tuple[Entry, ...]
+
+    def continues(self, ranges: Ranges, entry: Entry) -> bool:
+        """Whether a box, with its bytes, comes next."""
+        last = self.entries[-1]
+        return (
+            (last.shard, last.offset + last.size) == (entry.shard, entry.offset)
+            and self.ranges[0][1] == ranges[0][0]
+            and self.ranges[1:] == ranges[1:]
+        )
+
+
+def _runs(bundle: BundleReader, reader: CheckpointReader, key: str) -> list[_Run]:
+    runs: list[_Run] = []
+    for ranges, piece in places(reader, key):
+        entry = entry_of(bundle, key, piece)
+        if runs and ranges and runs[-1].continues(ranges, entry):
+            before = runs.pop()
+            ends = (before.ranges[0][0], ranges[0][1])
+            runs.append(_Run((ends, *ranges[1:]), (*before.entries, entry)))
+        else:
+            runs.append(_Run(ranges, (entry,)))
+    return runs
+
+
+def entry_of(bundle: BundleReader, key: str, piece: TensorSlice | None) -> Entry:
+    """Return the entry of a tensor, or of one slice of it."""
+    index = bundle.index
+    return index[key] if piece is None else index.slice_entry(key, piece)
+
+
+def stored(reader: CheckpointReader, key: str, box: Ranges) -> Stored | None:
+    """Return the bytes of a box where they lie in one piece; None where they do not."""
+    bundle = reader.bundle
+    if bundle is None:
+        return None
+    for ranges, piece in places(reader, key):
+        if ranges == box:
+            return Stored(bundle, entry_of(bundle, key, piece))
+    for run in _runs(bundle, reader, key):
+        if _is_within(box, run.ranges) and _is_run(lengths(box), lengths(run.ranges)):
+            made = _range(bundle, key, run, box)
+            return None if made is None else Stored(bundle, made)
+    return None
+
+
+def _is_within(box: Ranges, outer: Ranges) -> bool:
+    pairs = zip(box, outer, strict=True)
+    return all(low <= start and end <= high for (start, end), (low, high) in pairs)
+
+
+def _is_run(inner: Sequence[int], outer: Sequence[int]) -> bool:
+    """Whether a box of these lengths is one run of the bytes of another."""
+    axis = next((i for i, length in enumerate(inner) if length != 1), len(inner))
+    return [*inner[axis + 1 :]] == [*outer[axis + 1 :]]
+
+
+def _range(bundle: BundleReader, key: str, run: _Run, box: Ranges) -> Entry | None:
+    """Return the entry of a box within a run; its bytes are read for the checksum."""
+    first = run.entries[0]
+    width = first.spec.dtype.itemsize
+    if not width:
+        return None  # strings have lengths before them
+    at = 0
+    for (start, _), (low, high) in zip(box, run.ranges, strict=True):
+        at = at * (high - low) + start - low
+    spec = TensorSpec(first.spec.dtype, lengths(box))
+    made = Entry(spec, first.shard, first.offset + at * width, spec.nbytes, 0)
+    where = f"tensor {key!r}"
+    for entry in run.entries if bundle.verify else ():
+        if entry.offset < made.offset + made.size and made.offset < (
+            entry.offset + entry.size
+        ):
+            bundle.check_stored(entry, where)
+            bundle.shards.release()
+    made = made._replace(crc32c=bundle.checksum(made, where))
+    bundle.shards.release()
+    return made
+
+
+def lengths(box: Ranges) -> tuple[int, ...]:
+    """Return the lengths of a box along its dimensions.
+
+    Example:
+      >>> lengths(((2, 5), (0, 4)))
+      (3, 4)
+    """
+    return tuple(high - low for low, high in box)

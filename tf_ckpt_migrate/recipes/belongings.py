@@ -1,0 +1,66 @@
+"""What belongs to a variable: slots of optimizers, and averages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
+from tf_ckpt_migrate.names.keys import parse_object_key
+from tf_ckpt_migrate.names.slots import Slot, slot_of
+
+__all__ = ["belongings", "check_variable", "place_of"]
+
+
+def belongings(
+    variable: str, specs: Mapping[str, TensorSpec]
+) -> list[tuple[str, Slot]]:
+    """Return the slots and averages of a variable: the key of each, and what it is.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> names = ["emb", "emb/Adagrad", "emb/ExponentialMovingAverage", "w"]
+      >>> specs = dict.fromkeys(names, TensorSpec(DType.float32, (2,)))
+      >>> [(key, slot.name) for key, slot in belongings("emb", specs)]
+      [('emb/Adagrad', 'accumulator'), ('emb/ExponentialMovingAverage', 'average')]
+    """
+    slots = ((key, slot_of(key, specs)) for key in specs if key != variable)
+    return [(key, slot) for key, slot in slots if slot and slot.variable == variable]
+
+
+def place_of(key: str, variable: str, place: str) -> str:
+    """Return what something of a variable is called when this gets another name.
+
+    Example:
+      >>> place_of("train/emb/Adam_1", "emb", "table")
+      'train/table/Adam_1'
+      >>> end = "/.ATTRIBUTES/VARIABLE_VALUE"
+      >>> place_of(f"emb/.OPTIMIZER_SLOT/opt/m{end}", f"emb{end}", f"table{end}")
+      'table/.OPTIMIZER_SLOT/opt/m/.ATTRIBUTES/VARIABLE_VALUE'
+    """
+    own, of, to = map(parse_object_key, (key, variable, place))
+    if own is None or of is None:
+        before, _, after = key.rpartition(variable)
+        return before + place + after
+    if to is None:  # from an object to a name
+        slot = own.slot
+        return f"{place}/{'/'.join((*slot.optimizer, slot.name))}" if slot else place
+    if own.slot:
+        return str(own._replace(path=to.path))
+    before, _, after = own.path[-1].rpartition(of.path[-1])  # a name as one component
+    return str(own._replace(path=(*to.path[:-1], before + to.path[-1] + after)))
+
+
+def check_variable(source: str, target: str, specs: Mapping[str, TensorSpec]) -> None:
+    """Check that a recipe is given a variable, and the name that it gets.
+
+    Raises:
+      RuleError: If the target is a scope.
+      PlanError: If there is no such variable.
+    """
+    if target.endswith("/"):
+        raise RuleError(f"{source!r} is a variable, and {target!r} a scope; name both")
+    if source not in specs:
+        near = ", ".join(map(repr, nearest(source, specs)))
+        hint = f"; nearest are {near}" if near else ""
+        raise PlanError(f"there is no variable {source!r} in the checkpoint{hint}")
