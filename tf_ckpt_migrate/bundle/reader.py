@@ -168,17 +168,21 @@ class BundleReader:
         if progress is not None:
             progress(entry.size)
 
-    def checksum(self, entry: Entry, what: str) -> int:
+    def checksum(
+        self, entry: Entry, what: str, progress: Callable[[int], None] | None = None
+    ) -> int:
         """Return the masked checksum of the bytes that an entry refers to.
 
         Args:
           entry: Of a place in this checkpoint's shards.
           what: Which tensor it is, for messages.
+          progress: Called with the number of bytes read since the last call.
 
         Raises:
           CorruptCheckpointError: If bytes are missing.
         """
-        return _checksum(self.shards.read(entry.shard, entry.offset, entry.size, what))
+        data = self.shards.read(entry.shard, entry.offset, entry.size, what)
+        return _checksum(data, progress)
 
     def _check_variants(self, entry: Entry, data: memoryview, what: str) -> None:
         where = f"{self.shards.path(entry.shard)}, {what}"

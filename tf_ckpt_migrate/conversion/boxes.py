@@ -13,7 +13,7 @@ from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.contents import Stored
 
-__all__ = ["StoredBox", "entry_of", "lengths", "places", "stored"]
+__all__ = ["StoredBox", "check_released", "entry_of", "lengths", "places", "stored"]
 
 
 class StoredBox(NamedTuple):
@@ -122,11 +122,14 @@ def _range(bundle: BundleReader, key: str, run: _Run, box: Ranges) -> Entry | No
         if entry.offset < made.offset + made.size and made.offset < (
             entry.offset + entry.size
         ):
-            bundle.check_stored(entry, where)
-            bundle.shards.release()
-    made = made._replace(crc32c=bundle.checksum(made, where))
-    bundle.shards.release()
-    return made
+            check_released(bundle, entry, where)
+    crc = bundle.checksum(made, where, lambda _: bundle.shards.release())
+    return made._replace(crc32c=crc)
+
+
+def check_released(bundle: BundleReader, entry: Entry, what: str) -> None:
+    """Check bytes against their checksum, and hold no memory for them."""
+    bundle.check_stored(entry, what, lambda _: bundle.shards.release())
 
 
 def lengths(box: Ranges) -> tuple[int, ...]:

@@ -15,7 +15,13 @@ from tf_ckpt_migrate.bundle.assembly import Ranges
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.conversion.boxes import entry_of, lengths, places, stored
+from tf_ckpt_migrate.conversion.boxes import (
+    check_released,
+    entry_of,
+    lengths,
+    places,
+    stored,
+)
 from tf_ckpt_migrate.conversion.contents import Item, Partitioned, Stream, Value
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.transforms import Chain, Partition
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["divided", "repartitioned", "with_layouts"]
 
-_BAND = 16 << 20  # bytes that are read and written at a time
+_BAND = 4 << 20  # bytes that are read and written at a time
 
 
 def with_layouts(reader: CheckpointReader, moves: Iterable[Move]) -> tuple[Move, ...]:
@@ -151,8 +157,7 @@ def _check(reader: CheckpointReader, key: str, box: Ranges) -> None:
     for ranges, piece in places(reader, key):
         if all(a < d and c < b for (a, b), (c, d) in zip(box, ranges, strict=True)):
             what = f"tensor {key!r}" if piece is None else f"tensor {key!r}, {piece}"
-            bundle.check_stored(entry_of(bundle, key, piece), what)
-            bundle.shards.release()
+            check_released(bundle, entry_of(bundle, key, piece), what)
 
 
 def _cuts(reader: CheckpointReader, key: str, box: Ranges) -> Iterator[tuple[int, int]]:
