@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
@@ -12,10 +13,20 @@ from tf_ckpt_migrate.names.slots import Slot, slot_of
 __all__ = ["belongings", "check_variable", "place_of"]
 
 
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
+
+
 def belongings(
-    variable: str, specs: Mapping[str, TensorSpec]
+    variable: str,
+    specs: Mapping[str, TensorSpec],
+    own_names: Mapping[str, str] = _NO_NAMES,
 ) -> list[tuple[str, Slot]]:
     """Return the slots and averages of a variable: the key of each, and what it is.
+
+    Args:
+      variable: Its key.
+      specs: All tensors of the checkpoint.
+      own_names: Of optimizers that were given a name, the default name of their kind.
 
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
@@ -24,7 +35,7 @@ def belongings(
       >>> [(key, slot.name) for key, slot in belongings("emb", specs)]
       [('emb/Adagrad', 'accumulator'), ('emb/ExponentialMovingAverage', 'average')]
     """
-    slots = ((key, slot_of(key, specs)) for key in specs if key != variable)
+    slots = ((key, slot_of(key, specs, own_names)) for key in specs if key != variable)
     return [(key, slot) for key, slot in slots if slot and slot.variable == variable]
 
 

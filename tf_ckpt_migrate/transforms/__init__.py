@@ -22,6 +22,7 @@ from tf_ckpt_migrate.transforms.partition import Partition
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
 from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
 from tf_ckpt_migrate.transforms.steps import PowerOfSteps, StepsOfPowers
+from tf_ckpt_migrate.transforms.vocabulary import Vocabulary
 
 __all__ = [
     "AddToBlock",
@@ -42,5 +43,6 @@ __all__ = [
     "StepsOfPowers",
     "Transform",
     "Transpose",
+    "Vocabulary",
     "spec_of",
 ]

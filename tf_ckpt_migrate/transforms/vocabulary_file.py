@@ -1,0 +1,125 @@
+r"""Vocabulary files: one entry a line, whose number from 0 is its index.
+
+As TensorFlow reads them: UTF-8, lines ended by ``\n``, which the last one need not be.
+An empty line is an entry, the empty word. What would make two programs see different
+vocabularies is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from tf_ckpt_migrate.errors import VocabularyError, capped
+
+__all__ = ["VocabularyFile", "read_vocabulary"]
+
+_DIGEST = 16  # hexadecimal digits of SHA-256: to notice a change, not an attack
+
+
+class VocabularyFile(NamedTuple):
+    """A vocabulary.
+
+    Attributes:
+      words: Its entries, as bytes, in order.
+      digest: Of the whole file.
+    """
+
+    words: tuple[bytes, ...]
+    digest: str
+
+
+def read_vocabulary(
+    path: str, size: int | None = None, digest: str = ""
+) -> VocabularyFile:
+    r"""Return the entries of a vocabulary file.
+
+    Args:
+      path: Of the file.
+      size: How many of its entries count, the first ones; None for all.
+      digest: What the file had when it was read before; "" for a first time.
+
+    Raises:
+      VocabularyError: If it is not there, is not well formed, has an entry twice, has
+        fewer entries than ``size``, or has changed.
+
+    Example:
+      >>> import os, tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "vocab.txt")
+      ...     count = Path(path).write_bytes(b"the\nof\nand\n")
+      ...     read_vocabulary(path, 2).words
+      (b'the', b'of')
+    """
+    try:
+        stat = Path(path).stat()
+        found = _read(path, stat.st_mtime_ns, stat.st_size)
+    except OSError as error:
+        raise VocabularyError(
+            f"the vocabulary {path!r} cannot be read: {error.strerror}; a plan names "
+            "files as they are seen from the working directory"
+        ) from None
+    if digest and found.digest != digest:
+        raise VocabularyError(
+            f"the vocabulary {path!r} has changed since the plan was made: its digest "
+            f"is {found.digest}, expected {digest}; plan again, or bring the file back"
+        )
+    if size is not None and not 0 < size <= len(found.words):
+        raise VocabularyError(
+            f"the vocabulary {path!r} has {len(found.words):,} entries, but a size of "
+            f"{size:,} is asked for"
+        )
+    words = found.words[:size]
+    _check_twice(words, path)
+    return VocabularyFile(words, found.digest)
+
+
+@lru_cache(maxsize=4)
+def _read(path: str, changed: int, size: int) -> VocabularyFile:
+    """Read a file, once as long as it does not change."""
+    del changed, size
+    data = Path(path).read_bytes()
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    if not lines:
+        raise VocabularyError(f"the vocabulary {path!r} is empty")
+    for number, line in enumerate(lines, 1) if b"\r" in data else ():
+        if line.endswith(b"\r"):
+            raise VocabularyError(
+                f"line {number:,} of the vocabulary {path!r} ends in CRLF, as Windows "
+                "writes, which some programs take for a part of the word; write it "
+                f"with LF: sed -i 's/\\r$//' {path}"
+            )
+    _check_text(data, lines, path)
+    digest = hashlib.sha256(data).hexdigest()[:_DIGEST]
+    return VocabularyFile(tuple(lines), digest)
+
+
+def _check_text(data: bytes, lines: list[bytes], path: str) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start)
+        raise VocabularyError(
+            f"line {number + 1:,} of the vocabulary {path!r} is not UTF-8: "
+            f"{lines[number]!r}; is this a text file of one entry a line?"
+        ) from None
+
+
+def _check_twice(words: tuple[bytes, ...], path: str) -> None:
+    if len(set(words)) == len(words):
+        return
+    first: dict[bytes, int] = {}
+    found: list[str] = []
+    for number, word in enumerate(words, 1):
+        if word in first:
+            text = word.decode(errors="replace")
+            found.append(f"{text!r} in lines {first[word]:,} and {number:,}")
+        first.setdefault(word, number)
+    raise VocabularyError(
+        f"the vocabulary {path!r} has entries twice, so that their rows cannot be told "
+        f"apart: {'; '.join(capped(found, 3))}"
+    )
