@@ -124,7 +124,9 @@ def parts_of(candidate: Any) -> Sequence[Any]:
     ):
         parts = list(candidate)
         if parts and all(is_variable(p) and slice_of(p) is not None for p in parts):
-            return parts
+            # A list may have a variable and its slots, as that of all in a graph has.
+            names = {slice_of(part).full_name for part in parts}
+            return parts if len(names) == 1 else []
     return []
 
 

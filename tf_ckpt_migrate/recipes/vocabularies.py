@@ -90,13 +90,13 @@ def _transform(spec: TensorSpec, axis: int, options: Mapping[str, Any]) -> Trans
     if unknown := sorted({*options} - known):
         raise TypeError(f"unexpected keyword argument {unknown[0]!r}")
     both = [name for name in options if name.startswith(_COLUMNS)]
+    if both and axis:
+        raise RuleError(f"axis={axis} beside {both[0]!r}, which is about axis 1")
     steps: list[Transform] = []
     if not both or any(name in options for name in _FILES):
         steps.append(_along(spec, axis, "", options, filling))
         spec = steps[0].output_spec(spec)
     if both:
-        if axis:
-            raise RuleError(f"axis={axis} beside {both[0]!r}, which is about axis 1")
         filling["seed"] = int(filling.get("seed", 0)) + len(steps)
         steps.append(_along(spec, 1, _COLUMNS, options, filling))
     return Chain(tuple(steps)) if len(steps) > 1 else steps[0]

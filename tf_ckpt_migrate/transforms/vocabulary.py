@@ -117,6 +117,12 @@ class Vocabulary(Transform, op="vocabulary"):
         sizes = [f"{self.old_vocab_size}", f"{self.new_vocab_size}"]
         return f"Vocabulary({', '.join([*files, *sizes, *shown])})"
 
+    def to_config(self) -> dict[str, Any]:
+        """Return plain data, of what is not as if nothing were said."""
+        defaults = {field.name: field.default for field in fields(self)}
+        config = super().to_config()
+        return {k: v for k, v in config.items() if k == "op" or v != defaults[k]}
+
     @classmethod
     def from_files(
         cls,
@@ -231,12 +237,14 @@ class Vocabulary(Transform, op="vocabulary"):
         kept = int((where.new[entries] == where.old[entries]).sum())
         shared = int(entries.sum())
         counts = [f"{kept:,} kept", f"{shared - kept:,} moved"]
-        counts += [f"{size - shared:,} new ({self.initializer})"]
+        filled = self.scale if self.initializer == "constant" else self.initializer
+        counts += [f"{size - shared:,} new ({filled})"]
         counts += [f"{self.old_vocab_size - shared:,} dropped"]
         text = f"entries of {self.new_vocab!r}: {', '.join(counts)}"
         if self.num_oov_buckets or self.old_num_oov_buckets:
             how = "carried over" if self.carries_buckets else "new"
-            text += f"; {self.num_oov_buckets:,} buckets {how}"
+            many = "bucket" if self.num_oov_buckets == 1 else "buckets"
+            text += f"; {self.num_oov_buckets:,} {many} {how}"
         return text
 
     def inverse(self, *specs: TensorSpec) -> Vocabulary | None:
