@@ -182,3 +182,64 @@ class TestLive:
         rules = [rows(files), tcm.Drop("b"), tcm.Drop("k/")]
         with pytest.raises(tcm.errors.PlanError, match=r"float32\[6, 3\]"):
             tcm.restore(source, {"k": k}, rules)
+
+
+SCALING = ["GlorotUniform", "HeNormal", "VarianceScaling"]
+
+
+class TestWarmStart:
+    def info(self, tf, files, initializer=None, axis=0):
+        old, new = ("old_c", "new_c") if axis else ("old", "new")
+        size = len(COLUMNS[1] if axis else NEW)
+        given = (files[new], size, 1, files[old], -1, initializer)
+        return tf.compat.v1.train.VocabInfo(*given, axis=axis)
+
+    @pytest.mark.parametrize("axis", [0, 1])
+    @pytest.mark.parametrize("chosen", ["k", None, "variables"])
+    def test_eagerly_it_is_what_it_is_in_a_graph(self, tf, source, files, axis, chosen):
+        v1 = tf.compat.v1
+        ones = v1.ones_initializer()
+        infos = {"k": self.info(tf, files, ones, axis)}
+        shape = (4, 5) if axis else (6, 3)
+        with tf.Graph().as_default(), v1.Session() as session:
+            k = v1.get_variable("k", shape)
+            v1.train.warm_start(source, "k", infos)
+            session.run(v1.global_variables_initializer())
+            theirs = session.run(k)
+        k = tf.Variable(np.zeros(shape, np.float32), name="k")
+        target = None if chosen == "variables" else {"k": k}
+        given = [k] if chosen == "variables" else chosen
+        tcm.warm_start(source, given, infos, target=target)
+        np.testing.assert_array_equal(k.numpy(), theirs)
+
+    @pytest.mark.parametrize("name", SCALING)
+    @pytest.mark.parametrize("parts", [1, 2])
+    def test_initializers_that_scale_by_fans(self, tf, source, files, name, parts):
+        v1 = tf.compat.v1
+        made = getattr(tf.initializers, name)
+        infos = {"k": self.info(tf, files, made(seed=1))}
+        with tf.Graph().as_default(), v1.Session() as session:
+            partitioner = v1.fixed_size_partitioner(parts)
+            v1.get_variable("k", (6, 3), partitioner=partitioner)
+            tcm.warm_start(source, "k", infos)
+            session.run(v1.global_variables_initializer())
+            found = np.concatenate(session.run(v1.global_variables()))
+        k = tf.Variable(np.zeros((6, 3), np.float32), name="k")
+        tcm.warm_start(
+            source, "k", {"k": self.info(tf, files, made(seed=1))}, target=[k]
+        )
+        for value in (found, k.numpy()):
+            assert value[[0, 1, 3]].tolist() == KERNEL[[0, 2, 1]].tolist()
+            assert 0 < np.abs(value[[2, 4, 5]]).max() < 3
+            assert len(np.unique(value[[2, 4, 5]], axis=0)) == 3
+
+    def test_with_a_name_of_its_own_and_no_vocabulary_beside(self, tf, source, files):
+        target = {
+            "new/k": tf.Variable(np.zeros((6, 3), np.float32)),
+            "new/b": tf.Variable(np.zeros(3, np.float32)),
+        }
+        names = {"new/k": "k", "new/b": "b"}
+        infos = {"new/k": self.info(tf, files)}
+        tcm.warm_start(source, "new/", infos, names, target=target)
+        assert target["new/k"].numpy().tolist() == [*EXPECTED, [0, 0, 0]]
+        assert target["new/b"].numpy().tolist() == [0, 1, 2]

@@ -73,7 +73,10 @@ def vocabulary(  # noqa: PLR0913 what every recipe gets, and its options
     check_variable(source, target, specs)
     if slots not in _SLOTS:
         raise RuleError(f"slots={slots!r}; expected one of {', '.join(_SLOTS)}")
-    how = _transform(specs[source], axis, options)
+    try:
+        how = _transform(specs[source], axis, options)
+    except TransformError as error:
+        raise type(error)(f"{source!r}: {error}") from None
     own = [key for key, slot in belongings(source, specs)]
     if slots != "follow":
         drops = [Drop(key, reason="slots='drop'") for key in own]
@@ -119,7 +122,7 @@ def _along(
         rest = spec.shape[axis] - made.old_vocab_size
         if rest not in (0, made.num_oov_buckets):
             raise TransformError(_misfit(made, spec, prefix, rest))
-        made = replace(made, old_num_oov_buckets=rest)
+        made = made.with_buckets(spec)
     made.output_spec(spec)
     return made
 

@@ -152,6 +152,13 @@ class Vocabulary(Transform, op="vocabulary"):
         sizes = len(old.words), len(new.words)
         return cls(old_vocab, new_vocab, *sizes, **options, **digests)
 
+    def with_buckets(self, spec: TensorSpec) -> Vocabulary:
+        """Return it for a tensor whose other indices are all buckets."""
+        if self.axis >= len(spec.shape):
+            return self
+        rest = spec.shape[self.axis] - self.old_vocab_size
+        return replace(self, old_num_oov_buckets=max(0, rest))
+
     def output_spec(self, *specs: TensorSpec) -> TensorSpec:
         """Return the spec with the length of the new vocabulary and its buckets."""
         if len(specs) <= self.of:
@@ -188,10 +195,10 @@ class Vocabulary(Transform, op="vocabulary"):
             part = slice(start, start + _COPIED)
             rows[where.new[part]] = source[where.old[part]]
         if len(where.missing):
-            rows[where.missing] = self._initial(len(where.missing), result, arrays[0])
+            rows[where.missing] = self._initial(where.missing, result, arrays[0])
         return result
 
-    def _initial(self, count: int, result: Array, first: Array) -> Array:
+    def _initial(self, missing: Array, result: Array, first: Array) -> Array:
         import numpy as np
 
         if self.initializer == "mean":
@@ -200,7 +207,7 @@ class Vocabulary(Transform, op="vocabulary"):
         rest = np.moveaxis(result, self.axis, 0).shape[1:]
         return initial_values(
             self.initializer,
-            (count, *rest),
+            (len(missing), *rest),
             result.dtype,
             whole=result.shape,
             scale=self.scale,
