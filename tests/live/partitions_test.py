@@ -120,6 +120,21 @@ def test_init_from_checkpoint_fills_slots_of_parts(tf):
     np.testing.assert_array_equal(found, source["deep/emb/Adam_1"])
 
 
+@pytest.mark.parametrize("name", ["partitioned_sharded", "sliced_v1_sharded"])
+def test_no_more_than_a_part_is_read_at_a_time(tf, monkeypatch, name):
+    source = golden(f"tf1_15/{name}")
+    (whole,) = [source[key] for key in source if key == "deep/emb"]
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        halves = v1.fixed_size_partitioner(2, axis=1)
+        emb = v1.get_variable("emb", whole.shape, partitioner=halves)
+        rules = [tcm.Rename("deep/emb", "emb"), tcm.Drop("/")]
+        monkeypatch.delattr(tcm.CheckpointReader, "__getitem__")
+        tcm.restore(source, [emb], rules, session=session)
+        found = np.concatenate(session.run([*emb]), axis=1)
+    np.testing.assert_array_equal(found, whole)
+
+
 def test_a_recipe_for_an_eager_variable_changes_no_value(tf):
     w = tf.Variable([0, 0, 0], dtype=tf.int64)
     with example_checkpoint({"w": [1, 2, 3]}) as prefix:
