@@ -137,7 +137,11 @@ class TestWhatIsWritten:
     def test_a_value_that_is_computed_too(self, tmp_path):
         source = golden(ADAM)
         how = Chain((Transpose((1, 0)), Partition(1, parts=2)))
-        made = converted(source, tmp_path / "m", tcm.Rename("deep/emb", "e", how))
+        rule = tcm.Rename("deep/emb", "e", how)
+        plan = tcm.plan_migration(source, None, [rule], unmatched="keep")
+        made = tcm.convert(plan, tmp_path / "m")
+        back = tcm.convert(plan.reversed(), tmp_path / "back", source=made)
+        assert values(back) == values(source.prefix)
         assert slices(made, "e") == ["0,2:0,4", "0,2:4,3"]
         found = tcm.load_checkpoint(made)["e"]
         np.testing.assert_array_equal(found, source["deep/emb"].T)

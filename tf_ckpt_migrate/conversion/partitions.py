@@ -24,8 +24,8 @@ from tf_ckpt_migrate.conversion.boxes import (
 )
 from tf_ckpt_migrate.conversion.contents import Item, Partitioned, Stream, Value
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.transforms import Chain, Partition
-from tf_ckpt_migrate.transforms.partition import even_sizes, parted
+from tf_ckpt_migrate.transforms import Partition
+from tf_ckpt_migrate.transforms.partition import even_sizes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,18 +48,19 @@ def with_layouts(reader: CheckpointReader, moves: Iterable[Move]) -> tuple[Move,
 
 
 def _with_layout(reader: CheckpointReader, move: Move) -> Move:
-    how, partition = parted(move.transform)
-    if partition is None or len(move.sources) > 1:
+    partition = move.transform
+    if not isinstance(partition, Partition) or len(move.sources) != 1:
         return move
-    was = _layout_of(reader, move.sources[0])
-    if how is None and was is not None:
-        spec = reader.specs[move.sources[0]]
-        pieces = partition.slices(spec)
-        decoded = reader.bundle is None and pieces  # a V1 file is written anew, whole
-        if pieces == was.slices(spec) and not decoded:
-            return move._replace(transform=None)
-    known = replace(partition, was=None if was is None or was.parts == 1 else was)
-    return move._replace(transform=known if how is None else Chain((how, known)))
+    source = move.sources[0]
+    was = _layout_of(reader, source)
+    if was is None:
+        return move
+    pieces = partition.slices(move.spec)
+    decoded = reader.bundle is None and pieces  # a V1 file is written anew, whole
+    if pieces == was.slices(move.spec) and not decoded:
+        return move._replace(transform=None)
+    known = replace(partition, was=None if was.parts == 1 else was)
+    return move._replace(transform=known)
 
 
 def _layout_of(reader: CheckpointReader, key: str) -> Partition | None:

@@ -77,7 +77,7 @@ def vocabulary(  # noqa: PLR0913 what every recipe gets, and its options
         how = _transform(specs[source], axis, options)
     except TransformError as error:
         raise type(error)(f"{source!r}: {error}") from None
-    own = [key for key, slot in belongings(source, specs)]
+    own = [key for key, _ in belongings(source, specs)]
     if slots != "follow":
         drops = [Drop(key, reason="slots='drop'") for key in own]
         return [Rename(source, target, how), *(drops if slots == "drop" else ())]

@@ -148,9 +148,15 @@ class Vocabulary(Transform, op="vocabulary"):
         """
         old = read_vocabulary(old_vocab, old_vocab_size)
         new = read_vocabulary(new_vocab, new_vocab_size)
-        digests = {"old_digest": old.digest, "new_digest": new.digest}
-        sizes = len(old.words), len(new.words)
-        return cls(old_vocab, new_vocab, *sizes, **options, **digests)
+        return cls(
+            old_vocab,
+            new_vocab,
+            len(old.words),
+            len(new.words),
+            old_digest=old.digest,
+            new_digest=new.digest,
+            **options,
+        )
 
     def with_buckets(self, spec: TensorSpec) -> Vocabulary:
         """Return it for a tensor whose other indices are all buckets."""
