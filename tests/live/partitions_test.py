@@ -141,3 +141,27 @@ def test_a_recipe_for_an_eager_variable_changes_no_value(tf):
         recipe = tcm.Recipe("partition", "w", "w", parts=2)
         tcm.restore(prefix, {"w": w}, [recipe])
     assert w.numpy().tolist() == [1, 2, 3]
+
+
+def test_the_shards_of_another_cluster(tf, tmp_path):
+    from tensorflow.python.distribute.sharded_variable import ShardedVariable
+
+    value = np.arange(14, dtype=np.float32).reshape(7, 2)
+    parts = [tf.Variable(part) for part in np.split(value, [3, 5])]
+    made = tf.train.Checkpoint(emb=ShardedVariable(parts, name="emb"))
+    path = made.save(str(tmp_path / "three"))
+    key = "emb/.ATTRIBUTES/VARIABLE_VALUE"
+    plan = tcm.plan_migration(
+        path,
+        None,
+        [tcm.Recipe("partition", key, key, parts=2)],
+        unmatched="keep",
+    )
+    two = os.fspath(tcm.convert(plan, tmp_path / "two"))
+    shards = [tf.Variable(tf.zeros([rows, 2])) for rows in (4, 3)]
+    again = tf.train.Checkpoint(emb=ShardedVariable(shards, name="emb"))
+    again.restore(two).assert_consumed()
+    found = np.concatenate([shard.numpy() for shard in shards])
+    np.testing.assert_array_equal(found, value)
+    places = tcm.load_checkpoint(two).places(key)
+    assert [str(place.piece) for place in places] == ["0,4:0,2", "4,3:0,2"]

@@ -64,16 +64,6 @@ def add_rules(parser: argparse.ArgumentParser, direction: str) -> None:
         help="a rule: leave out keys by what they are to training: slot, optimizer "
         "(beta powers, hyperparameters), average or step; may be repeated",
     )
-    parser.add_argument(
-        "--partition",
-        dest="rules",
-        action="append",
-        type=_partition,
-        metavar="NAME=PARTS[@AXIS]",
-        help="a rule: store variable NAME, or those of a scope/, its slots and "
-        "averages in so many slices along an axis (default 0); 1 makes it whole; may "
-        "be repeated",
-    )
 
 
 def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
@@ -133,15 +123,3 @@ def _role(text: str) -> _Given:
     if text not in ROLES:
         raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(ROLES)}")
     return _Given(role=text)
-
-
-def _partition(text: str) -> Recipe:
-    from tf_ckpt_migrate.names.rules import Recipe
-
-    name, _, number = text.rpartition("=")
-    parts, at, axis = number.partition("@")
-    if not name or not parts.isdecimal() or (at and not axis.isdecimal()):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not of the form NAME=PARTS or NAME=PARTS@AXIS"
-        )
-    return Recipe("partition", name, name, parts=int(parts), axis=int(axis or 0))

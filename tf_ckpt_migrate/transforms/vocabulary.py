@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
@@ -221,20 +222,10 @@ class Vocabulary(Transform, op="vocabulary"):
         )
 
     def _mapping(self) -> _Mapping:
-        import numpy as np
-
         old = read_vocabulary(self.old_vocab, self.old_vocab_size, self.old_digest)
         new = read_vocabulary(self.new_vocab, self.new_vocab_size, self.new_digest)
-        places = {word: at for at, word in enumerate(old.words)}
-        indices = [places.get(word, -1) for word in new.words]
-        if self.carries_buckets:
-            count = self.num_oov_buckets
-            indices += range(self.old_vocab_size, self.old_vocab_size + count)
-        else:
-            indices += [-1] * self.num_oov_buckets
-        found = np.array(indices, np.int64)
-        (has,), (lacks,) = np.nonzero(found >= 0), np.nonzero(found < 0)
-        return _Mapping(has, found[has], lacks)
+        carried = self.num_oov_buckets if self.carries_buckets else 0
+        return _mapped(old.words, new.words, carried, self.num_oov_buckets - carried)
 
     @property
     def carries_buckets(self) -> bool:
@@ -280,3 +271,17 @@ class Vocabulary(Transform, op="vocabulary"):
             old_digest=self.new_digest,
             new_digest=self.old_digest,
         )
+
+
+@lru_cache(maxsize=4)  # a variable and its slots are asked about several times
+def _mapped(
+    old: tuple[bytes, ...], new: tuple[bytes, ...], carried: int, added: int
+) -> _Mapping:
+    import numpy as np
+
+    places = {word: at for at, word in enumerate(old)}
+    indices = [places.get(word, -1) for word in new]
+    indices += [*range(len(old), len(old) + carried), *([-1] * added)]
+    found = np.array(indices, np.int64)
+    (has,), (lacks,) = np.nonzero(found >= 0), np.nonzero(found < 0)
+    return _Mapping(has, found[has], lacks)

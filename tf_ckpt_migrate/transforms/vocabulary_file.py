@@ -71,9 +71,8 @@ def read_vocabulary(
             f"the vocabulary {path!r} has {len(found.words):,} entries, but a size of "
             f"{size:,} is asked for"
         )
-    words = found.words[:size]
-    _check_twice(words, path)
-    return VocabularyFile(words, found.digest)
+    _check_twice(found.words[:size], path)
+    return found._replace(words=found.words[:size])
 
 
 @lru_cache(maxsize=4)
@@ -109,6 +108,7 @@ def _check_text(data: bytes, lines: list[bytes], path: str) -> None:
         ) from None
 
 
+@lru_cache(maxsize=8)
 def _check_twice(words: tuple[bytes, ...], path: str) -> None:
     if len(set(words)) == len(words):
         return
