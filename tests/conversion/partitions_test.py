@@ -156,6 +156,21 @@ class TestWhatIsWritten:
         assert not (tmp_path / "out").exists() or not [*(tmp_path / "out").iterdir()]
 
 
+@pytest.mark.parametrize("shards", [None, 2])
+def test_strings(tmp_path, shards):
+    value = np.array([[b"a", b"bc"], [b"", b"d" * 300], [b"e", b"f"]], object)
+    made = write_whole(tmp_path / "whole", {"s": value})
+    for number, how in enumerate(
+        [Partition(parts=2), Partition(1, 2), Partition(0, 1)]
+    ):
+        rule = tcm.Rename("s", "s", how)
+        made = converted(made, tmp_path / f"{number}", rule, shards=shards)
+        reader = tcm.load_checkpoint(made)
+        reader.check("s")
+        assert reader["s"].tolist() == value.tolist()
+        assert len(reader.places("s")) == (2, 2, 1)[number]
+
+
 class TestRecipe:
     def test_everything_of_a_scope_becomes_whole(self, tmp_path):
         source = golden("tf1_15/partitioned_sharded")

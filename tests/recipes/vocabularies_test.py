@@ -350,6 +350,7 @@ class TestFiles:
     [
         ({"foo": 1}, RuleError, "'foo'"),
         ({"slots": "never"}, RuleError, "follow, drop, leave"),
+        ({"old_vocab_size": "4"}, TransformError, "'emb': size must be integers"),
         ({"optimizer": "Adamm"}, RuleError, "optimizer='Adamm'"),
         ({"new_vocab": None}, RuleError, "needs new_vocab="),
     ],

@@ -146,8 +146,7 @@ class BundleWriter:
 
         Args:
           number: Of a shard that ``new_shard`` began.
-          pieces: The value's elements in row-major order, whatever shapes they come in;
-            strings in one piece.
+          pieces: The value's elements in row-major order, whatever shapes they come in.
           spec: Of the whole.
 
         Returns:
@@ -157,15 +156,13 @@ class BundleWriter:
           TransformError: If the pieces are not what ``spec`` says.
           OSError: If the write fails.
         """
+        if spec.dtype is DType.string:
+            return self._append_strings(number, pieces, spec)
         file = self._files[number]
         offset, size, crc = file.tell(), 0, 0
         for piece in pieces:
             if piece.dtype.newbyteorder("<") != spec.dtype.as_numpy_dtype:
                 raise TransformError(f"cannot store {piece.dtype} as {spec}")
-            if spec.dtype is DType.string:
-                data, masked = encode_strings([*piece.reshape(-1)], order=self._order)
-                file.write(data)
-                return serialized_entry(Entry(spec, number, offset, len(data), masked))
             data = self._encoded(piece, spec.dtype)
             crc = crc32c.extend(crc, data)
             size += len(data)
@@ -173,6 +170,23 @@ class BundleWriter:
         if size != spec.nbytes:
             raise TransformError(f"cannot store {size:,} bytes as {spec}")
         return serialized_entry(Entry(spec, number, offset, size, crc32c.mask(crc)))
+
+    def _append_strings(
+        self, number: int, pieces: Iterable[Array], spec: TensorSpec
+    ) -> bytes:
+        """Append strings; all at once, as the lengths of all come first."""
+        texts: list[Any] = []
+        for piece in pieces:
+            if piece.dtype != spec.dtype.as_numpy_dtype:
+                raise TransformError(f"cannot store {piece.dtype} as {spec}")
+            texts += piece.reshape(-1).tolist()
+        if len(texts) != spec.size:
+            raise TransformError(f"cannot store {len(texts):,} strings as {spec}")
+        data, crc = encode_strings(texts, order=self._order)
+        file = self._files[number]
+        offset = file.tell()
+        file.write(data)
+        return serialized_entry(Entry(spec, number, offset, len(data), crc))
 
     def _encoded(self, array: Array, dtype: DType) -> memoryview:
         import numpy as np

@@ -55,9 +55,10 @@ def partition(  # noqa: PLR0913 what every recipe gets, and two options
     """
     how = Partition(axis, parts)
     rules: list[Rule] = []
+    own = belongings(specs)
     for variable, place in _variables(source, target, specs, axis).items():
         rules.append(Rename(variable, place, how))
-        for key, _ in belongings(variable, specs):
+        for key, _ in own.get(variable, ()):
             to = place_of(key, variable, place)
             if targets is None or to in targets:
                 is_alike = specs[key].shape == specs[variable].shape

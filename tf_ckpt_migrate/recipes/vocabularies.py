@@ -77,7 +77,7 @@ def vocabulary(  # noqa: PLR0913 what every recipe gets, and its options
         how = _transform(specs[source], axis, options)
     except TransformError as error:
         raise type(error)(f"{source!r}: {error}") from None
-    own = [key for key, _ in belongings(source, specs)]
+    own = [key for key, _ in belongings(specs).get(source, ())]
     if slots != "follow":
         drops = [Drop(key, reason="slots='drop'") for key in own]
         return [Rename(source, target, how), *(drops if slots == "drop" else ())]
@@ -175,7 +175,8 @@ class _Followers:
         """Return the rules for the variable and all of these."""
         averages: dict[str, str] = {}
         rules: list[Rule] = []
-        for key, slot in belongings(self.source, self.specs, self._own_names):
+        own = belongings(self.specs, self._own_names).get(self.source, ())
+        for key, slot in own:
             place = place_of(key, self.source, self.target)
             if self.targets is not None and place not in self.targets:
                 continue
@@ -199,7 +200,7 @@ class _Followers:
         if self.optimizer not in TF1_SLOTS:
             known = ", ".join(TF1_SLOTS)
             raise RuleError(f"optimizer={self.optimizer!r}; there are {known}")
-        found = belongings(self.source, self.specs)
+        found = belongings(self.specs).get(self.source, ())
         names = {slot.optimizer for _, slot in found if slot.name.isdecimal()}
         return dict.fromkeys(names, self.optimizer)
 

@@ -71,6 +71,11 @@ class Vocabulary(Transform, op="vocabulary"):
 
     Raises:
       TransformError: If a number is impossible, or there is no such initializer.
+
+    Example:
+      >>> how = Vocabulary("old.txt", "new.txt", 4, 5, num_oov_buckets=1)
+      >>> str(how.output_spec(TensorSpec(DType.float32, (4, 8))))
+      'float32[6, 8]'
     """
 
     old_vocab: str

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tf_ckpt_migrate.errors import VocabularyError, capped
+from tf_ckpt_migrate.transforms.base import integers
 
 __all__ = ["VocabularyFile", "read_vocabulary"]
 
@@ -66,7 +67,7 @@ def read_vocabulary(
             f"the vocabulary {path!r} has changed since the plan was made: its digest "
             f"is {found.digest}, expected {digest}; plan again, or bring the file back"
         )
-    if size is not None and not 0 < size <= len(found.words):
+    if size is not None and not 0 < integers("size", [size])[0] <= len(found.words):
         raise VocabularyError(
             f"the vocabulary {path!r} has {len(found.words):,} entries, but a size of "
             f"{size:,} is asked for"
