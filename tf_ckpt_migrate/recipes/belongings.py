@@ -69,7 +69,7 @@ def place_of(key: str, variable: str, place: str) -> str:
 def _renamed(name: str, variable: str, place: str) -> str:
     """Put a place where a variable's whole components are; the last time they are."""
     return re.sub(
-        rf"(?s)(^|.*/){re.escape(variable)}(?=/|_slot_)",
+        rf"(?s)(.*/|^){re.escape(variable)}(?=/|_slot_)",
         lambda found: found[1] + place,
         name,
         count=1,
