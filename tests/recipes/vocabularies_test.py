@@ -17,7 +17,7 @@ from tf_ckpt_migrate.errors import (
     VocabularyError,
 )
 from tf_ckpt_migrate.recipes.following import slot_transform
-from tf_ckpt_migrate.transforms import Vocabulary
+from tf_ckpt_migrate.transforms import Transform, Vocabulary
 from tf_ckpt_migrate.transforms.initial import RANDOM, initial_values
 from tf_ckpt_migrate.transforms.vocabulary_file import read_vocabulary
 
@@ -276,6 +276,8 @@ class TestInitializers:
             ({"initializer": "constant"}, "scale is the value of 'constant'"),
             ({"initializer": "zeros", "scale": 1.0}, "scale is the value"),
             ({"seed": -1}, "below 0"),
+            ({"seed": 1 << 32}, "the seed is 4,294,967,296 or more"),
+            ({"initializer": "constant", "scale": "1"}, "scale='1' is no number"),
             ({"axis": 2}, "an axis 2"),
         ],
     )
@@ -360,6 +362,16 @@ def test_options_that_are_none(tmp_path, files, options, error, text):
     given = {k: v for k, v in (files | options).items() if v is not None}
     with pytest.raises(error, match=text):
         converted(tmp_path, tensors, recipe(**given))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"old_vocab": 3}, {"new_vocab_size": "x"}, {"scale": "x"}, {"axis": []}],
+)
+def test_a_damaged_plan(files, change):
+    config = Vocabulary.from_files(**files).to_config()
+    with pytest.raises(TransformError):
+        Transform.from_config(config | change)
 
 
 def test_no_such_variable(tmp_path, files):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Vocabulary"]
 
+_SEEDS = 1 << 32  # of NumPy's RandomState
 _COPIED = 1 << 16  # rows that are copied at a time
 
 
@@ -98,12 +99,20 @@ class Vocabulary(Transform, op="vocabulary"):
         sizes = self.old_vocab_size, self.new_vocab_size
         others = self.axis, self.old_num_oov_buckets, self.num_oov_buckets, self.of
         numbers = integers("sizes, buckets, axis and of", (*sizes, *others, self.seed))
-        if min(numbers) < 0 or min(numbers[:2]) < 1:
-            raise TransformError(f"{self!r}: a size, a number or the seed is below 0")
+        if min(numbers) < 0 or min(numbers[:2]) < 1 or self.seed >= _SEEDS:
+            raise TransformError(
+                f"{self!r}: a size is below 1, another number is below 0, or the seed "
+                f"is {_SEEDS:,} or more"
+            )
+        files: tuple[object, ...] = (self.old_vocab, self.new_vocab)
+        if not all(isinstance(path, str) for path in files):
+            raise TransformError(f"{self!r}: a vocabulary is the path of a file")
         if self.initializer not in INITIALIZERS:
             raise TransformError(
                 f"initializer={self.initializer!r}; there are {', '.join(INITIALIZERS)}"
             )
+        if not isinstance(self.scale, int | float | None):  # pyright: ignore[reportUnnecessaryIsInstance] YAML
+            raise TransformError(f"scale={self.scale!r} is no number")
         if (self.scale is None) == (self.initializer == "constant") or (
             self.scale is not None and self.initializer not in (*RANDOM[:3], "constant")
         ):
