@@ -86,10 +86,10 @@ class MigrationPlan:
             if not move.is_plain and not move.is_divided
             for key in move.sources
         }
+        divided -= computed
         renamed = {
             move.sources[0] for move in self.moves if move.is_plain and not move.is_kept
-        } - computed
-        divided -= computed
+        } - (computed | divided)
         counts = [f"{len(renamed):,} renamed"]
         counts += [f"{len(computed):,} computed"] if computed else []
         counts += [f"{len(divided):,} partitioned"] if divided else []

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.transforms.base import Transform, integers
 from tf_ckpt_migrate.transforms.initial import INITIALIZERS, RANDOM, initial_values
-from tf_ckpt_migrate.transforms.vocabulary_file import read_vocabulary
+from tf_ckpt_migrate.transforms.vocabulary_file import Matches, matches, read_vocabulary
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from tf_ckpt_migrate.transforms.base import Array
 
 __all__ = ["Vocabulary"]
 
 _SEEDS = 1 << 32  # of NumPy's RandomState
 _COPIED = 1 << 16  # rows that are copied at a time
-
-
-class _Mapping(NamedTuple):
-    """Where the entries of the new vocabulary come from.
-
-    Attributes:
-      new: Indices in the new tensor that have a source, ascending.
-      old: Their indices in the old one.
-      missing: Indices in the new tensor that have none.
-    """
-
-    new: np.ndarray[Any, Any]
-    old: np.ndarray[Any, Any]
-    missing: np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -104,8 +87,8 @@ class Vocabulary(Transform, op="vocabulary"):
                 f"{self!r}: a size is below 1, another number is below 0, or the seed "
                 f"is {_SEEDS:,} or more"
             )
-        files: tuple[object, ...] = (self.old_vocab, self.new_vocab)
-        if not all(isinstance(path, str) for path in files):
+        files = {type(self.old_vocab), type(self.new_vocab)}
+        if files != {str}:
             raise TransformError(f"{self!r}: a vocabulary is the path of a file")
         if self.initializer not in INITIALIZERS:
             raise TransformError(
@@ -235,11 +218,11 @@ class Vocabulary(Transform, op="vocabulary"):
             seed=self.seed,
         )
 
-    def _mapping(self) -> _Mapping:
+    def _mapping(self) -> Matches:
         old = read_vocabulary(self.old_vocab, self.old_vocab_size, self.old_digest)
         new = read_vocabulary(self.new_vocab, self.new_vocab_size, self.new_digest)
         carried = self.num_oov_buckets if self.carries_buckets else 0
-        return _mapped(old.words, new.words, carried, self.num_oov_buckets - carried)
+        return matches(old.words, new.words, carried, self.num_oov_buckets - carried)
 
     @property
     def carries_buckets(self) -> bool:
@@ -285,17 +268,3 @@ class Vocabulary(Transform, op="vocabulary"):
             old_digest=self.new_digest,
             new_digest=self.old_digest,
         )
-
-
-@lru_cache(maxsize=4)  # a variable and its slots are asked about several times
-def _mapped(
-    old: tuple[bytes, ...], new: tuple[bytes, ...], carried: int, added: int
-) -> _Mapping:
-    import numpy as np
-
-    places = {word: at for at, word in enumerate(old)}
-    indices = [places.get(word, -1) for word in new]
-    indices += [*range(len(old), len(old) + carried), *([-1] * added)]
-    found = np.array(indices, np.int64)
-    (has,), (lacks,) = np.nonzero(found >= 0), np.nonzero(found < 0)
-    return _Mapping(has, found[has], lacks)

@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.errors import VocabularyError, capped
 from tf_ckpt_migrate.transforms.base import integers
 
-__all__ = ["VocabularyFile", "read_vocabulary"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Matches", "VocabularyFile", "matches", "read_vocabulary"]
 
 _DIGEST = 16  # hexadecimal digits of SHA-256: to notice a change, not an attack
 
@@ -30,6 +33,20 @@ class VocabularyFile(NamedTuple):
 
     words: tuple[bytes, ...]
     digest: str
+
+
+class Matches(NamedTuple):
+    """Where the entries of the new vocabulary come from.
+
+    Attributes:
+      new: Indices in the new tensor that have a source, ascending.
+      old: Their indices in the old one.
+      missing: Indices in the new tensor that have none.
+    """
+
+    new: np.ndarray[Any, Any]
+    old: np.ndarray[Any, Any]
+    missing: np.ndarray[Any, Any]
 
 
 def read_vocabulary(
@@ -124,3 +141,29 @@ def _check_twice(words: tuple[bytes, ...], path: str) -> None:
         f"the vocabulary {path!r} has entries twice, so that their rows cannot be told "
         f"apart: {'; '.join(capped(found, 3))}"
     )
+
+
+@lru_cache(maxsize=4)  # a variable and its slots are asked about several times
+def matches(
+    old: tuple[bytes, ...], new: tuple[bytes, ...], carried: int, added: int
+) -> Matches:
+    """Return where the entries of a vocabulary are in an old one, and its buckets.
+
+    Args:
+      old: The entries of the old one.
+      new: Those of the new one.
+      carried: How many buckets, which follow the entries, are carried over.
+      added: How many are new.
+
+    Example:
+      >>> matches((b"a", b"b"), (b"b", b"c"), 1, 0).old.tolist()
+      [1, 2]
+    """
+    import numpy as np
+
+    places = {word: at for at, word in enumerate(old)}
+    indices = [places.get(word, -1) for word in new]
+    indices += [*range(len(old), len(old) + carried), *([-1] * added)]
+    found = np.array(indices, np.int64)
+    (has,), (lacks,) = np.nonzero(found >= 0), np.nonzero(found < 0)
+    return Matches(has, found[has], lacks)
