@@ -13,10 +13,17 @@ from hypothesis import strategies as st
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import golden, index_entries, values
 from tests.conversion.checkpoints import write as write_whole
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.slices import TensorSlice
-from tf_ckpt_migrate.conversion.contents import Partitioned
+from tf_ckpt_migrate.conversion.contents import Partitioned, Stored
 from tf_ckpt_migrate.conversion.output import write_output
-from tf_ckpt_migrate.errors import ChecksumError, PlanError, RuleError, TransformError
+from tf_ckpt_migrate.errors import (
+    ChecksumError,
+    CorruptCheckpointError,
+    PlanError,
+    RuleError,
+    TransformError,
+)
 from tf_ckpt_migrate.transforms import Chain, Partition, Transpose, spec_of
 
 ADAM = "tf1_15/partitioned_adam"
@@ -156,6 +163,18 @@ class TestWhatIsWritten:
         assert not (tmp_path / "out").exists() or not [*(tmp_path / "out").iterdir()]
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_a_slice_of_another_shape(tmp_path, parts):
+    made = write_whole(tmp_path / "p", {"p": np.zeros([2, 2], np.float32)})
+    bundle = tcm.load_checkpoint(made).bundle
+    slices = [TensorSlice((0, 0), (2, 2)), TensorSlice((2, 0), (4, 2))]
+    half = Stored(bundle, bundle.index["p"])
+    whole = Partitioned(TensorSpec(DType.float32, (6, 2)), dict.fromkeys(slices, half))
+    write_output(str(tmp_path / "m"), {"e": whole})
+    with pytest.raises(CorruptCheckpointError, match=r"2,4:0,2 of float32\[6, 2\]"):
+        converted(tmp_path / "m", tmp_path / "n", recipe("e", parts=parts))
+
+
 @pytest.mark.parametrize("shards", [None, 2])
 def test_strings(tmp_path, shards):
     value = np.array([[b"a", b"bc"], [b"", b"d" * 300], [b"e", b"f"]], object)
@@ -268,9 +287,6 @@ def embedding(folder) -> str:
         block = np.repeat(part[:, None], 128, axis=1)
         sources.append(write_whole(folder / f"part{number}", {"p": block}))
     readers = [tcm.load_checkpoint(each) for each in sources]
-    from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-    from tf_ckpt_migrate.conversion.contents import Stored
-
     size = ROWS // PARTS
     parts = {
         TensorSlice((at * size, 0), (size, 128)): Stored(

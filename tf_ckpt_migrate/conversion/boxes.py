@@ -12,6 +12,7 @@ from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.contents import Stored
+from tf_ckpt_migrate.errors import CorruptCheckpointError
 
 __all__ = ["StoredBox", "check_released", "entry_of", "lengths", "places", "stored"]
 
@@ -63,8 +64,8 @@ class _Run(NamedTuple):
 
 def _runs(bundle: BundleReader, reader: CheckpointReader, key: str) -> list[_Run]:
     runs: list[_Run] = []
-    for ranges, piece in places(reader, key):
-        entry = entry_of(bundle, key, piece)
+    for place in places(reader, key):
+        entry, ranges = entry_of(bundle, key, place), place.ranges
         if runs and ranges and runs[-1].continues(ranges, entry):
             before = runs.pop()
             ends = (before.ranges[0][0], ranges[0][1])
@@ -74,10 +75,21 @@ def _runs(bundle: BundleReader, reader: CheckpointReader, key: str) -> list[_Run
     return runs
 
 
-def entry_of(bundle: BundleReader, key: str, piece: TensorSlice | None) -> Entry:
-    """Return the entry of a tensor, or of one slice of it."""
+def entry_of(bundle: BundleReader, key: str, box: StoredBox) -> Entry:
+    """Return the entry of one of the boxes of which a tensor consists.
+
+    Raises:
+      CorruptCheckpointError: If it is of another shape or dtype than the box.
+    """
     index = bundle.index
-    return index[key] if piece is None else index.slice_entry(key, piece)
+    if box.piece is None:
+        return index[key]
+    entry, spec = index.slice_entry(key, box.piece), index[key].spec
+    if entry.spec != TensorSpec(spec.dtype, lengths(box.ranges)):
+        raise CorruptCheckpointError(
+            f"{index.path}, key {key!r}: slice {box.piece} of {spec} is {entry.spec}"
+        )
+    return entry
 
 
 def stored(reader: CheckpointReader, key: str, box: Ranges) -> Stored | None:
@@ -85,9 +97,9 @@ def stored(reader: CheckpointReader, key: str, box: Ranges) -> Stored | None:
     bundle = reader.bundle
     if bundle is None:
         return None
-    for ranges, piece in places(reader, key):
-        if ranges == box:
-            return Stored(bundle, entry_of(bundle, key, piece))
+    for place in places(reader, key):
+        if place.ranges == box:
+            return Stored(bundle, entry_of(bundle, key, place))
     for run in _runs(bundle, reader, key):
         if _is_within(box, run.ranges) and _is_run(lengths(box), lengths(run.ranges)):
             made = _range(bundle, key, run, box)

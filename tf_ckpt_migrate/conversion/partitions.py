@@ -155,10 +155,12 @@ def _check(reader: CheckpointReader, key: str, box: Ranges) -> None:
     bundle = reader.bundle
     if bundle is None or not bundle.verify:
         return
-    for ranges, piece in places(reader, key):
-        if all(a < d and c < b for (a, b), (c, d) in zip(box, ranges, strict=True)):
-            what = f"tensor {key!r}" if piece is None else f"tensor {key!r}, {piece}"
-            check_released(bundle, entry_of(bundle, key, piece), what)
+    for place in places(reader, key):
+        pairs = zip(box, place.ranges, strict=True)
+        if all(start < high and low < end for (start, end), (low, high) in pairs):
+            piece = "" if place.piece is None else f", slice {place.piece}"
+            what = f"tensor {key!r}{piece}"
+            check_released(bundle, entry_of(bundle, key, place), what)
 
 
 def _cuts(reader: CheckpointReader, key: str, box: Ranges) -> Iterator[tuple[int, int]]:
