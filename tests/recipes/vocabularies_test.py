@@ -302,6 +302,7 @@ class TestFiles:
             (b"a\r\nb\r\nc\r\nd\r\n", "line 1 of .* ends in CRLF.*sed -i"),
             (b"a\nb\n\xff\xfe\nd\n", "line 3 of .* is not UTF-8"),
             (b"", "is empty"),
+            (b"\xef\xbb\xbfa\nb\nc\nd\n", "begins with a byte order mark"),
         ],
     )
     @pytest.mark.parametrize("which", ["old_vocab", "new_vocab"])

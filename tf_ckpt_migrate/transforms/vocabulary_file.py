@@ -7,6 +7,7 @@ vocabularies is refused.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from functools import lru_cache
 from pathlib import Path
@@ -103,6 +104,12 @@ def _read(path: str, changed: int, size: int) -> VocabularyFile:
         lines.pop()
     if not lines:
         raise VocabularyError(f"the vocabulary {path!r} is empty")
+    if data.startswith(codecs.BOM_UTF8):
+        raise VocabularyError(
+            f"the vocabulary {path!r} begins with a byte order mark, which programs "
+            f"take for a part of the first word; take it out: "
+            f"sed -i '1s/^\\xEF\\xBB\\xBF//' {path}"
+        )
     for number, line in enumerate(lines, 1) if b"\r" in data else ():
         if line.endswith(b"\r"):
             raise VocabularyError(
