@@ -33,6 +33,7 @@ __all__ = [
     "TruncatedFileError",
     "UnbuiltTargetError",
     "UnsupportedDTypeError",
+    "VocabularyError",
     "capped",
     "nearest",
 ]
@@ -84,6 +85,10 @@ class SliceError(CheckpointError, ValueError):
 
 class TransformError(CheckpointError, ValueError):
     """A transform is not well formed, or does not fit the tensors it is to take."""
+
+
+class VocabularyError(TransformError):
+    """A vocabulary file is not there, not well formed, or has changed."""
 
 
 class UnsupportedDTypeError(CheckpointError, TypeError):

@@ -97,6 +97,13 @@ class Shards:
             raise self._too_short(number, offset + size, len(whole), what)
         return whole[offset : offset + size]
 
+    def release(self) -> None:
+        """Let go of the memory that holds what was read; it can be read again."""
+        dont_need = getattr(mmap, "MADV_DONTNEED", None)  # not on every system
+        for whole in self._mapped.values():
+            if dont_need is not None and isinstance(whole.obj, mmap.mmap):
+                whole.obj.madvise(dont_need)
+
     def _too_short(self, number: int, end: int, length: int, what: str) -> Exception:
         path = self.path(number)
         if (kind := what_is(path)) is not None:
