@@ -204,12 +204,14 @@ def _linked(
         sources[id(bundle)][key] = source
     entries: dict[bytes, bytes] = {}
     for name, bundle in bundles.items():
-        numbers = {
-            old: writer.link(
-                bundle.shards.complete(old, bundle.index.end_of_shard(old))
-            )
-            for old in _used(bundle.index, sources[name].values())
-        }
+        used = _used(bundle.index, sources[name].values())
+        with bundle.index.kept_current():
+            numbers = {
+                old: writer.link(
+                    bundle.shards.complete(old, bundle.index.end_of_shard(old))
+                )
+                for old in used
+            }
         entries.update(_renamed(bundle.index, sources[name], numbers))
     return entries
 
