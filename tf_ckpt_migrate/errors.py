@@ -14,6 +14,7 @@ __all__ = [
     "AmbiguousCheckpointError",
     "CheckpointError",
     "CheckpointNotFoundError",
+    "CheckpointReplacedError",
     "ChecksumError",
     "CorruptCheckpointError",
     "GraphModeError",
@@ -57,6 +58,10 @@ class NotACheckpointError(CheckpointError, ValueError):
 
 class MissingShardError(CheckpointError, FileNotFoundError):
     """The index names a data file that is not there."""
+
+
+class CheckpointReplacedError(CheckpointError, RuntimeError):
+    """Another checkpoint has been put in the place of one while it was being read."""
 
 
 class CorruptCheckpointError(CheckpointError, ValueError):

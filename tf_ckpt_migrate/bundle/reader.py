@@ -53,7 +53,7 @@ class BundleReader:
     def __init__(self, prefix: str, *, verify: bool = True) -> None:
         """Read the index; shards are opened when first used."""
         self.index = BundleIndex(prefix)
-        self.shards = Shards(prefix, self.index.shards)
+        self.shards = Shards(prefix, self.index.shards, self.index.check_current)
         self.verify = verify
         self._verified: set[tuple[int, int, int, int]] = set()
 

@@ -224,12 +224,13 @@ def _linked(
     entries: dict[bytes, bytes] = {}
     for name, bundle in bundles.items():
         used = needed[name].union(_used(bundle.index, sources[name].values()))
-        numbers[name] = {
-            old: writer.link(
-                bundle.shards.complete(old, bundle.index.end_of_shard(old))
-            )
-            for old in sorted(used)
-        }
+        with bundle.index.kept_current():
+            numbers[name] = {
+                old: writer.link(
+                    bundle.shards.complete(old, bundle.index.end_of_shard(old))
+                )
+                for old in sorted(used)
+            }
         entries.update(_renamed(bundle.index, sources[name], numbers[name]))
     for key, (bundle, entry) in stored.items():
         number = numbers[id(bundle)][entry.shard]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.planning import (
     CheckpointLike,
@@ -31,6 +32,7 @@ __all__ = ["execute", "restore", "value_of"]
 
 
 @without_collections
+@reopening
 def restore(  # noqa: PLR0913 one call for all, its options by keyword
     ckpt_dir_or_file: CheckpointLike,
     target: object,
