@@ -194,6 +194,20 @@ def test_transforms_are_computed_anew(source, tmp_path):
         )
 
 
+def test_slices_are_those_of_the_plan(source, tmp_path):
+    halves = [tcm.Rename("net/w", "w", transforms.Partition(parts=2)), tcm.Keep("/")]
+    plan = tcm.plan_migration(source, None, halves)
+    out = os.fspath(tcm.convert(plan, tmp_path / "out", data="copy"))
+    assert tcm.verify_conversion(out, source, plan).ok
+    whole = tcm.plan_migration(source, None, [tcm.Rename("net/w", "w"), tcm.Keep("/")])
+    other = tcm.convert(whole, tmp_path / "other", data="copy")
+    (found,) = tcm.verify_conversion(other, source, plan).findings
+    assert found.text == (
+        "'w' is stored in one piece, expected 0,1:0,3, 1,1:0,3 by "
+        "Partition(axis=0, parts=2)"
+    )
+
+
 def test_targets_that_are_kept_are_compared(source, tmp_path):
     with example_checkpoint({"net/w": np.ones((2, 3), np.float32), "b": [5]}) as like:
         plan = tcm.plan_migration(

@@ -31,8 +31,8 @@ class Finding(NamedTuple):
     """One thing that is not as the plan says.
 
     Attributes:
-      kind: ``missing``, ``misnamed``, ``extra``, ``dtype or shape``, ``value``,
-        ``object graph`` or ``unreadable``.
+      kind: ``missing``, ``misnamed``, ``extra``, ``dtype or shape``, ``slices``,
+        ``value``, ``object graph`` or ``unreadable``.
       key: Of the converted checkpoint; one it should have, where it is missing.
       text: What is wrong, a sentence.
     """

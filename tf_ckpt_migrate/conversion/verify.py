@@ -17,10 +17,18 @@ from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.output import Value
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
 from tf_ckpt_migrate.conversion.verified import ConversionProof, Finding, mismatch
+from tf_ckpt_migrate.conversion.verify_text import (
+    computed_from,
+    misnamed_text,
+    missing_text,
+    parts_text,
+)
 from tf_ckpt_migrate.errors import CheckpointError, RuleError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.transforms import Partition
+from tf_ckpt_migrate.transforms.partition import parted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,10 +150,10 @@ class _Run:
                 continue
             called = self._called(wanted, extra)
             if called is None:
-                findings.append(Finding("missing", key, _is_missing(key, wanted)))
+                findings.append(Finding("missing", key, missing_text(key, wanted)))
             else:
                 del extra[called]
-                why = _misnamed(key, called, wanted)
+                why = misnamed_text(key, called, wanted)
                 findings.append(Finding("misnamed", key, why))
         for key in extra:
             text = f"{key!r} {self._result.specs[key]} is there, but the plan has no "
@@ -214,15 +222,29 @@ class _Run:
         if isinstance(wanted, KeptTarget):
             self.counts["kept"] += 1
             return self._compared_kept(key)
-        if wanted.transform is not None:
+        how, partition = parted(wanted.transform)
+        if partition is not None and (found := self._other_slices(key, partition)):
+            return found
+        if how is not None:
             self.counts["computed"] += 1
-            array = wanted.transform(*(self._source[k] for k in wanted.sources))
-            return self._compared_array(key, array, _from(wanted))
+            array = how(*(self._source[k] for k in wanted.sources))
+            return self._compared_array(key, array, computed_from(wanted))
         if is_same_place(self._source, wanted.sources[0], self._result, key):
             self.counts["linked"] += 1
             return None
         self.counts["compared"] += 1
         return self._compared_with(self._source, wanted.sources[0], key)
+
+    def _other_slices(self, key: str, partition: Partition) -> Finding | None:
+        bundle = self._result.bundle
+        stored = () if bundle is None else bundle.index[key].slices
+        planned = partition.slices(self._result.specs[key])
+        if {*stored} == {*planned}:
+            return None
+        text = (
+            f"{key!r} is stored in {parts_text(stored)}, expected {parts_text(planned)}"
+        )
+        return Finding("slices", key, f"{text} by {partition!r}")
 
     def _compared_with(
         self, reader: CheckpointReader, source: str, key: str
@@ -274,20 +296,3 @@ class _Run:
             return Finding("dtype or shape", key, text)
         found = mismatch(iter([(array.reshape(-1), value.reshape(-1))]), value.shape)
         return found and Finding("value", key, f"{key!r}: {found.text(what)}")
-
-
-def _from(move: Move) -> str:
-    return f"{' + '.join(map(repr, move.sources))} by {move.transform!r}"
-
-
-def _is_missing(key: str, wanted: Move | KeptTarget | Value) -> str:
-    text = f"{key!r} {wanted.spec} is missing"
-    if not isinstance(wanted, Move):
-        return text
-    return f"{text}; it is made of {' + '.join(map(repr, wanted.sources))}"
-
-
-def _misnamed(key: str, called: str, wanted: object) -> str:
-    if isinstance(wanted, Move) and called == wanted.sources[0]:
-        return f"{key!r} is missing: its value still has its old name, {called!r}"
-    return f"{key!r} is missing: its value has the name {called!r}"
