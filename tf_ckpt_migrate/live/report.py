@@ -12,7 +12,7 @@ from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.slots import ROLES, role_of
-from tf_ckpt_migrate.recipes.verdicts import Verdict
+from tf_ckpt_migrate.names.verdict import Verdict
 
 __all__ = ["RestoreReport", "Total"]
 

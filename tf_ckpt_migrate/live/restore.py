@@ -13,7 +13,7 @@ from tf_ckpt_migrate.conversion.planning import (
     opened,
 )
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.live.optimizer_rules import with_optimizers
+from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.planning import Transforms, bound, plan_restore
 from tf_ckpt_migrate.live.report import RestoreReport
 from tf_ckpt_migrate.live.sessions import check_loadable, load, session_to_use
@@ -111,7 +111,9 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
     live = target if isinstance(target, LiveTarget) else LiveTarget(target)
     if unmet != "keep":
         live.check_built()
-    made = with_optimizers(reader, live, bound(AssignmentMap(assignment_map), live))
+    made = with_live_optimizers(
+        reader, live, bound(AssignmentMap(assignment_map), live)
+    )
     plan, variables = plan_restore(
         reader,
         live,

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from tf_ckpt_migrate.recipes.epsilon import STEPS_AHEAD
+from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Flavor, Setting
 
 __all__ = [
     "STEPS_WITHOUT_BIAS",
     "LiveSettings",
-    "Verdict",
-    "VerdictKind",
     "judged",
     "without_counterpart",
 ]
-
-VerdictKind: TypeAlias = Literal["exact", "approximate", "impossible"]
 
 # Steps after which 0.999 to their power is nothing beside 1: no bias is corrected.
 STEPS_WITHOUT_BIAS = 1_000_000
@@ -39,39 +35,6 @@ _NO_COUNTERPART = {
 }
 
 
-class Verdict(NamedTuple):
-    """How well training goes on, in one respect.
-
-    Attributes:
-      optimizer: What TF1 calls the optimizer.
-      what: What is judged: a slot, a setting, ``"iterations"``.
-      kind: ``"exact"``, ``"approximate"`` or ``"impossible"``.
-      why: The reason; of an exact one, what it stands on.
-      instead: What makes it exact, or what to do instead.
-      how_far: Of an approximate one, the largest fraction of itself by which any of the
-        next 20 steps differs, from the same point and whatever the gradients; infinite
-        where no bound is known.
-    """
-
-    optimizer: str
-    what: str
-    kind: VerdictKind
-    why: str = ""
-    instead: str = ""
-    how_far: float = 0.0
-
-    def __str__(self) -> str:
-        far = ""
-        if self.kind == "approximate" and self.how_far < float("inf"):
-            far = (
-                f" (each of the next {STEPS_AHEAD} steps differs by up to "
-                f"{self.how_far:.1e} of itself)"
-            )
-        why = f": {self.why}" if self.why else ""
-        instead = f"; {self.instead}" if self.instead else ""
-        return f"{self.optimizer} {self.what} {self.kind}{far}{why}{instead}"
-
-
 class LiveSettings(NamedTuple):
     """The settings of an optimizer of Keras.
 
@@ -80,12 +43,15 @@ class LiveSettings(NamedTuple):
       flavor: Of which Keras it is.
       values: Its configuration, by Keras's names.
       learning_rate: What it is now; None under a schedule.
+      supposed: Which of the settings of Keras nobody knows: they are supposed to be as
+        TF1 had them.
     """
 
     keras_class: str
     flavor: Flavor
     values: Mapping[str, Any]
     learning_rate: float | None
+    supposed: tuple[str, ...] = ()
 
 
 def without_counterpart(name: str) -> str | None:
@@ -266,11 +232,23 @@ def _stands_on(kind: str, live: LiveSettings, told: Mapping[str, Any]) -> str:
     """Return what no checkpoint tells and nobody said."""
     given: list[str] = []
     for argument, setting in KINDS[kind].settings.items():
-        if setting.is_told and argument not in told:
+        is_alike = setting.keras in live.supposed and setting.default is None
+        if setting.is_told and argument not in told and not is_alike:
             taken = live.values.get(setting.keras)
             value = taken if setting.default is None else setting.default
             given.append(f"{argument}={value!r}")
     parts = [f"if TF1 had {', '.join(given)}"] if given else []
+    if live.supposed:
+        parts.append(f"if Keras goes on with {_supposed(live)}")
     if kind == "Momentum":
         parts.append(f"while the learning rate stays {live.learning_rate:.6g}")
     return ", ".join(parts)
+
+
+def _supposed(live: LiveSettings) -> str:
+    """Return the optimizer of Keras as a call, with what nobody knows of it."""
+    given = [
+        f"{name}={live.values[name]!r}" if name in live.values else f"{name} as TF1"
+        for name in live.supposed
+    ]
+    return f"{live.keras_class}({', '.join(given)})"

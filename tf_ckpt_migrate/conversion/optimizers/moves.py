@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.layout import CheckpointView
+from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
 from tf_ckpt_migrate.errors import PlanError
-from tf_ckpt_migrate.live.optimizer_pair import OptimizerPair
-from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
@@ -39,7 +39,7 @@ class OptimizerMoves:
 
     Args:
       reader: The checkpoint.
-      live: The target.
+      target: What has the optimizer of Keras.
       weights: Where the weights go, by the keys of variables.
       pair: The optimizer on both sides; it can go on.
       owns_step: Whether no other optimizer is there that global_step might count.
@@ -57,21 +57,21 @@ class OptimizerMoves:
     def __init__(
         self,
         reader: CheckpointReader,
-        live: LiveTarget,
+        target: CheckpointView,
         weights: Sequence[Move],
         pair: OptimizerPair,
         *,
         owns_step: bool = True,
     ) -> None:
         """Make the rules."""
-        self._reader, self._live, self._pair = reader, live, pair
-        self._weights, self._slots = weights, pair.slot_keys(live)
+        self._reader, self._target, self._pair = reader, target, pair
+        self._weights, self._slots = weights, pair.slot_keys()
         self._owns_step = owns_step
         self.rules: list[Split | Combine] = []
         self.drops: list[Drop] = []
         self.notes: tuple[str, ...] = ()
         why = "a setting of the optimizer, of which TF1 saved none"
-        self.may_stay = dict.fromkeys(pair.into.hyperparameters, why)
+        self.may_stay = dict.fromkeys(pair.into.hyperparameters.values(), why)
         for moves in self._by_sources().values():
             self._add_slots(moves)
         self._add_iterations()
@@ -120,7 +120,7 @@ class OptimizerMoves:
                 f"is not known, as {error}; restore without the recipe and with "
                 "tcm.Drop(role='slot'), tcm.Drop(role='optimizer') to begin it anew"
             ) from None
-        rate = self._pair.into.settings.learning_rate
+        rate = self._pair.settings.learning_rate
         if self._pair.kind != "Momentum" or rate is None:
             return followed
         scale = Scale(-rate)
@@ -179,7 +179,7 @@ class OptimizerMoves:
 
     def _as_iterations(self, how: Transform | None) -> Any:
         """Return what makes iterations, which Keras may hold as int32."""
-        spec = self._live.specs[self._pair.into.iterations]
+        spec = self._target.specs[self._pair.into.iterations]
         if spec.dtype.name == "int64":
             return how
         cast = Cast(spec.dtype)
@@ -187,8 +187,8 @@ class OptimizerMoves:
 
     def _leave_momentum(self) -> None:
         """Let slots stay that SGD of tf-keras has without using them."""
-        flavor = self._pair.into.settings.flavor
+        flavor = self._pair.into.flavor
         names = {"momentum": KINDS["Momentum"].slots["momentum"][flavor]}
-        for slots in self._pair.into.slot_keys(self._live, names).values():
+        for slots in self._pair.into.slot_keys(names).values():
             why = "without momentum it is never used"
             self.may_stay |= dict.fromkeys(slots.values(), why)

@@ -1,24 +1,35 @@
-"""What recipes for optimizers stand for, with a checkpoint and live optimizers."""
+"""What recipes for optimizers stand for, with a checkpoint of TF1 and a target."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.conversion.planning import plan_into
-from tf_ckpt_migrate.errors import GraphModeError, PlanError
-from tf_ckpt_migrate.live.framework import tensorflow
-from tf_ckpt_migrate.live.goals import goal_by_names, names_of
-from tf_ckpt_migrate.live.optimizer_moves import OptimizerMoves
-from tf_ckpt_migrate.live.optimizer_pair import OptimizerPair
-from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.conversion.layout import CheckpointView
+from tf_ckpt_migrate.conversion.optimizers.moves import OptimizerMoves
+from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair, SettingsOf
+from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Recipe, Rename, Rule, Split
-from tf_ckpt_migrate.recipes.verdicts import Verdict
+from tf_ckpt_migrate.names.verdict import Verdict
 
-__all__ = ["WithOptimizers", "with_optimizers"]
+__all__ = ["Side", "WithOptimizers", "optimizer_recipes", "with_optimizers"]
+
+
+class Side(NamedTuple):
+    """What has the optimizers of Keras.
+
+    Attributes:
+      view: Objects by key, live ones or those of a checkpoint.
+      weights: Tells where rules take the weights, by their keys.
+      settings_of: Tells the settings of live optimizers; None for those on file.
+    """
+
+    view: CheckpointView
+    weights: Callable[[AssignmentMap], Sequence[Move]]
+    settings_of: SettingsOf | None = None
 
 
 class WithOptimizers(NamedTuple):
@@ -37,58 +48,49 @@ class WithOptimizers(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+def optimizer_recipes(rules: Iterable[Rule]) -> list[Recipe]:
+    """Return the recipes for optimizers among rules.
+
+    Example:
+      >>> optimizer_recipes(AssignmentMap([Recipe("optimizer", "Adam", "optimizer")]))
+      [Recipe('optimizer', 'Adam', 'optimizer')]
+    """
+    return [r for r in rules if isinstance(r, Recipe) and r.kind == "optimizer"]
+
+
 def with_optimizers(
-    reader: CheckpointReader, live: LiveTarget, rules: AssignmentMap
+    reader: CheckpointReader, side: Side, rules: AssignmentMap
 ) -> WithOptimizers:
     """Return the rules with those that recipes for optimizers stand for.
 
     Args:
       reader: A checkpoint; name-based if there is such a recipe.
-      live: What has the model and the optimizers.
+      side: What has the model and the optimizers.
       rules: Where the weights go, and the recipes.
 
     Raises:
       PlanError: If an optimizer is not there, or cannot go on in that of Keras.
       RuleError: If a recipe takes no such option.
-      GraphModeError: If there is such a recipe and a graph is being built.
-
-    Example:
-      >>> import numpy as np, tensorflow as tf
-      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
-      >>> w = tf.Variable([1.0], name="w")
-      >>> sgd = tf.keras.optimizers.SGD(0.1)
-      >>> sgd.build([w])
-      >>> live = LiveTarget(tf.train.Checkpoint(w=w, optimizer=sgd))
-      >>> recipe = Recipe("optimizer", "GradientDescent", "optimizer")
-      >>> tensors = {"w": np.ones(1, np.float32), "global_step": 7}
-      >>> with example_checkpoint(tensors) as prefix:
-      ...     made = with_optimizers(
-      ...         CheckpointReader(prefix), live, AssignmentMap([recipe])
-      ...     )
-      >>> next(iter(made.rules)).source, made.verdicts[0].kind
-      ('global_step', 'exact')
     """
-    recipes = [r for r in rules if isinstance(r, Recipe) and r.kind == "optimizer"]
+    recipes = optimizer_recipes(rules)
     if not recipes:
         return WithOptimizers(rules, {})
-    if not tensorflow().executing_eagerly():
-        raise GraphModeError(
-            f"{recipes[0]!r} asks a Keras optimizer for its settings, which it has "
-            "only in eager mode; call this outside of the graph"
-        )
     if reader.object_graph is not None:
         raise PlanError(
             f"{reader.prefix!r} holds objects, {recipes[0]!r} is for what TF1 saved by "
             "name; between optimizers of one Keras no recipe is needed"
         )
     others = AssignmentMap(rule for rule in rules if rule not in recipes)
-    weights = _weights(reader, live, others)
-    pairs = [OptimizerPair(reader, live, recipe) for recipe in recipes]
+    weights = side.weights(others)
+    pairs = [
+        OptimizerPair(reader, side.view, recipe, side.settings_of) for recipe in recipes
+    ]
     verdicts = tuple(verdict for pair in pairs for verdict in pair.verdicts)
     _refuse(verdicts)
     alone = len(pairs) == 1
     made = [
-        OptimizerMoves(reader, live, weights, pair, owns_step=alone) for pair in pairs
+        OptimizerMoves(reader, side.view, weights, pair, owns_step=alone)
+        for pair in pairs
     ]
     return WithOptimizers(
         _joined(made, others),
@@ -96,20 +98,6 @@ def with_optimizers(
         verdicts,
         tuple(note for each in made for note in each.notes),
     )
-
-
-def _weights(
-    reader: CheckpointReader, live: LiveTarget, rules: AssignmentMap
-) -> list[Move]:
-    """Return where the rules take what they take, by the keys of variables."""
-    keys = {name: key for key, name in names_of(live).items()}
-    goal = goal_by_names(live)
-    plan = plan_into(goal, reader, rules, unmatched="drop", unmet="keep")
-    return [
-        move._replace(target=keys[move.target])
-        for move in plan.moves
-        if move.target in keys
-    ]
 
 
 def _refuse(verdicts: Iterable[Verdict]) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.layout import CheckpointView
+from tf_ckpt_migrate.conversion.optimizers.keras import keras_optimizer
+from tf_ckpt_migrate.conversion.optimizers.settings import completed, saved_settings
 from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
-from tf_ckpt_migrate.live.optimizers import live_optimizer
-from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.rules import Recipe
+from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.epsilon import Epsilons, step_fraction
 from tf_ckpt_migrate.recipes.iterations import likely_beta
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, kind_for
 from tf_ckpt_migrate.recipes.optimizers import saved_optimizer
-from tf_ckpt_migrate.recipes.verdicts import Verdict, judged, without_counterpart
+from tf_ckpt_migrate.recipes.verdicts import LiveSettings, judged, without_counterpart
 
-__all__ = ["OptimizerPair"]
+__all__ = ["OptimizerPair", "SettingsOf"]
+
+# Tells the settings of a live optimizer by its path.
+SettingsOf: TypeAlias = Callable[[str], LiveSettings]
 
 _BESIDE = ("instance", "like")  # what a recipe takes besides the settings of TF1
 
@@ -25,14 +31,16 @@ class OptimizerPair:
 
     Args:
       reader: The checkpoint.
-      live: The target.
+      target: What has the optimizer of Keras.
       recipe: What names them.
+      settings_of: Tells the settings of live ones; None for those on file.
 
     Attributes:
       recipe: What names them.
       kind: Which of `KINDS`.
       saved: What the checkpoint has.
       into: The optimizer that goes on.
+      settings: Its settings.
       betas: beta1 and beta2, as told or as the powers fit; none where there are none.
       verdicts: How well it goes on.
 
@@ -42,31 +50,41 @@ class OptimizerPair:
     """
 
     def __init__(
-        self, reader: CheckpointReader, live: LiveTarget, recipe: Recipe
+        self,
+        reader: CheckpointReader,
+        target: CheckpointView,
+        recipe: Recipe,
+        settings_of: SettingsOf | None = None,
     ) -> None:
         """Find both, and judge."""
         self._reader = reader
         self.recipe = recipe
-        self.into = live_optimizer(live, recipe.target)
+        self.into = keras_optimizer(target, recipe.target)
+        have = saved_settings(target, self.into)
+        if settings_of is not None:
+            have = settings_of(recipe.target)
         told = dict(recipe.options)
         instance, like = (told.pop(name, None) for name in _BESIDE)
-        self.kind = self._kind(like)
+        self.kind = self._kind(like, have.keras_class)
         self._check_options(told)
+        whole = settings_of is not None
+        self.settings = completed(self.kind, have, told, is_whole=whole)
+        told = {k: v for k, v in told.items() if k in KINDS[self.kind].settings}
         self.saved = saved_optimizer(recipe.source, self.kind, reader.specs, instance)
         self.betas = self._betas(told)
         told |= dict(zip(("beta1", "beta2"), self.betas, strict=False))
         self.verdicts = self._judged(told)
 
-    def slot_keys(self, live: LiveTarget) -> dict[str, dict[str, str]]:
-        """Return the keys of live slots: by the key of a variable, by TF1's slot.
+    def slot_keys(self) -> dict[str, dict[str, str]]:
+        """Return the keys of Keras's slots: by the key of a variable, by TF1's slot.
 
         Raises:
           PlanError: If there are none yet.
         """
-        flavor = self.into.settings.flavor
+        flavor = self.into.flavor
         slots = KINDS[self.kind].slots
         names = {tf1: by_flavor[flavor] for tf1, by_flavor in slots.items()}
-        found = self.into.slot_keys(live, names)
+        found = self.into.slot_keys(names)
         if slots and not found:
             raise PlanError(
                 f"the optimizer at {self.into.path!r} has no slots yet: call "
@@ -75,7 +93,7 @@ class OptimizerPair:
             )
         return found
 
-    def _kind(self, like: str | None) -> str:
+    def _kind(self, like: str | None, keras_class: str) -> str:
         name = like or self.recipe.source.rpartition("/")[2]
         why = without_counterpart(name)
         if why:
@@ -83,11 +101,11 @@ class OptimizerPair:
                 f"the state of {name} cannot go on in Keras: {why}; keep the optimizer "
                 "of TF1, or begin anew with tcm.Drop(role='slot')"
             )
-        kind = kind_for(name, self.into.settings.keras_class)
+        kind = kind_for(name, keras_class)
         if kind is None or (like and kind != like):
             raise PlanError(
                 f"{self.recipe!r}: no optimizer of TF1 is known that goes on in "
-                f"{self.into.settings.keras_class}; say like=… with one of "
+                f"{keras_class or 'such slots'}; say like=… with one of "
                 f"{', '.join(KINDS)}"
             )
         return kind
@@ -108,7 +126,7 @@ class OptimizerPair:
         powers = self.saved.powers
         if powers is None:
             return ()
-        settings, values = KINDS[self.kind].settings, self.into.settings.values
+        settings, values = KINDS[self.kind].settings, self.settings.values
         found: list[float] = []
         for name, key in zip(("beta1", "beta2"), powers, strict=True):
             keras, default, _ = settings[name]
@@ -120,7 +138,7 @@ class OptimizerPair:
         is_centered = any("mg" in slots for slots in self.saved.slots.values())
         return judged(
             self.kind,
-            self.into.settings,
+            self.settings,
             told,
             is_centered=is_centered,
             epsilon_fraction=self._epsilon_fraction(told),
@@ -128,7 +146,7 @@ class OptimizerPair:
 
     def _epsilon_fraction(self, told: dict[str, Any]) -> float:
         """Return by how much of itself a step differs for another epsilon."""
-        settings, live = KINDS[self.kind].settings, self.into.settings
+        settings, live = KINDS[self.kind].settings, self.settings
         have = live.values.get("epsilon")
         if "epsilon" not in settings or have is None:
             return 0.0

@@ -1,0 +1,53 @@
+"""How well something goes on that was translated: a value that plans carry."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+__all__ = ["STEPS_AHEAD", "Verdict", "VerdictKind"]
+
+STEPS_AHEAD = 20
+
+VerdictKind: TypeAlias = Literal["exact", "approximate", "impossible"]
+
+
+class Verdict(NamedTuple):
+    """How well training goes on, in one respect.
+
+    Attributes:
+      optimizer: What TF1 calls the optimizer.
+      what: What is judged: a slot, a setting, ``"iterations"``.
+      kind: ``"exact"``, ``"approximate"`` or ``"impossible"``.
+      why: The reason; of an exact one, what it stands on.
+      instead: What makes it exact, or what to do instead.
+      how_far: Of an approximate one, the largest fraction of itself by which any of the
+        next 20 steps differs, from the same point and whatever the gradients; infinite
+        where no bound is known.
+    """
+
+    optimizer: str
+    what: str
+    kind: VerdictKind
+    why: str = ""
+    instead: str = ""
+    how_far: float = 0.0
+
+    def __str__(self) -> str:
+        far = ""
+        if self.kind == "approximate" and self.how_far < float("inf"):
+            far = (
+                f" (each of the next {STEPS_AHEAD} steps differs by up to "
+                f"{self.how_far:.1e} of itself)"
+            )
+        why = f": {self.why}" if self.why else ""
+        instead = f"; {self.instead}" if self.instead else ""
+        return f"{self.optimizer} {self.what} {self.kind}{far}{why}{instead}"
+
+    def to_config(self) -> dict[str, Any]:
+        """Return it as plain data; without a bound, where none is known."""
+        config: dict[str, Any] = {
+            name: value for name, value in self._asdict().items() if value
+        }
+        if config.get("how_far") == float("inf"):
+            del config["how_far"]
+        return config
