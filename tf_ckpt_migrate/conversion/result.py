@@ -11,6 +11,7 @@ from tf_ckpt_migrate.bundle.writer import Shard
 from tf_ckpt_migrate.checkpoint.text import counted, human_bytes
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.moves import Dropped
+from tf_ckpt_migrate.names.verdict import Verdict
 
 __all__ = ["ConversionResult"]
 
@@ -31,6 +32,7 @@ class ConversionResult:
       added: Keys that the conversion itself added, such as the object graph.
       notes: What a reader should know.
       state_file: The ``checkpoint`` state file that was written; "" for none.
+      verdicts: How well each optimizer goes on that a recipe has translated.
 
     Example:
       >>> import os
@@ -46,6 +48,7 @@ class ConversionResult:
     added: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
     state_file: str = ""
+    verdicts: tuple[Verdict, ...] = ()
 
     def __fspath__(self) -> str:
         return self.prefix
@@ -59,6 +62,7 @@ class ConversionResult:
         lines += _listed("computed", self.computed)
         lines += _listed("dropped", [f"{key} ({why})" for key, why in self.dropped])
         lines += _listed("added", self.added)
+        lines += [f"  verdict: {verdict}" for verdict in self.verdicts]
         lines += [f"  note: {note}" for note in self.notes]
         if self.state_file:
             lines.append(f"  {self.state_file} names it as the latest")
@@ -98,6 +102,7 @@ class ConversionResult:
                 "added": self.added,
                 "notes": self.notes,
                 "state_file": self.state_file,
+                "verdicts": [verdict.to_config() for verdict in self.verdicts],
             },
             indent=2,
             ensure_ascii=False,

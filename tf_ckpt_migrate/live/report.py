@@ -40,7 +40,6 @@ class RestoreReport:
     Attributes:
       plan: What was carried out: the assignments, in order, what was left behind, what
         kept its value.
-      verdicts: How well each optimizer goes on that a recipe has translated.
 
     Example:
       >>> import tf_ckpt_migrate as tcm, tensorflow as tf
@@ -53,7 +52,11 @@ class RestoreReport:
     """
 
     plan: MigrationPlan
-    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """How well each optimizer goes on that a recipe has translated."""
+        return self.plan.verdicts
 
     @property
     def restored(self) -> tuple[Move, ...]:
@@ -119,7 +122,7 @@ class RestoreReport:
                 "restored": [self._row(move) for move in self.restored],
                 "left_behind": [entry._asdict() for entry in self.left_behind],
                 "kept": [{"name": k.name, "reason": k.reason} for k in self.kept],
-                "verdicts": [verdict._asdict() for verdict in self.verdicts],
+                "verdicts": [verdict.to_config() for verdict in self.verdicts],
                 "notes": self.plan.notes,
             },
             indent=2,

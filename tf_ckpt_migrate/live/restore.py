@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
@@ -124,8 +123,7 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
         may_stay=made.may_stay,
     )
     execute(plan.moves, reader, variables, session)
-    plan = replace(plan, notes=(*plan.notes, *made.notes))
-    return RestoreReport(plan, made.verdicts)
+    return RestoreReport(made.told_in(plan))
 
 
 def execute(

@@ -85,7 +85,6 @@ def save_like(
         contents[kept.name] = Value(kept.spec, lambda key=kept.name: reader[key])
     prefix = os.fsdecode(output_prefix)
     shards = write_output(prefix, contents, sources=[reader], overwrite=overwrite)
-    told = [str(verdict) for verdict in made.verdicts if verdict.kind != "exact"]
     kept = [f"{each.name!r} is as it was: {each.reason}" for each in back.kept_targets]
     return ConversionResult(
         prefix,
@@ -93,7 +92,8 @@ def save_like(
         shards,
         tuple(contents),
         back.dropped,
-        notes=(*made.notes, *told, *kept),
+        notes=(*made.notes, *kept),
+        verdicts=made.verdicts,
     )
 
 

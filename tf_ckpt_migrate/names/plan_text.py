@@ -34,6 +34,7 @@ def plan_text(plan: MigrationPlan) -> str:
     lines += _section("dropped", _by_reason(plan.dropped))
     targets = [(entry.name, entry.reason) for entry in plan.kept_targets]
     lines += _section("targets that keep their values", _by_reason(targets))
+    lines += _section("verdicts", capped(map(str, plan.verdicts), _LISTED))
     lines += _section("notes", capped(plan.notes, _LISTED))
     return "\n".join(lines)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 __all__ = ["STEPS_AHEAD", "Verdict", "VerdictKind"]
 
@@ -51,3 +52,28 @@ class Verdict(NamedTuple):
         if config.get("how_far") == float("inf"):
             del config["how_far"]
         return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Verdict:
+        """Return the verdict of plain data: what `to_config` gave.
+
+        Raises:
+          ValueError: If it is none.
+
+        Example:
+          >>> known = Verdict("Adam", "epsilon", "approximate", "it has 1e-07")
+          >>> Verdict.from_config(known.to_config()).how_far
+          inf
+        """
+        texts = {name: config.get(name, "") for name in cls._fields[:-1]}
+        unknown = sorted({*config} - {*cls._fields})
+        far = config.get("how_far")
+        if far is None:
+            far = float("inf") if texts["kind"] == "approximate" else 0.0
+        is_well_formed = not unknown and texts["kind"] in get_args(VerdictKind)
+        if not is_well_formed or not isinstance(far, int | float):
+            raise ValueError(
+                f"{dict(config)} is no verdict: that has {', '.join(cls._fields)}, and "
+                f"kind is one of {', '.join(get_args(VerdictKind))}"
+            )
+        return cls(**{n: str(each) for n, each in texts.items()}, how_far=float(far))  # pyright: ignore[reportArgumentType] kind is checked

@@ -16,7 +16,7 @@ from tf_ckpt_migrate.transforms.base import Transform, spec_of
 from tf_ckpt_migrate.transforms.blocks import AddToBlock, Blocks
 from tf_ckpt_migrate.transforms.cast import Cast
 from tf_ckpt_migrate.transforms.compose import Chain, Function
-from tf_ckpt_migrate.transforms.numbers import Scale, Shift
+from tf_ckpt_migrate.transforms.numbers import Fill, Scale, Shift
 from tf_ckpt_migrate.transforms.padding import Join, Pad, Stack
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
 from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
@@ -28,6 +28,7 @@ __all__ = [
     "Cast",
     "Chain",
     "Concat",
+    "Fill",
     "Function",
     "Join",
     "Pad",

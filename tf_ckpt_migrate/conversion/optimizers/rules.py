@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
+from tf_ckpt_migrate.conversion.optimizers.back import OptimizerReturn
 from tf_ckpt_migrate.conversion.optimizers.moves import OptimizerMoves
-from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair, SettingsOf
+from tf_ckpt_migrate.conversion.optimizers.pair import named
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import Recipe, Rename, Rule, Split
 from tf_ckpt_migrate.names.verdict import Verdict
 
-__all__ = ["Side", "WithOptimizers", "optimizer_recipes", "with_optimizers"]
+__all__ = [
+    "Weights",
+    "WithOptimizers",
+    "optimizer_recipes",
+    "with_optimizers",
+    "with_optimizers_back",
+]
 
-
-class Side(NamedTuple):
-    """What has the optimizers of Keras.
-
-    Attributes:
-      view: Objects by key, live ones or those of a checkpoint.
-      weights: Tells where rules take the weights, by their keys.
-      settings_of: Tells the settings of live optimizers; None for those on file.
-    """
-
-    view: CheckpointView
-    weights: Callable[[AssignmentMap], Sequence[Move]]
-    settings_of: SettingsOf | None = None
+# Tells which tensors rules take where, by keys.
+Weights: TypeAlias = Callable[[AssignmentMap], Sequence[Move]]
 
 
 class WithOptimizers(NamedTuple):
@@ -47,6 +45,19 @@ class WithOptimizers(NamedTuple):
     verdicts: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def told_in(self, plan: MigrationPlan) -> MigrationPlan:
+        """Return a plan by these rules, with what is to be told about optimizers."""
+        kept = (
+            each._replace(reason=self.may_stay.get(each.name, each.reason))
+            for each in plan.kept_targets
+        )
+        return replace(
+            plan,
+            kept_targets=tuple(kept),
+            notes=(*plan.notes, *self.notes),
+            verdicts=(*plan.verdicts, *self.verdicts),
+        )
+
 
 def optimizer_recipes(rules: Iterable[Rule]) -> list[Recipe]:
     """Return the recipes for optimizers among rules.
@@ -59,14 +70,18 @@ def optimizer_recipes(rules: Iterable[Rule]) -> list[Recipe]:
 
 
 def with_optimizers(
-    reader: CheckpointReader, side: Side, rules: AssignmentMap
+    reader: CheckpointReader,
+    target: CheckpointView,
+    rules: AssignmentMap,
+    weights: Weights,
 ) -> WithOptimizers:
     """Return the rules with those that recipes for optimizers stand for.
 
     Args:
       reader: A checkpoint; name-based if there is such a recipe.
-      side: What has the model and the optimizers.
+      target: What has the model and the optimizers of Keras, live or on file.
       rules: Where the weights go, and the recipes.
+      weights: Tells where rules take the weights, by the keys of the target.
 
     Raises:
       PlanError: If an optimizer is not there, or cannot go on in that of Keras.
@@ -78,20 +93,57 @@ def with_optimizers(
     if reader.object_graph is not None:
         raise PlanError(
             f"{reader.prefix!r} holds objects, {recipes[0]!r} is for what TF1 saved by "
-            "name; between optimizers of one Keras no recipe is needed"
+            "name; between optimizers of one Keras no recipe is needed, and from Keras "
+            "to TF1 convert_tf2_to_tf1(…, names=…) takes it"
         )
     others = AssignmentMap(rule for rule in rules if rule not in recipes)
-    weights = side.weights(others)
-    pairs = [
-        OptimizerPair(reader, side.view, recipe, side.settings_of) for recipe in recipes
-    ]
-    verdicts = tuple(verdict for pair in pairs for verdict in pair.verdicts)
-    _refuse(verdicts)
-    alone = len(pairs) == 1
+    moved, alone = weights(others), len(recipes) == 1
     made = [
-        OptimizerMoves(reader, side.view, weights, pair, owns_step=alone)
-        for pair in pairs
+        OptimizerMoves(reader, target, named(recipe), moved, owns_step=alone)
+        for recipe in recipes
     ]
+    return _together(made, others)
+
+
+def with_optimizers_back(
+    reader: CheckpointReader,
+    like: CheckpointReader | None,
+    rules: AssignmentMap,
+    weights: Weights,
+) -> WithOptimizers:
+    """Return the rules with those for the way back, from Keras to TF1.
+
+    Args:
+      reader: A checkpoint that Keras saved.
+      like: A checkpoint of TF1 whose tensors are to be filled; None to make those that
+        TF1 makes.
+      rules: Where the weights go, and the recipes; these from Keras to TF1.
+      weights: Tells where rules take the weights, by the keys of ``reader``.
+
+    Returns:
+      The rules; those of the recipes go from keys.
+
+    Raises:
+      PlanError: If an optimizer is not there, or cannot go on in that of TF1.
+      RuleError: If a recipe takes no such option.
+    """
+    recipes = optimizer_recipes(rules)
+    if not recipes:
+        return WithOptimizers(rules, {})
+    others = AssignmentMap(rule for rule in rules if rule not in recipes)
+    moved, alone = weights(others), len(recipes) == 1
+    made = [
+        OptimizerReturn(reader, like, named(r, back=True), moved, owns_step=alone)
+        for r in recipes
+    ]
+    return _together(made, others)
+
+
+def _together(
+    made: Sequence[OptimizerMoves | OptimizerReturn], others: AssignmentMap
+) -> WithOptimizers:
+    verdicts = tuple(verdict for each in made for verdict in each.verdicts)
+    _refuse(verdicts)
     return WithOptimizers(
         _joined(made, others),
         {key: why for each in made for key, why in each.may_stay.items()},
@@ -109,7 +161,9 @@ def _refuse(verdicts: Iterable[Verdict]) -> None:
         )
 
 
-def _joined(made: Iterable[OptimizerMoves], others: AssignmentMap) -> AssignmentMap:
+def _joined(
+    made: Iterable[OptimizerMoves | OptimizerReturn], others: AssignmentMap
+) -> AssignmentMap:
     """Return the rules of optimizers, then those of the caller, then what is left."""
     first: list[Rule] = []
     drops: dict[str | None, Rule] = {}

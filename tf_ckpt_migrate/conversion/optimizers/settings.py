@@ -8,7 +8,7 @@ what TF1 had, and the verdict says so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
@@ -17,9 +17,9 @@ from tf_ckpt_migrate.names.optimizer_names import HYPERPARAMETERS
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
 from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
-__all__ = ["as_written", "completed", "saved_settings"]
+__all__ = ["OF_KERAS", "as_written", "completed", "live_settings", "saved_settings"]
 
-_PREFIX = "keras_"
+OF_KERAS = "keras_"  # before the name of a setting, in a recipe
 _RATES = ("learning_rate", "_learning_rate")
 _SIGNS = {"amsgrad": ("vhat", "velocity_hat"), "use_ema": ("average",)}
 _CENTERED = ("mg", "average_gradient")
@@ -36,6 +36,20 @@ def as_written(value: Any) -> Any:
     """
     number = value.item() if hasattr(value, "item") else value
     return float(f"{number:.7g}") if isinstance(number, float) else number
+
+
+@runtime_checkable
+class _HasLiveOptimizers(Protocol):
+    def optimizer_settings(self, path: str) -> LiveSettings | None:
+        """Return the settings of the optimizer at a path; None if there is none."""
+        ...
+
+
+def live_settings(view: CheckpointView, path: str) -> LiveSettings | None:
+    """Return the settings of the optimizer at a path, if it is a live one."""
+    if isinstance(view, _HasLiveOptimizers):
+        return view.optimizer_settings(path)
+    return None
 
 
 def saved_settings(view: CheckpointView, optimizer: KerasOptimizer) -> LiveSettings:
@@ -74,7 +88,7 @@ def completed(
         _check_agrees(name, value, values, have.learning_rate)
         values.setdefault(name, value)
     rate = have.learning_rate
-    rate = told.get("learning_rate", told.get("keras_learning_rate", rate))
+    rate = told.get("learning_rate", rate)
     supposed: list[str] = []
     for argument, setting in settings.items():
         if is_whole or setting.keras in values:
@@ -97,9 +111,9 @@ def completed(
 
 def _of_keras(told: Mapping[str, Any]) -> dict[str, Any]:
     found = {
-        name.removeprefix(_PREFIX): value
+        name.removeprefix(OF_KERAS): value
         for name, value in told.items()
-        if name.startswith(_PREFIX)
+        if name.startswith(OF_KERAS)
     }
     if "learning_rate" in told:
         found["learning_rate"] = told["learning_rate"]
