@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
-from tests.live.optimizers_test import EXACT, FLAVORS, RMSPROP, resumed, tolerance
+from tests.live.optimizers_test import EXACT, FLAVORS, resumed, tolerance
 from tests.live.resumed import (
     RULES,
     apart,
@@ -18,7 +18,6 @@ from tests.live.resumed import (
     prefix_of,
     train_on,
 )
-from tf_ckpt_migrate.errors import PlanError
 
 PROGRAM = Path(__file__).with_name("tf1_goes_on.py")
 # What no checkpoint of Keras tells; where TF1 had its default nothing needs to be said.
@@ -106,7 +105,9 @@ class TestBack:
             new = tcm.convert(plan, tmp_path / flavor / "new")
             rules = back_rules(name, fresh)
             ways = {
-                "plan": tcm.convert(plan.reversed(), tmp_path / flavor / "a", source=new),
+                "plan": tcm.convert(
+                    plan.reversed(), tmp_path / flavor / "a", source=new
+                ),
                 "like": tcm.convert_tf2_to_tf1(
                     new, tmp_path / flavor / "b", names=rules, like=old
                 ),
@@ -118,7 +119,11 @@ class TestBack:
                 found = tcm.load_checkpoint(result)
                 assert found.specs == old.specs, way
                 for key in old:
-                    if "RMSProp_1" in key and way == "alone" and "momentum=0" in str(told(name)):
+                    if (
+                        "RMSProp_1" in key
+                        and way == "alone"
+                        and "momentum=0" in str(told(name))
+                    ):
                         continue
                     np.testing.assert_allclose(
                         found[key], old[key], rtol=2e-7, err_msg=f"{way} {key}"

@@ -13,6 +13,7 @@ from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.slots import ROLES, role_of
 from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.names.verdict_text import VERDICT_COLUMNS, verdict_groups
 
 __all__ = ["RestoreReport", "Total"]
 
@@ -108,7 +109,8 @@ class RestoreReport:
             "left behind", (f"{d.key!r}: {d.reason}" for d in self.left_behind)
         )
         lines += _section("kept", (f"{k.name!r}: {k.reason}" for k in self.kept))
-        lines += _section("verdict", map(str, self.verdicts))
+        for head, rows in verdict_groups(self.verdicts):
+            lines += [head, Table(VERDICT_COLUMNS, rows)]
         lines += _section("note", self.plan.notes)
         return plain_text(lines)
 
@@ -122,7 +124,7 @@ class RestoreReport:
                 "restored": [self._row(move) for move in self.restored],
                 "left_behind": [entry._asdict() for entry in self.left_behind],
                 "kept": [{"name": k.name, "reason": k.reason} for k in self.kept],
-                "verdicts": [verdict.to_config() for verdict in self.verdicts],
+                "verdicts": [verdict.as_row() for verdict in self.verdicts],
                 "notes": self.plan.notes,
             },
             indent=2,

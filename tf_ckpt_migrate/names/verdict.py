@@ -17,13 +17,16 @@ class Verdict(NamedTuple):
 
     Attributes:
       optimizer: What TF1 calls the optimizer.
-      what: What is judged: a slot, a setting, ``"iterations"``.
+      what: What is judged: a slot of TF1, a setting of Keras, ``"iterations"``.
       kind: ``"exact"``, ``"approximate"`` or ``"impossible"``.
-      why: The reason; of an exact one, what it stands on.
+      why: The reason.
       instead: What makes it exact, or what to do instead.
       how_far: Of an approximate one, the largest fraction of itself by which any of the
         next 20 steps differs, from the same point and whatever the gradients; infinite
         where no bound is known.
+      assumes: What TF1 must have had, which no checkpoint tells and nobody said.
+      into: Where the optimizer is that goes on.
+      supposes: What that of Keras must have, likewise.
     """
 
     optimizer: str
@@ -32,17 +35,31 @@ class Verdict(NamedTuple):
     why: str = ""
     instead: str = ""
     how_far: float = 0.0
+    assumes: str = ""
+    into: str = ""
+    supposes: str = ""
 
-    def __str__(self) -> str:
+    @property
+    def reason(self) -> str:
+        """Why, how far and what instead, in a sentence."""
         far = ""
         if self.kind == "approximate" and self.how_far < float("inf"):
             far = (
-                f" (each of the next {STEPS_AHEAD} steps differs by up to "
-                f"{self.how_far:.1e} of itself)"
+                f"each of the next {STEPS_AHEAD} steps differs by up to "
+                f"{self.how_far:.1e} of itself"
             )
-        why = f": {self.why}" if self.why else ""
-        instead = f"; {self.instead}" if self.instead else ""
-        return f"{self.optimizer} {self.what} {self.kind}{far}{why}{instead}"
+        return "; ".join(part for part in (self.why, far, self.instead) if part)
+
+    def __str__(self) -> str:
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{self.optimizer} {self.what} {self.kind}{reason}"
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the fields for JSON, where no bound is None."""
+        row = self._asdict()
+        if self.how_far == float("inf"):
+            row["how_far"] = None
+        return row
 
     def to_config(self) -> dict[str, Any]:
         """Return it as plain data; without a bound, where none is known."""
@@ -65,7 +82,7 @@ class Verdict(NamedTuple):
           >>> Verdict.from_config(known.to_config()).how_far
           inf
         """
-        texts = {name: config.get(name, "") for name in cls._fields[:-1]}
+        texts = {n: config.get(n, "") for n in cls._fields if n != "how_far"}
         unknown = sorted({*config} - {*cls._fields})
         far = config.get("how_far")
         if far is None:

@@ -8,30 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.conversion.optimizers.pair import Named, OptimizerPair
-from tf_ckpt_migrate.conversion.optimizers.slots import Change, slot_rules
+from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
+from tf_ckpt_migrate.conversion.optimizers.moves import SCALING, slot_verdicts
+from tf_ckpt_migrate.conversion.optimizers.named import Named
+from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
+from tf_ckpt_migrate.conversion.optimizers.slots import Change, SlotRules, slot_rules
+from tf_ckpt_migrate.conversion.optimizers.steps_back import StepRulesBack
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
-from tf_ckpt_migrate.names.verdict import Verdict
-from tf_ckpt_migrate.recipes.iterations import bias_left, counted_steps
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
 from tf_ckpt_migrate.recipes.optimizers import (
     SavedOptimizer,
     made_optimizer,
     saved_optimizer,
 )
-from tf_ckpt_migrate.recipes.verdicts import STEPS_WITHOUT_BIAS
-from tf_ckpt_migrate.transforms import (
-    Cast,
-    Chain,
-    Fill,
-    PowerOfSteps,
-    Scale,
-    Shift,
-    Transform,
-)
+from tf_ckpt_migrate.transforms import Cast, Chain, Fill, Scale
 
 __all__ = ["OptimizerReturn"]
 
@@ -69,114 +61,99 @@ class OptimizerReturn:
         owns_step: bool = True,
     ) -> None:
         """Find both, judge, and make the rules unless they cannot go on."""
-        self._reader, self._like, self._weights = reader, like, weights
-        self._pair = pair = OptimizerPair(names, reader)
-        self._steps = int(reader[pair.into.iterations])
-        self._saved = self._of_tf1(names)
-        self._betas = pair.betas(self._saved, like)
-        judged = pair.verdicts(self._saved, reader, pair.slots, self._betas)
-        self.verdicts = (*judged, *self._of_bias())
+        self._reader, self._like = reader, like
+        self._names, self._weights = names, weights
+        self._pair = pair = OptimizerPair(names, reader, like, self._of_tf1)
         self.rules: list[Split | Combine] = []
         self.notes: tuple[str, ...] = ()
-        why = "a setting of the optimizer, of which TF1 saves none"
-        self.drops = [Drop(k, reason=why) for k in pair.into.hyperparameters.values()]
+        self.drops: list[Drop] = []
         self.may_stay: dict[str, str] = {}
-        if all(verdict.kind != "impossible" for verdict in self.verdicts):
-            self._add_slots()
-            self._add_steps(owns_step=owns_step)
+        slots = pair.slots()
+        self.verdicts = pair.verdicts(reader, slots)
+        if any(verdict.kind == "impossible" for verdict in self.verdicts):
+            return
+        made = self._slot_rules()
+        self.rules, self.drops = made.rules, made.drops
+        self._leave_what_has_no_slot()
+        self._add_scalars()
+        steps = StepRulesBack(reader, like, weights, pair, owns_step=owns_step)
+        self.rules += steps.rules
+        self.drops += steps.drops
+        self.may_stay |= steps.may_stay
+        rate = pair.settings.learning_rate
+        times = f"-1 / {rate:.6g}" if pair.saved.kind.by_rate and rate else ""
+        own = {name: name for name in made.count}
+        ours = (*slot_verdicts(made.count, own, times), *steps.verdicts)
+        self.verdicts = (*map(pair.named, ours), *self.verdicts)
 
-    def _of_tf1(self, names: Named) -> SavedOptimizer:
-        kind = self._pair.kind
-        if self._like is not None:
-            return saved_optimizer(names.name, kind, self._like.specs, names.instance)
-        slots = self._pair.slots
-        variables = {
+    def _of_tf1(self, kind: str, keras: KerasOptimizer) -> SavedOptimizer:
+        names, like = self._names, self._like
+        if like is not None:
+            return saved_optimizer(names.name, kind, like.specs, names.instance)
+        found = self._trained(kind, keras)
+        return made_optimizer(names.name, kind, found, names.instance or 0)
+
+    def _trained(self, kind: str, keras: KerasOptimizer) -> dict[str, set[str]]:
+        """Return the variables of TF1 that have slots in Keras, and which."""
+        wanted = {tf1: each[keras.flavor] for tf1, each in KINDS[kind].slots.items()}
+        slots = keras.slot_keys(wanted)
+        found = {
             move.target: {name for key in move.sources for name in slots.get(key, {})}
             for move in self._weights
         }
-        trained = {name: found for name, found in variables.items() if found}
-        return made_optimizer(names.name, kind, trained, names.instance or 0)
+        return {name: slots for name, slots in found.items() if slots}
 
-    def _add_slots(self) -> None:
+    def _slot_rules(self) -> SlotRules:
         pair, rate = self._pair, self._pair.settings.learning_rate
-        is_scaled = pair.kind == "Momentum" and rate is not None
-        change = Change(pair.names.name, Scale(-1 / (rate or 1)) if is_scaled else None)
-        goals = self._saved.slots
-        rules, drops = slot_rules(self._weights, pair.slots, goals, change)
-        self.rules += rules
-        self.drops += drops
-        if pair.kind == "GradientDescent":
-            why = "without momentum it is never used"
+        is_scaled = pair.saved.kind.by_rate and rate is not None
+        how = Scale(-1 / (rate or 1)) if is_scaled else None
+        change = Change(pair.names.name, how)
+        return slot_rules(self._weights, pair.slots(), pair.saved.slots, change)
+
+    def _leave_what_has_no_slot(self) -> None:
+        """See to the momentum that one side has slots for though it is 0."""
+        pair = self._pair
+        why = "without momentum it is never used"
+        if not pair.saved.kind.slots:
             names = {"momentum": KINDS["Momentum"].slots["momentum"][pair.into.flavor]}
             unused = pair.into.slot_keys(names).values()
             self.drops += [Drop(k, reason=why) for s in unused for k in s.values()]
-        if pair.kind == "RMSProp":
-            self._add_unused_momentum()
-
-    def _add_unused_momentum(self) -> None:
-        """Give TF1 the slot for momentum that it makes even if it has none."""
-        slots = [s for s in self._saved.slots.values() if "momentum" in s]
-        if any("momentum" in each for each in self._pair.slots.values()):
+        if "rms" not in pair.saved.kind.slots or any(
+            "momentum" in each for each in pair.slots().values()
+        ):
             return
+        slots = [each for each in pair.saved.slots.values() if "momentum" in each]
         if self._like is not None:
-            why = "without momentum it is never used"
             self.may_stay |= {each["momentum"]: why for each in slots}
-            return
-        momentum = {each["rms"]: each["momentum"] for each in slots}
-        self.rules = [_with_zeros(rule, momentum) for rule in self.rules]
-
-    def _add_steps(self, *, owns_step: bool) -> None:
-        """Make the powers of betas, and global_step, of iterations."""
-        iterations = self._pair.into.iterations
-        moves = (move for move in self._weights if move.sources == (iterations,))
-        goals = {move.target: move.transform for move in moves}
-        if self._saved.powers is not None:
-            pairs = zip(self._saved.powers, self._betas, strict=True)
-            goals |= {key: PowerOfSteps(b, self._dtype(key)) for key, b in pairs}
-        step = self._saved.global_step
-        if step is not None and not any(m.target == step for m in self._weights):
-            if owns_step and self._is_own_count(step):
-                goals[step] = self._as_step(step)
-            elif self._like is not None:
-                self.may_stay[step] = "it counts other steps than this optimizer"
-        if goals:
-            self.rules.append(Split(iterations, goals))
         else:
-            why = "TF1 has nothing that counts steps"
-            self.drops.append(Drop(iterations, reason=why))
+            momentum = {each["rms"]: each["momentum"] for each in slots}
+            self.rules = [_with_zeros(rule, momentum) for rule in self.rules]
 
-    def _is_own_count(self, step: str) -> bool:
-        """Whether global_step counts what the optimizer does, as far as TF1 tells."""
-        powers, like = self._saved.powers, self._like
-        if powers is None or like is None:
-            return True
-        beta1, beta2 = self._betas
-        known = counted_steps(
-            like[powers.beta1], like[powers.beta2], (beta1, beta2), None
-        )
-        return known.steps in (None, int(like[step]))
+    def _add_scalars(self) -> None:
+        """Add rules for what is remembered of no variable."""
+        saved = self._pair.saved
+        own = dict(self._pair.into.hyperparameters)
+        last = {key: key.split("/")[-3] for key in own.values()}
+        for name, goal in saved.scalars.items():
+            self._add_scalar([k for k in last if last[k] == name], goal)
+        for name, goal in saved.scaling.items():
+            self._add_scalar([k for k in last if last[k] in SCALING[name]], goal)
+        why = "a setting, which TF1 does not save, or has its own of"
+        taken = {rule.source for rule in self.rules if isinstance(rule, Split)}
+        rest = (key for key in own.values() if key not in taken)
+        self.drops += [Drop(key, reason=why) for key in rest]
+        stays = "a setting of TF1; what Keras had is judged by its verdict"
+        self.may_stay |= dict.fromkeys(saved.settings.values(), stays)
 
-    def _as_step(self, step: str) -> Transform | None:
-        dtype = self._dtype(step, DType.int64)
-        spec = self._reader.specs[self._pair.into.iterations]
-        cast = [] if spec.dtype is dtype else [Cast(dtype)]
-        is_far = self._steps >= STEPS_WITHOUT_BIAS
-        is_shifted = self._pair.kind == "AdamWeightDecay" and is_far
-        shift = [Shift(-STEPS_WITHOUT_BIAS)] if is_shifted else []
-        steps: tuple[Transform, ...] = (*cast, *shift)
-        return Chain(steps) if len(steps) > 1 else next(iter(steps), None)
-
-    def _dtype(self, key: str, default: DType = DType.float32) -> DType:
-        return default if self._like is None else self._like.specs[key].dtype
-
-    def _of_bias(self) -> tuple[Verdict, ...]:
-        """Return what it means that Keras still corrects a bias, as BERT never does."""
-        if self._pair.kind != "AdamWeightDecay" or self._steps >= STEPS_WITHOUT_BIAS:
-            return ()
-        values = self._pair.settings.values
-        why = "after so few steps AdamW still corrects a bias, AdamWeightDecay never"
-        far = bias_left(self._steps, (values["beta_1"], values["beta_2"]))
-        return (Verdict("AdamWeightDecay", "steps", "approximate", why, "", far),)
+    def _add_scalar(self, keys: Sequence[str], goal: str) -> None:
+        if not keys:
+            self.may_stay[goal] = "the optimizer of Keras has none"
+            return
+        how = None
+        if self._like is not None:
+            wanted = self._like.specs[goal].dtype
+            how = Cast(wanted) if self._reader.specs[keys[0]].dtype != wanted else None
+        self.rules.append(Split(keys[0], {goal: how}))
 
 
 def _with_zeros(rule: Split | Combine, beside: Mapping[str, str]) -> Split | Combine:

@@ -27,7 +27,7 @@ from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.keys import VARIABLE_VALUE
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Flavor
 
-__all__ = ["KerasOptimizer", "keras_optimizer"]
+__all__ = ["KerasOptimizer", "embeddings_of", "keras_optimizer"]
 
 # What is remembered besides, by options and by optimizers that continue none of TF1.
 _OTHER_SLOTS = ("average", "vhat", "velocity_hat", "u", "norm")
@@ -37,6 +37,7 @@ _SLOTS = {
     for by_flavor in kind.slots.values()
     for name in by_flavor.values()
 } | {*_OTHER_SLOTS}
+_EMBEDDINGS = ("embeddings", "_embeddings")
 _INNER = "inner_optimizer"  # of what scales the loss, in Keras 3
 _SCALE = "loss_scale"  # the same in Keras 2
 
@@ -107,6 +108,16 @@ def keras_optimizer(view: CheckpointView, path: str) -> KerasOptimizer:
         return KerasOptimizer(path, flavor, iterations, values, slots)
     slots, unknown = _named_slots(own, inner, flavor)
     return KerasOptimizer(path, flavor, iterations, values, slots, unknown)
+
+
+def embeddings_of(view: CheckpointView) -> list[str]:
+    """Return the keys of the tables of embedding layers: their gradients are sparse."""
+    graph = view.object_graph
+    if graph is None:
+        return []
+    own = _Variables(graph)
+    edges = (own.of(node) for node in range(len(graph)))
+    return [key for each in edges for name, key in each if name in _EMBEDDINGS]
 
 
 def _walked(graph: ObjectGraph, path: str) -> int | None:

@@ -1,36 +1,34 @@
 """Rules that carry an optimizer of TF1 over into one of Keras.
 
 The slots of a variable go where the variable goes, by the roles they have, and change
-as it does: a transposed kernel has transposed slots. Steps come from the powers of the
-betas where there are such, else from ``global_step``.
+as it does: a transposed kernel has transposed slots.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.conversion.layout import CheckpointView
-from tf_ckpt_migrate.conversion.optimizers.pair import Named, OptimizerPair
-from tf_ckpt_migrate.conversion.optimizers.slots import Change, slot_rules
-from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.conversion.optimizers.named import Named
+from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
+from tf_ckpt_migrate.conversion.optimizers.slots import Change, SlotRules, slot_rules
+from tf_ckpt_migrate.conversion.optimizers.steps import StepRules
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
-from tf_ckpt_migrate.recipes.iterations import counted_steps
+from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
-from tf_ckpt_migrate.recipes.optimizers import Powers, saved_optimizer
-from tf_ckpt_migrate.recipes.verdicts import STEPS_WITHOUT_BIAS
-from tf_ckpt_migrate.transforms import (
-    Cast,
-    Chain,
-    Scale,
-    Shift,
-    StepsOfPowers,
-    Transform,
-)
+from tf_ckpt_migrate.recipes.optimizers import saved_optimizer
+from tf_ckpt_migrate.transforms import Cast, Scale
 
-__all__ = ["OptimizerMoves"]
+__all__ = ["SCALING", "OptimizerMoves", "slot_verdicts"]
+
+# What scales the loss is called in Keras 3 and in Keras 2, by what TF1 calls it.
+SCALING = {
+    "current_loss_scale": ("dynamic_scale", "current_loss_scale"),
+    "good_steps": ("step_counter", "good_steps"),
+}
 
 
 class OptimizerMoves:
@@ -47,12 +45,13 @@ class OptimizerMoves:
       rules: What moves: slots and iterations.
       drops: What is left behind unless other rules want it.
       may_stay: The keys that keep what they have, and why.
-      verdicts: How well it goes on.
       notes: Where what the checkpoint says disagrees.
+      verdicts: How well it goes on: by its slots, its steps, then its settings; if it
+        cannot, by these alone.
 
     Raises:
-      PlanError: If it is not there, or cannot go on; if slots cannot follow their
-        variables, or nothing tells the steps.
+      PlanError: If it is not there; if slots cannot follow their variables, or nothing
+        tells the steps.
       RuleError: If the recipe takes no such option.
     """
 
@@ -66,93 +65,66 @@ class OptimizerMoves:
         owns_step: bool = True,
     ) -> None:
         """Find both, judge, and make the rules unless they cannot go on."""
-        self._reader, self._target, self._weights = reader, target, weights
-        self._owns_step = owns_step
-        self._pair = pair = OptimizerPair(names, target)
-        self._saved = saved_optimizer(
-            names.name, pair.kind, reader.specs, names.instance
-        )
-        self._betas = pair.betas(self._saved, reader)
-        self.verdicts = pair.verdicts(
-            self._saved, reader, self._saved.slots, self._betas
+        self._target, self._weights = target, weights
+        self._pair = pair = OptimizerPair(
+            names,
+            target,
+            reader,
+            lambda kind, _: saved_optimizer(
+                names.name, kind, reader.specs, names.instance
+            ),
         )
         self.rules: list[Split | Combine] = []
         self.drops: list[Drop] = []
         self.notes: tuple[str, ...] = ()
-        why = "a setting of the optimizer, of which TF1 saved none"
+        why = "a setting of that of Keras; what TF1 had is judged by its verdict"
         self.may_stay = dict.fromkeys(pair.into.hyperparameters.values(), why)
-        if all(verdict.kind != "impossible" for verdict in self.verdicts):
-            self._add_slots()
-            self._add_iterations()
-
-    def _add_slots(self) -> None:
-        pair, rate = self._pair, self._pair.settings.learning_rate
-        is_scaled = pair.kind == "Momentum" and rate is not None
-        change = Change(pair.names.name, Scale(-(rate or 0)) if is_scaled else None)
-        self.rules, self.drops = slot_rules(
-            self._weights, self._saved.slots, pair.slots, change
-        )
-        if pair.kind == "GradientDescent":
-            self._leave_momentum()
-
-    def _add_iterations(self) -> None:
-        powers, step = self._saved.powers, self._saved.global_step
-        steps = None
-        if powers is not None:
-            count = None if step is None else int(self._reader[step])
-            first, second = (self._reader[key] for key in powers)
-            beta1, beta2 = self._betas
-            steps, self.notes = counted_steps(first, second, (beta1, beta2), count)
-        if step is None and steps is None:
-            raise PlanError(
-                f"nothing in {self._reader.prefix!r} tells how many steps "
-                f"{self._pair.names.name!r} has taken: there is no global_step, and "
-                "no power of beta2 that is not 0"
-            )
-        if powers is None:
-            self._from_step(str(step))
-        else:
-            self._from_powers(powers, steps)
-
-    def _from_powers(self, powers: Powers, steps: int | None) -> None:
-        """Take iterations from powers, and from a count of steps that agrees."""
-        step = self._saved.global_step
-        sources = [powers.beta2, powers.beta1]
-        if step is not None and not any(step in m.sources for m in self._weights):
-            if steps in (None, int(self._reader[step])) and self._owns_step:
-                sources.append(step)
-            else:
-                why = f"the optimizer has counted {steps or 0:,} steps of its own"
-                self.drops.append(Drop(step, reason=why))
-        if steps is None:
-            self.notes += (
-                "the powers of the betas are 0; global_step tells the steps",
-            )
-        if steps is None and step not in sources:  # it goes elsewhere too
-            why = "it is 0, which tells no steps any more"
-            self.drops += [Drop(key, reason=why) for key in sources]
-            self._from_step(str(step))
+        self.verdicts = pair.verdicts(reader, pair.saved.slots)
+        if any(verdict.kind == "impossible" for verdict in self.verdicts):
             return
-        beta1, beta2 = self._betas
-        how = self._as_iterations(StepsOfPowers((beta2, beta1)))
-        self.rules.append(Combine(sources, {self._pair.into.iterations: how}))
+        made = self._slot_rules()
+        self._add_scalars()
+        steps = StepRules(reader, target, weights, pair, owns_step=owns_step)
+        self.rules = [*made.rules, *self.rules, *steps.rules]
+        self.drops = [*made.drops, *self.drops, *steps.drops]
+        self.notes = steps.notes
+        if not pair.saved.kind.slots or not pair.saved.slots:
+            self._leave_momentum()
+        rate = pair.settings.learning_rate
+        times = f"-{rate:.6g}" if pair.saved.kind.by_rate and rate else ""
+        slots = slot_verdicts(made.count, pair.slot_names(), times)
+        ours = map(pair.named, (*slots, steps.verdict))
+        self.verdicts = (*ours, *self.verdicts)
 
-    def _from_step(self, step: str) -> None:
-        """Take iterations from ``global_step``, which may go elsewhere too."""
-        moves = (move for move in self._weights if move.sources == (step,))
-        goals = {move.target: move.transform for move in moves}
-        is_bert = self._pair.kind == "AdamWeightDecay"
-        shift = Shift(STEPS_WITHOUT_BIAS) if is_bert else None
-        goals[self._pair.into.iterations] = self._as_iterations(shift)
-        self.rules.append(Split(step, goals))
+    def _slot_rules(self) -> SlotRules:
+        pair, rate = self._pair, self._pair.settings.learning_rate
+        is_scaled = pair.saved.kind.by_rate and rate is not None
+        change = Change(pair.names.name, Scale(-(rate or 0)) if is_scaled else None)
+        return slot_rules(self._weights, pair.saved.slots, pair.slots(), change)
 
-    def _as_iterations(self, how: Transform | None) -> Any:
-        """Return what makes iterations, which Keras may hold as int32."""
-        spec = self._target.specs[self._pair.into.iterations]
-        if spec.dtype.name == "int64":
-            return how
-        cast = Cast(spec.dtype)
-        return cast if how is None else Chain((how, cast))
+    def _add_scalars(self) -> None:
+        """Add rules for what is remembered of no variable."""
+        into, saved = self._pair.into.hyperparameters.values(), self._pair.saved
+        for name, key in saved.scalars.items():
+            self._add_scalar(key, {to: None for to in into if f"/{name}/" in to})
+        for name, key in saved.scaling.items():
+            goals = {
+                to: Cast(self._target.specs[to].dtype)
+                for to in into
+                if to.split("/")[-3] in SCALING[name]
+            }
+            if goals:
+                self._add_scalar(key, goals)
+            else:
+                why = "the optimizer of Keras scales no loss"
+                self.drops.append(Drop(key, reason=why))
+        why = "a setting, compared with that of Keras"
+        self.drops += [Drop(key, reason=why) for key in saved.settings.values()]
+
+    def _add_scalar(self, key: str, goals: Mapping[str, Cast | None]) -> None:
+        self.rules.append(Split(key, goals))
+        for goal in goals:
+            del self.may_stay[goal]
 
     def _leave_momentum(self) -> None:
         """Let slots stay that SGD of tf-keras has without using them."""
@@ -161,3 +133,26 @@ class OptimizerMoves:
         for slots in self._pair.into.slot_keys(names).values():
             why = "without momentum it is never used"
             self.may_stay |= dict.fromkeys(slots.values(), why)
+
+
+def slot_verdicts(
+    count: Mapping[str, int], names: Mapping[str, str], times: str = ""
+) -> Iterator[Verdict]:
+    """Yield a verdict on each slot that an optimizer of TF1 has.
+
+    Args:
+      count: Of how many variables each one moves.
+      names: What the other side calls it.
+      times: What it is multiplied by, as text; "" for nothing.
+
+    Example:
+      >>> next(slot_verdicts({"m": 2}, {"m": "momentum"})).why
+      'becomes momentum of 2 variables'
+    """
+    for name, moved in count.items():
+        why = f"becomes {names[name]} of {counted(moved, 'variable')}"
+        if times:
+            why += f", times {times}, while that rate stays"
+        if not moved:
+            why = "left behind: without it the other steps alike"
+        yield Verdict("", f"slot {name}", "exact", why)

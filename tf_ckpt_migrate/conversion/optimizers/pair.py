@@ -2,111 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
-from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer, keras_optimizer
+from tf_ckpt_migrate.conversion.optimizers.keras import (
+    KerasOptimizer,
+    embeddings_of,
+    keras_optimizer,
+)
+from tf_ckpt_migrate.conversion.optimizers.named import Named
 from tf_ckpt_migrate.conversion.optimizers.settings import (
     OF_KERAS,
     completed,
     live_settings,
     saved_settings,
 )
-from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
-from tf_ckpt_migrate.names.rules import Recipe
+from tf_ckpt_migrate.conversion.optimizers.slots import Slots
+from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.names.keys import ATTRIBUTES, VARIABLE_VALUE
 from tf_ckpt_migrate.names.verdict import Verdict
-from tf_ckpt_migrate.recipes.epsilon import Epsilons, step_fraction
+from tf_ckpt_migrate.recipes.epsilon import Epsilons, is_outside, step_fraction
 from tf_ckpt_migrate.recipes.iterations import likely_beta
-from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, kind_for
-from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer
-from tf_ckpt_migrate.recipes.verdicts import judged, without_counterpart
+from tf_ckpt_migrate.recipes.judging import judged
+from tf_ckpt_migrate.recipes.known import Known
+from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer, keras_scope
 
-__all__ = ["Named", "OptimizerPair", "named"]
-
-_BESIDE = ("instance", "like")  # what a recipe takes besides the settings of TF1
-
-
-class Named(NamedTuple):
-    """What a recipe for an optimizer says.
-
-    Attributes:
-      recipe: The recipe itself, for messages.
-      name: What TF1 calls the optimizer.
-      path: Where it is in Keras.
-      instance: Which one of this name in TF1; None for the only one.
-      like: Which of `KINDS`, if that is said.
-      told: The settings that are told, of both sides.
-    """
-
-    recipe: Recipe
-    name: str
-    path: str
-    instance: int | None
-    like: str | None
-    told: Mapping[str, Any]
-
-
-def named(recipe: Recipe, *, back: bool = False) -> Named:
-    """Return what a recipe says, from TF1 to Keras or back.
-
-    Example:
-      >>> named(Recipe("optimizer", "opt", "Adam", instance=1), back=True)[1:4]
-      ('Adam', 'opt', 1)
-    """
-    told = dict(recipe.options)
-    instance, like = (told.pop(option, None) for option in _BESIDE)
-    name, path = recipe.source, recipe.target
-    if back:
-        name, path = path, name
-    return Named(recipe, name, path, instance, like, told)
+__all__ = ["OptimizerPair"]
 
 
 class OptimizerPair:
-    """What a recipe names, found in Keras, and what TF1 has to do with it.
+    """What a recipe names, found on both sides.
 
     Args:
       names: What the recipe says.
       keras: What has the optimizer of Keras.
+      tf1: A checkpoint of TF1 that has the other, or None.
+      saved_of: Finds, or makes, the optimizer of TF1, given its kind and that of Keras.
 
     Attributes:
       names: What the recipe says.
-      kind: Which of `KINDS`.
       into: The optimizer of Keras.
       settings: Its settings.
-      told: What TF1 had, as far as that is told.
+      saved: The optimizer of TF1.
+      betas: By the setting, the betas of the powers: as told, or as these fit.
 
     Raises:
-      PlanError: If there is no such optimizer, or it continues none of TF1.
+      PlanError: If there is no such optimizer on one of the sides.
       RuleError: If the recipe takes no such option.
     """
 
-    def __init__(self, names: Named, keras: CheckpointView) -> None:
-        """Find it, and its settings."""
-        self.names = names
+    def __init__(
+        self,
+        names: Named,
+        keras: CheckpointView,
+        tf1: CheckpointReader | None,
+        saved_of: Callable[[str, KerasOptimizer], SavedOptimizer],
+    ) -> None:
+        """Find both, and what is known of them."""
+        self.names, self._tf1 = names, tf1
         live = live_settings(keras, names.path)
         self.into = keras_optimizer(keras, names.path)
         have = live or saved_settings(keras, self.into)
-        self.kind = _kind(names, have.keras_class, self.into)
-        _check_options(names, self.kind)
+        specs = {} if tf1 is None else tf1.specs
+        is_of_keras = keras_scope(names.name, specs) is not None
+        name = names.kind(have.keras_class, self.into, is_of_keras=is_of_keras)
+        self.saved = saved_of(name, self.into)
+        names.check_options(name, self.saved)
         is_whole = live is not None
-        self.settings = completed(self.kind, have, names.told, is_whole=is_whole)
-        known = KINDS[self.kind].settings
-        self.told = {name: v for name, v in names.told.items() if name in known}
+        kind = self.saved.kind
+        told = {k: v for k, v in names.told.items() if not k.startswith(OF_KERAS)}
+        saved = self._known_from_the_checkpoint(told, have.values)
+        self._known = Known(name, kind, told, saved, is_of_keras)
+        self.settings = completed(self._known, have, names.told, is_whole=is_whole)
+        self.betas = {
+            beta: wanted.value
+            for beta in self.saved.powers
+            if (wanted := self._known.wanted(beta, self.settings))
+        }
+        if kind.is_lazy:
+            self._known = self._known._replace(embeddings=self._embeddings(keras))
 
-    @cached_property
-    def slots(self) -> Mapping[str, Mapping[str, str]]:
-        """Its slots: by the key of a variable, by TF1's slot.
+    def named(self, verdict: Verdict) -> Verdict:
+        """Return a verdict with the names of the optimizers that it is about."""
+        return verdict._replace(optimizer=self.names.name, into=self.into.path)
+
+    def verdicts(self, source: CheckpointReader, slots: Slots) -> tuple[Verdict, ...]:
+        """Return how well it goes on, by its settings.
+
+        Args:
+          source: The checkpoint that it goes on from.
+          slots: Those of the source.
+        """
+        fraction = self._epsilon_fraction(source, slots)
+        known = self._known._replace(epsilon_fraction=fraction)
+        return tuple(map(self.named, judged(known, self.settings)))
+
+    def slot_names(self) -> dict[str, str]:
+        """Return what Keras calls the slots, by the slots of TF1."""
+        slots = self.saved.kind.slots
+        return {tf1: by_flavor[self.into.flavor] for tf1, by_flavor in slots.items()}
+
+    def slots(self) -> Slots:
+        """Return the slots of Keras: by the key of a variable, by TF1's slot.
 
         Raises:
           PlanError: If there are none yet.
         """
-        wanted = KINDS[self.kind].slots
-        names = {tf1: each[self.into.flavor] for tf1, each in wanted.items()}
-        found = self.into.slot_keys(names)
-        if wanted and not found:
+        found = self.into.slot_keys(self.slot_names())
+        if any(self.saved.slots.values()) and not found:
             raise PlanError(
                 f"the optimizer at {self.into.path!r} has no slots yet: call "
                 "optimizer.build(model.trainable_variables), or apply gradients once "
@@ -114,119 +119,72 @@ class OptimizerPair:
             )
         return found
 
-    def betas(
-        self, saved: SavedOptimizer, tf1: CheckpointReader | None
-    ) -> tuple[float, ...]:
-        """Return beta1 and beta2, as told or as powers fit; nothing without powers.
+    def _embeddings(self, keras: CheckpointView) -> tuple[str, ...]:
+        trained = self.into.slot_keys(self.slot_names())
+        end = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
+        keys = (key for key in embeddings_of(keras) if key in trained)
+        return tuple(key.removesuffix(end) for key in keys)
 
-        Args:
-          saved: The optimizer of TF1.
-          tf1: A checkpoint that has its powers, or None.
-        """
-        if saved.powers is None:
-            return ()
-        settings, values = KINDS[self.kind].settings, self.settings.values
-        found: list[float] = []
-        for name, key in zip(("beta1", "beta2"), saved.powers, strict=True):
-            keras, default, _ = settings[name]
-            candidates: list[Any] = [values.get(keras, default), default]
-            fits = candidates[0] if tf1 is None else likely_beta(tf1[key], candidates)
-            found.append(self.told.get(name) or fits)
-        return tuple(found)
-
-    def verdicts(
-        self,
-        saved: SavedOptimizer,
-        source: CheckpointReader,
-        slots: Mapping[str, Mapping[str, str]],
-        betas: tuple[float, ...],
-    ) -> tuple[Verdict, ...]:
-        """Return how well it goes on.
-
-        Args:
-          saved: The optimizer of TF1.
-          source: The checkpoint that it goes on from.
-          slots: Those of the source, by variable and by TF1's name.
-          betas: Those of TF1.
-        """
-        told = self.told | dict(zip(("beta1", "beta2"), betas, strict=False))
-        return judged(
-            self.kind,
-            self.settings,
-            told,
-            is_centered=any("mg" in each for each in saved.slots.values()),
-            epsilon_fraction=self._epsilon_fraction(told, source, slots),
-        )
-
-    def _epsilon_fraction(
-        self,
-        told: Mapping[str, Any],
-        source: CheckpointReader,
-        slots: Mapping[str, Mapping[str, str]],
-    ) -> float:
-        """Return by how much of itself a step differs for another epsilon."""
-        settings, live = KINDS[self.kind].settings, self.settings
-        have = live.values.get("epsilon")
-        if "epsilon" not in settings or have is None:
-            return 0.0
-        wanted = told.get("epsilon", settings["epsilon"].default)
-        outside = live.flavor == "legacy" and (
-            self.kind == "Adagrad"
-            or (self.kind == "RMSProp" and not live.values.get("momentum"))
-        )
-        if have == wanted and not outside:
-            return 0.0
-        decay = float(live.values.get("beta_2") or live.values.get("rho") or 1)
-        epsilons = Epsilons(wanted, have, decay, outside)
-        fractions = [
-            step_fraction(self.kind, {n: source[k] for n, k in each.items()}, epsilons)
-            for each in slots.values()
-        ]
-        return max(fractions, default=0.0)
-
-
-def _kind(names: Named, keras_class: str, keras: KerasOptimizer) -> str:
-    name = names.like or names.name.rpartition("/")[2]
-    why = without_counterpart(name)
-    if why:
-        raise PlanError(
-            f"the state of {name} cannot go on in Keras: {why}; keep the optimizer "
-            "of TF1, or begin anew with tcm.Drop(role='slot')"
-        )
-    kind = kind_for(name, keras_class) if keras_class else _kind_by_slots(name, keras)
-    if kind is None or (names.like and kind != names.like):
-        raise PlanError(
-            f"{names.recipe!r}: no optimizer of TF1 is known that goes on in "
-            f"{keras_class or 'one of such slots'}; say like=… with one of "
-            f"{', '.join(KINDS)}"
-        )
-    return kind
-
-
-def _kind_by_slots(name: str, keras: KerasOptimizer) -> str | None:
-    """Return the kind by its name, else the only one that has such slots."""
-    if name in KINDS:
-        return name
-    have = {slot for slots in keras.slots.values() for slot in slots}
-    fit = [
-        kind
-        for kind, each in KINDS.items()
-        if {by_flavor[keras.flavor] for by_flavor in each.slots.values()} == have
-        and kind != "AdamWeightDecay"  # has no name of its own
-    ]
-    return fit[0] if len(fit) == 1 else None
-
-
-def _check_options(names: Named, kind: str) -> None:
-    settings = KINDS[kind].settings
-    known = [name for name, setting in settings.items() if setting.is_told]
-    keras = [OF_KERAS + setting.keras for setting in settings.values()]
-    all_known = [*known, *_BESIDE, "learning_rate", *keras]
-    for name in names.told:
-        if name not in all_known:
-            hint = nearest(name, all_known, 1)
-            meant = f"; did you mean {hint[0]!r}?" if hint else ""
-            raise RuleError(
-                f"{names.recipe!r}: of {kind} can be told {', '.join(all_known)}, not "
-                f"{name!r}{meant}"
+    def _fitting_betas(
+        self, told: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> dict[str, float]:
+        """Return the betas that powers prove; a power of 0 proves none."""
+        settings = self.saved.kind.settings
+        found: dict[str, float | None] = {}
+        for name, key in self.saved.powers.items():
+            if self._tf1 is None:
+                continue
+            beta, setting = told.get(name), settings[name]
+            candidates = (
+                [beta] if beta else [values.get(setting.keras), setting.default]
             )
+            found[name] = likely_beta(self._tf1[key], filter(None, candidates))
+        return {name: beta for name, beta in found.items() if beta}
+
+    def _known_from_the_checkpoint(
+        self, told: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self._tf1 is not None:
+            found = {
+                name: float(f"{float(self._tf1[key]):.7g}")
+                for name, key in self.saved.settings.items()
+            }
+        slots = {name for each in self.saved.slots.values() for name in each}
+        for setting, slot in (("centered", "mg"), ("amsgrad", "vhat")):
+            if slot in self.saved.kind.slots:
+                found[setting] = slot in slots
+        return found | self._fitting_betas(told, values)
+
+    def _epsilon_fraction(self, source: CheckpointReader, slots: Slots) -> float:
+        """Return by how much of itself a step differs for another epsilon."""
+        known, live = self._known, self.settings
+        keras, have = known.kind.keras, live.values.get("epsilon")
+        if "epsilon" not in known.kind.settings or have is None:
+            return 0.0
+        wanted = known.wanted("epsilon", live)
+        flavor, momentum = live.flavor, live.values.get("momentum") or 0.0
+        # Within TF1, its own optimizers of these kinds add epsilon below the root.
+        outside = is_outside(keras, "legacy" if known.is_of_keras else "keras_3",
+                             known.saved.get("momentum", 0.0))  # fmt: skip
+        epsilons = Epsilons(
+            wanted.value if wanted else have,
+            have,
+            float(live.values.get("beta_2") or live.values.get("rho") or 1),
+            outside,
+            is_outside(keras, flavor, momentum),
+        )
+        if epsilons.tf1 == have and epsilons.live_outside == outside:
+            return 0.0
+        if keras == "Adamax":  # its v is no square
+            epsilons = epsilons._replace(decay=epsilons.decay**2)
+        found = (self._fraction(source, each, epsilons) for each in slots.values())
+        return max(found, default=0.0)
+
+    def _fraction(
+        self, source: CheckpointReader, slots: Mapping[str, str], epsilons: Epsilons
+    ) -> float:
+        values = {name: source[key] for name, key in slots.items()}
+        if self.saved.kind.keras == "Adamax":
+            values["v"] = values["v"].astype("float64") ** 2
+        return step_fraction(values, epsilons)

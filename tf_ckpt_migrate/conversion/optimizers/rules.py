@@ -10,7 +10,7 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.optimizers.back import OptimizerReturn
 from tf_ckpt_migrate.conversion.optimizers.moves import OptimizerMoves
-from tf_ckpt_migrate.conversion.optimizers.pair import named
+from tf_ckpt_migrate.conversion.optimizers.named import named
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.moves import Move

@@ -14,7 +14,7 @@ from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.optimizer_names import HYPERPARAMETERS
-from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
+from tf_ckpt_migrate.recipes.known import Known
 from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["OF_KERAS", "as_written", "completed", "live_settings", "saved_settings"]
@@ -69,55 +69,59 @@ def saved_settings(view: CheckpointView, optimizer: KerasOptimizer) -> LiveSetti
 
 
 def completed(
-    kind: str, have: LiveSettings, told: Mapping[str, Any], is_whole: bool
+    known: Known, have: LiveSettings, told: Mapping[str, Any], *, is_whole: bool
 ) -> LiveSettings:
     """Return settings with what is told of Keras, and supposed where nobody tells.
 
     Args:
-      kind: Which of `KINDS`.
-      have: What is known.
-      told: What a recipe says: settings of TF1 by the names of TF1, of Keras with
-        ``keras_`` before its name, and ``learning_rate``, that of Keras.
+      known: What is known of the optimizer of TF1.
+      have: What is known of that of Keras.
+      told: What a recipe says of both.
       is_whole: Whether all settings are known, as those of a live one.
 
     Raises:
       RuleError: If what is told contradicts what is known.
     """
-    values, settings = dict(have.values), KINDS[kind].settings
-    for name, value in _of_keras(told).items():
-        _check_agrees(name, value, values, have.learning_rate)
-        values.setdefault(name, value)
-    rate = have.learning_rate
-    rate = told.get("learning_rate", rate)
-    supposed: list[str] = []
-    for argument, setting in settings.items():
-        if is_whole or setting.keras in values:
+    values, rate = dict(have.values), have.learning_rate
+    for option, value in told.items():
+        if not option.startswith(OF_KERAS):
             continue
-        supposed.append(setting.keras)
-        value = told.get(argument, setting.default)
-        if setting.keras == "momentum" and value == 0 and values.get(_HAS_MOMENTUM):
-            raise RuleError(
-                "the optimizer of Keras has slots for momentum, TF1 had none; say "
-                "keras_momentum=… as it has it"
-            )
-        if value is not None:
-            # Keras takes an epsilon of 0 for its default.
-            values[setting.keras] = (value or 1e-30) if argument == "epsilon" else value
-    name = have.keras_class or KINDS[kind].keras
-    return have._replace(
-        keras_class=name, values=values, learning_rate=rate, supposed=tuple(supposed)
-    )
-
-
-def _of_keras(told: Mapping[str, Any]) -> dict[str, Any]:
-    found = {
-        name.removeprefix(OF_KERAS): value
-        for name, value in told.items()
-        if name.startswith(OF_KERAS)
+        name = option.removeprefix(OF_KERAS)
+        _check_agrees(name, value, values, rate)
+        values.setdefault(name, value)
+        rate = value if name == "learning_rate" else rate
+    have = have._replace(keras_class=have.keras_class or known.kind.keras)
+    have = have._replace(learning_rate=rate)
+    if is_whole:
+        return have._replace(values=values)
+    supposed = {
+        setting.keras: _supposed(known, argument, have)
+        for argument, setting in known.kind.settings.items()
+        if setting.keras not in values
     }
-    if "learning_rate" in told:
-        found["learning_rate"] = told["learning_rate"]
-    return found
+    values |= {name: value for name, value in supposed.items() if value is not None}
+    return have._replace(values=values, supposed=tuple(supposed))
+
+
+def _supposed(known: Known, argument: str, have: LiveSettings) -> Any:
+    """Return a setting of Keras that makes it go on as TF1 did; None if none is known.
+
+    Raises:
+      RuleError: If it cannot be that.
+    """
+    wanted, setting = known.wanted(argument, have), known.kind.settings[argument]
+    if wanted is None:
+        return None
+    value = wanted.value
+    if setting.keras == "momentum" and value == 0 and have.values.get(_HAS_MOMENTUM):
+        raise RuleError(
+            "the optimizer of Keras has slots for momentum, TF1 had none; say "
+            "keras_momentum=… as it has it"
+        )
+    if setting.per_rate:
+        return value / have.learning_rate if have.learning_rate else None
+    # Keras takes an epsilon of 0 for its default.
+    return (value or 1e-30) if argument == "epsilon" else value
 
 
 def _check_agrees(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -12,7 +12,7 @@ from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.transforms import Chain, Transform
 
-__all__ = ["Change", "Slots", "slot_rules"]
+__all__ = ["Change", "SlotRules", "Slots", "slot_rules"]
 
 # By the key of a variable, by the slot of TF1: the key.
 Slots: TypeAlias = Mapping[str, Mapping[str, str]]
@@ -30,9 +30,23 @@ class Change(NamedTuple):
     scale: Transform | None = None
 
 
+class SlotRules(NamedTuple):
+    """Rules for slots.
+
+    Attributes:
+      rules: What moves.
+      drops: What is left behind.
+      count: Of how many variables each slot moves.
+    """
+
+    rules: list[Split | Combine]
+    drops: list[Drop]
+    count: Mapping[str, int]
+
+
 def slot_rules(
     weights: Iterable[Move], sources: Slots, goals: Slots, change: Change
-) -> tuple[list[Split | Combine], list[Drop]]:
+) -> SlotRules:
     """Return rules for the slots of variables that move, and what is left behind.
 
     Args:
@@ -48,19 +62,22 @@ def slot_rules(
       >>> from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
       >>> move = Move(("w",), "kernel", None, TensorSpec(DType.float32, ()))
       >>> found = {"w": {"m": "w/Adam"}}, {"kernel": {"m": "_variables/1"}}
-      >>> slot_rules([move], *found, Change("Adam"))[0]
+      >>> slot_rules([move], *found, Change("Adam")).rules
       [Split('w/Adam', {'_variables/1': None})]
     """
     rules: list[Split | Combine] = []
     drops: list[Drop] = []
+    count: Counter[str] = Counter()
     for moves in _by_sources(weights, sources).values():
         for name in sources.get(moves[0].sources[0], {}):
             made = _one(name, moves, sources, goals, change)
             if isinstance(made, list):
                 drops += made
+                count[name] += 0
             else:
                 rules.append(made)
-    return rules, drops
+                count[name] += len(made.targets)
+    return SlotRules(rules, drops, count)
 
 
 def _by_sources(weights: Iterable[Move], slots: Slots) -> Mapping[object, list[Move]]:
