@@ -59,11 +59,9 @@ def holds(told: str, measured: float) -> bool:
 
 
 def _block(text: str, page: Path, name: str) -> re.Match[str]:
-    found = re.search(
-        rf"(<!-- measured: {re.escape(name)},.*? -->)\n(.*?)(<!-- end of {re.escape(name)} -->)",
-        text,
-        re.DOTALL,
-    )
+    start = rf"(<!-- measured: {re.escape(name)},.*? -->)\n"
+    end = rf"(<!-- end of {re.escape(name)} -->)"
+    found = re.search(f"{start}(.*?){end}", text, re.DOTALL)
     if not found:
         raise LookupError(f"{page} has no table between comments named {name!r}")
     return found

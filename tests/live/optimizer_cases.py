@@ -1,4 +1,4 @@
-"""Optimizers of TF1 and those of Keras that go on: the rows of ``docs/optimizers.md``."""
+"""Optimizers of TF1, and those of Keras that go on: rows of ``docs/optimizers.md``."""
 
 from __future__ import annotations
 

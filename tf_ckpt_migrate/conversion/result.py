@@ -12,6 +12,7 @@ from tf_ckpt_migrate.checkpoint.text import counted, human_bytes
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.names.verdict_text import verdict_groups
 
 __all__ = ["ConversionResult"]
 
@@ -62,7 +63,10 @@ class ConversionResult:
         lines += _listed("computed", self.computed)
         lines += _listed("dropped", [f"{key} ({why})" for key, why in self.dropped])
         lines += _listed("added", self.added)
-        lines += [f"  verdict: {verdict}" for verdict in self.verdicts]
+        for head, rows in verdict_groups(self.verdicts):
+            doubtful = [row for row in rows if row[1] != "exact"]
+            lines += [*(f"  {line}" for line in head)]
+            lines += [f"    {what} {kind}: {why}" for what, kind, why in doubtful]
         lines += [f"  note: {note}" for note in self.notes]
         if self.state_file:
             lines.append(f"  {self.state_file} names it as the latest")
@@ -102,7 +106,7 @@ class ConversionResult:
                 "added": self.added,
                 "notes": self.notes,
                 "state_file": self.state_file,
-                "verdicts": [verdict.to_config() for verdict in self.verdicts],
+                "verdicts": [verdict.as_row() for verdict in self.verdicts],
             },
             indent=2,
             ensure_ascii=False,

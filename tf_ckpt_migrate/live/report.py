@@ -110,7 +110,7 @@ class RestoreReport:
         )
         lines += _section("kept", (f"{k.name!r}: {k.reason}" for k in self.kept))
         for head, rows in verdict_groups(self.verdicts):
-            lines += [head, Table(VERDICT_COLUMNS, rows)]
+            lines += [*head, Table(VERDICT_COLUMNS, rows)]
         lines += _section("note", self.plan.notes)
         return plain_text(lines)
 

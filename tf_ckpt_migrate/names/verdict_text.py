@@ -15,25 +15,32 @@ _ANY = float("inf")
 
 def verdict_groups(
     verdicts: Iterable[Verdict],
-) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-    """Yield for each optimizer a sentence, and rows of `VERDICT_COLUMNS`.
+) -> Iterator[tuple[list[str], list[tuple[str, ...]]]]:
+    r"""Yield for each optimizer lines about it, and rows of `VERDICT_COLUMNS`.
 
     Example:
-      >>> epsilon = Verdict("Adam", "epsilon", "exact", "1e-08, as you say", into="opt")
-      >>> for head, rows in verdict_groups([epsilon]):
-      ...     print(head, rows)
-      optimizer 'Adam' goes on in 'opt' as in TF1: [('epsilon', 'exact', '1e-08, as you say')]
+      >>> known = Verdict("Adam", "epsilon", "exact", "1e-08, as you say", into="opt")
+      >>> for head, rows in verdict_groups([known]):
+      ...     print(head, *rows)
+      ["optimizer 'Adam' goes on in 'opt' as in TF1"] ('epsilon', 'exact', \
+'1e-08, as you say')
     """
     by_optimizer: dict[tuple[str, str], list[Verdict]] = {}
     for each in verdicts:
         by_optimizer.setdefault((each.optimizer, each.into), []).append(each)
     for (optimizer, into), own in by_optimizer.items():
+        head = [f"optimizer {optimizer!r} goes on in {into!r} {_summary(own)}"]
+        assumed = ", ".join(each.assumes for each in own if each.assumes)
+        supposed = ", ".join(each.supposes for each in own if each.supposes)
+        given = [f"TF1 had {assumed}"] if assumed else []
+        given += [f"Keras has {supposed}"] if supposed else []
+        if given:
+            head.append(
+                f"if {' and '.join(given)}: no checkpoint tells, nor does the recipe"
+            )
         # What is not exact comes first: it is what someone has to read.
         rows = sorted(own, key=lambda verdict: verdict.kind == "exact")
-        yield (
-            f"optimizer {optimizer!r} goes on in {into!r} {_summary(own)}:",
-            [(each.what, each.kind, each.reason) for each in rows],
-        )
+        yield head, [(each.what, each.kind, each.reason) for each in rows]
 
 
 def _summary(verdicts: Sequence[Verdict]) -> str:
@@ -41,16 +48,7 @@ def _summary(verdicts: Sequence[Verdict]) -> str:
     far = sum(each.how_far for each in doubtful)
     names = ", ".join(each.what for each in doubtful)
     if not doubtful:
-        text = "as in TF1"
-    elif far < _ANY:
-        text = f"with the next {STEPS_AHEAD} steps each within {far:.1e} of TF1's ({names})"
-    else:
-        text = f"not as in TF1 ({names})"
-    assumed = [each.assumes for each in verdicts if each.assumes]
-    supposed = [each.supposes for each in verdicts if each.supposes]
-    given = [f"that had {', '.join(assumed)}"] if assumed else []
-    given += [f"Keras has {', '.join(supposed)}"] if supposed else []
-    if given:
-        text += f", if {' and '.join(given)} (no checkpoint tells; what else it had, "
-        text += "say in the recipe)"
-    return text
+        return "as in TF1"
+    if far == _ANY:
+        return f"not as in TF1: {names}"
+    return f"with the next {STEPS_AHEAD} steps each within {far:.1e} of TF1's: {names}"

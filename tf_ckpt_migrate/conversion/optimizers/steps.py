@@ -150,7 +150,7 @@ class StepRules:
             "",
             "iterations",
             "approximate",
-            f"{count:,}, by global_step, which may count the steps of another optimizer",
+            f"{count:,}, by global_step, which may count steps of another optimizer",
             "restore it alone, or assign what it counted to optimizer.iterations",
             _ANY,
         )
