@@ -21,9 +21,9 @@ def verdict_groups(
     Example:
       >>> known = Verdict("Adam", "epsilon", "exact", "1e-08, as you say", into="opt")
       >>> for head, rows in verdict_groups([known]):
-      ...     print(head, *rows)
-      ["optimizer 'Adam' goes on in 'opt' as in TF1"] ('epsilon', 'exact', \
-'1e-08, as you say')
+      ...     print(*head, *rows, sep="\n")
+      optimizer 'Adam' goes on in 'opt' as in TF1
+      ('epsilon', 'exact', '1e-08, as you say')
     """
     by_optimizer: dict[tuple[str, str], list[Verdict]] = {}
     for each in verdicts:

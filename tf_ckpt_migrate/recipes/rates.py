@@ -29,7 +29,7 @@ def rate_of_learning(known: Known, live: LiveSettings) -> Verdict:
     decay = 0.0 if decays else known.saved.get("decay", 0.0)
     if have is None and decays:
         have = live.values.get("learning_rate")
-    if "learning_rate" not in known.told | known.saved:
+    if "learning_rate" not in {**known.told, **known.saved}:
         if have is None:
             why = "if TF1 had the schedule that it has"
             return Verdict(
@@ -39,7 +39,7 @@ def rate_of_learning(known: Known, live: LiveSettings) -> Verdict:
         why = f"if TF1 had {assumed} at this step"
         return Verdict(name, "learning_rate", "exact", why, assumes=assumed)
     source = "as you say" if "learning_rate" in known.told else "as the checkpoint has"
-    wanted = (known.saved | known.told)["learning_rate"]
+    wanted = {**known.saved, **known.told}["learning_rate"]
     if decay:
         return _decayed(known, live, wanted, decay)
     if have is None:
@@ -66,7 +66,7 @@ def _decayed(known: Known, live: LiveSettings, rate: float, decay: float) -> Ver
         instead = f"set learning_rate={rate:.6g}, decay={decay:.6g}"
     else:
         schedule: Any = live.values.get("learning_rate")
-        config = schedule.get("config", {}) if isinstance(schedule, dict) else {}
+        config: Any = schedule.get("config", {}) if isinstance(schedule, dict) else {}
         fits = config.get("decay_steps") == 1 and not config.get("staircase")
         have = (config.get("initial_learning_rate"), config.get("decay_rate"))
         have = (

@@ -82,8 +82,8 @@ class OptimizerReturn:
         self.may_stay |= steps.may_stay
         rate = pair.settings.learning_rate
         times = f"-1 / {rate:.6g}" if pair.saved.kind.by_rate and rate else ""
-        own = {name: name for name in made.count}
-        ours = (*slot_verdicts(made.count, own, times), *steps.verdicts)
+        own = {name: name for name in made.moved}
+        ours = (*slot_verdicts(made.moved, own, times), *steps.verdicts)
         self.verdicts = (*map(pair.named, ours), *self.verdicts)
 
     def _of_tf1(self, kind: str, keras: KerasOptimizer) -> SavedOptimizer:

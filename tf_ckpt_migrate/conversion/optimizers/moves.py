@@ -92,7 +92,7 @@ class OptimizerMoves:
             self._leave_momentum()
         rate = pair.settings.learning_rate
         times = f"-{rate:.6g}" if pair.saved.kind.by_rate and rate else ""
-        slots = slot_verdicts(made.count, pair.slot_names(), times)
+        slots = slot_verdicts(made.moved, pair.slot_names(), times)
         ours = map(pair.named, (*slots, steps.verdict))
         self.verdicts = (*ours, *self.verdicts)
 

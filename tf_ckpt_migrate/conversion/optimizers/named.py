@@ -117,9 +117,14 @@ def named(recipe: Recipe, *, back: bool = False) -> Named:
 
 
 def _by_slots(keras: KerasOptimizer, kinds: Mapping[str, Kind]) -> str | None:
-    """Return the first kind whose slots an optimizer of Keras has, and no others."""
+    """Return the kind of which alone an optimizer of Keras with these slots can be.
+
+    None where it can be of several classes: as Adam and AdamW have the same slots.
+    """
     have = {slot for slots in keras.slots.values() for slot in slots}
-    for name, kind in kinds.items():
-        if have == {by_flavor[keras.flavor] for by_flavor in kind.slots.values()}:
-            return name
-    return None
+    fit = {
+        name: kind.keras
+        for name, kind in kinds.items()
+        if have == {by_flavor[keras.flavor] for by_flavor in kind.slots.values()}
+    }
+    return next(iter(fit)) if len({*fit.values()}) == 1 else None

@@ -65,8 +65,7 @@ class OptimizerPair:
         live = live_settings(keras, names.path)
         self.into = keras_optimizer(keras, names.path)
         have = live or saved_settings(keras, self.into)
-        specs = {} if tf1 is None else tf1.specs
-        is_of_keras = keras_scope(names.name, specs) is not None
+        is_of_keras = tf1 is not None and keras_scope(names.name, tf1.specs) is not None
         name = names.kind(have.keras_class, self.into, is_of_keras=is_of_keras)
         self.saved = saved_of(name, self.into)
         names.check_options(name, self.saved)

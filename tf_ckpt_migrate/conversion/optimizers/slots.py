@@ -36,12 +36,12 @@ class SlotRules(NamedTuple):
     Attributes:
       rules: What moves.
       drops: What is left behind.
-      count: Of how many variables each slot moves.
+      moved: Of how many variables each slot moves.
     """
 
     rules: list[Split | Combine]
     drops: list[Drop]
-    count: Mapping[str, int]
+    moved: Mapping[str, int]
 
 
 def slot_rules(
