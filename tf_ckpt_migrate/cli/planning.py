@@ -24,7 +24,8 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--like",
         metavar="CHECKPOINT",
-        help="give the result the keys (and the object graph) of this checkpoint",
+        help="give the result the keys (and the object graph) of this checkpoint; with "
+        "--to=tf1 of one of TF1",
     )
     parser.add_argument(
         "--names",
@@ -67,11 +68,17 @@ def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
             unmatched=arguments.unmatched,
             unmet=arguments.unmet,
         )
-    if arguments.to == "tf1" and arguments.like is None:
+    if arguments.to == "tf1":
         from tf_ckpt_migrate.conversion.tf2_to_tf1 import plan_tf2_to_tf1
 
         names = arguments.names if rules is None else rules
-        return plan_tf2_to_tf1(arguments.source, names, unmatched=arguments.unmatched)
+        return plan_tf2_to_tf1(
+            arguments.source,
+            names,
+            like=arguments.like,
+            unmatched=arguments.unmatched,
+            unmet=arguments.unmet,
+        )
     from tf_ckpt_migrate.conversion.planning import plan_migration
 
     return plan_migration(
