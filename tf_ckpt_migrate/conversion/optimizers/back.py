@@ -68,8 +68,8 @@ class OptimizerReturn:
         self.notes: tuple[str, ...] = ()
         self.drops: list[Drop] = []
         self.may_stay: dict[str, str] = {}
-        slots = pair.slots()
-        self.verdicts = pair.verdicts(reader, slots)
+        count = int(reader[pair.into.iterations])
+        self.verdicts = pair.verdicts(reader, pair.slots(), count)
         if any(verdict.kind == "impossible" for verdict in self.verdicts):
             return
         made = self._slot_rules()

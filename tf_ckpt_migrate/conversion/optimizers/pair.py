@@ -87,15 +87,18 @@ class OptimizerPair:
         """Return a verdict with the names of the optimizers that it is about."""
         return verdict._replace(optimizer=self.names.name, into=self.into.path)
 
-    def verdicts(self, source: CheckpointReader, slots: Slots) -> tuple[Verdict, ...]:
+    def verdicts(
+        self, source: CheckpointReader, slots: Slots, steps: int
+    ) -> tuple[Verdict, ...]:
         """Return how well it goes on, by its settings.
 
         Args:
           source: The checkpoint that it goes on from.
           slots: Those of the source.
+          steps: How many it has taken, where someone counted.
         """
         fraction = self._epsilon_fraction(source, slots)
-        known = self._known._replace(epsilon_fraction=fraction)
+        known = self._known._replace(epsilon_fraction=fraction, steps=steps)
         return tuple(map(self.named, judged(known, self.settings)))
 
     def slot_names(self) -> dict[str, str]:

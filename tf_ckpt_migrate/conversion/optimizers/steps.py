@@ -58,6 +58,10 @@ class StepRules:
         self._reader, self._target, self._pair = reader, target, pair
         self._weights, self._owns_step = weights, owns_step
         self._saved = pair.saved
+        # A schedule has to read the steps as they are.
+        is_free = pair.settings.learning_rate is not None
+        corrects_bias = pair.saved.kind.corrects_bias
+        self._more = STEPS_WITHOUT_BIAS if is_free and not corrects_bias else 0
         self.rules: list[Split | Combine] = []
         self.drops: list[Drop] = []
         self.notes: tuple[str, ...] = ()
@@ -136,10 +140,8 @@ class StepRules:
         self._move(step)
         count = int(self._reader[step])
         if not kind.corrects_bias:
-            count = (
-                f"{count:,} and {STEPS_WITHOUT_BIAS:,}, so that no bias is corrected"
-            )
-            return self._exact(count, "global_step")
+            more = f" and {self._more:,}, so that no bias is corrected"
+            return self._exact(f"{count:,}{more if self._more else ''}", "global_step")
         own = {"beta1", "beta2"} & kind.settings.keys()
         if not own:
             return self._exact(count, "global_step; only a schedule would read them")
@@ -162,8 +164,7 @@ class StepRules:
     def _move(self, step: str) -> None:
         moves = (move for move in self._weights if move.sources == (step,))
         goals = {move.target: move.transform for move in moves}
-        without_bias = not self._saved.kind.corrects_bias
-        shift = Shift(STEPS_WITHOUT_BIAS) if without_bias else None
+        shift = Shift(self._more) if self._more else None
         goals[self._pair.into.iterations] = self._as_iterations(shift)
         self.rules.append(Split(step, goals))
 

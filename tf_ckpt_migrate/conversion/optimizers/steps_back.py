@@ -98,10 +98,15 @@ class StepRulesBack:
         dtype = self._dtype(step, DType.int64)
         is_same = self._reader.specs[self._iterations].dtype is dtype
         made: tuple[Transform, ...] = () if is_same else (Cast(dtype),)
-        is_far = self._steps >= STEPS_WITHOUT_BIAS
-        if not self._saved.kind.corrects_bias and is_far:
+        if self._is_shifted():
             made = (*made, Shift(-STEPS_WITHOUT_BIAS))
         return Chain(made) if len(made) > 1 else next(iter(made), None)
+
+    def _is_shifted(self) -> bool:
+        """Whether the way there has added steps; a schedule has to read them as is."""
+        is_free = self._pair.settings.learning_rate is not None
+        is_far = self._steps >= STEPS_WITHOUT_BIAS
+        return is_free and is_far and not self._saved.kind.corrects_bias
 
     def _dtype(self, key: str, default: DType) -> DType:
         return default if self._like is None else self._like.specs[key].dtype
