@@ -340,6 +340,22 @@ class TestIterations:
         ):
             restore(prefix, adam, "Adam")
 
+    @pytest.mark.parametrize("scheduled", [False, True])
+    def test_nothing_need_tell_those_without_betas(self, tf, scheduled):
+        """Programs that had no global_step have none in their checkpoints."""
+        source = tcm.load_checkpoint(prefix_of("adagrad"))
+        known = {key: source[key] for key in source if key != "global_step"}
+        rate = tf.keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.9)
+        module = next(iter(flavors(tf).values()))
+        made = module.Adagrad(rate if scheduled else 0.5, epsilon=1e-30)
+        checkpoint = model_and(tf, made)
+        with example_checkpoint(known) as prefix:
+            report = restore(prefix, checkpoint, "Adagrad")
+        judged = {verdict.what: verdict for verdict in report.verdicts}
+        kind = "approximate" if scheduled else "exact"
+        assert judged["iterations"].kind == kind
+        assert "nothing in the checkpoint counts" in judged["iterations"].why
+
     def test_disagreement_is_told(self, adam):
         with example_checkpoint(tensors(global_step=5)) as prefix:
             report = restore(prefix, adam, "Adam")

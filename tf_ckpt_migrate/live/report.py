@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes, plain_text
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.live.verdict_text import verdict_blocks
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.slots import ROLES, role_of
 from tf_ckpt_migrate.names.verdict import Verdict
-from tf_ckpt_migrate.names.verdict_text import VERDICT_COLUMNS, verdict_groups
 
 __all__ = ["RestoreReport", "Total"]
 
@@ -109,8 +109,7 @@ class RestoreReport:
             "left behind", (f"{d.key!r}: {d.reason}" for d in self.left_behind)
         )
         lines += _section("kept", (f"{k.name!r}: {k.reason}" for k in self.kept))
-        for head, rows in verdict_groups(self.verdicts):
-            lines += [*head, Table(VERDICT_COLUMNS, rows)]
+        lines += verdict_blocks(self.verdicts)
         lines += _section("note", self.plan.notes)
         return plain_text(lines)
 

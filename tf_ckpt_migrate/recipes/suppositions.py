@@ -26,7 +26,7 @@ def with_suppositions(
     what = "class"
     why = f"if that of Keras is {live.keras_class}, whose slots it has"
     yield Verdict(known.name, what, "exact", why, supposes=live.keras_class)
-    rest = list(live.supposed)
+    rest = [name for name in live.supposed if name != what]
     for verdict in verdicts:
         if verdict.what in rest:
             rest.remove(verdict.what)

@@ -89,6 +89,7 @@ class OptimizerMoves:
         steps = StepRules(reader, target, weights, pair, owns_step=owns_step)
         self.rules = [*made.rules, *self.rules, *steps.rules]
         self.drops = [*made.drops, *self.drops, *steps.drops]
+        self.may_stay |= steps.may_stay
         self.notes = steps.notes
         if not pair.saved.kind.slots or not pair.saved.slots:
             self._leave_momentum()

@@ -100,7 +100,7 @@ def completed(
         if setting.keras not in values
     }
     values |= {name: value for name, value in supposed.items() if value is not None}
-    return have._replace(values=values, supposed=tuple(supposed))
+    return have._replace(values=values, supposed=("class", *supposed))
 
 
 def _supposed(known: Known, argument: str, have: LiveSettings) -> Any:
