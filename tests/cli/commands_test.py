@@ -298,9 +298,8 @@ def test_a_recipe_plans_converts_and_compares(command, rnn, tmp_path):
     assert command("convert", rnn, again, "--map", rules).status == 0
     assert command("diff", there, again).status == 0
     assert command("diff", rnn, there, recipe).status == 0
-    outcome = command(
-        "convert", there, tmp_path / "b", "--recipe", "gru gru/=rnn/gru_cell/"
-    )
+    back = "--recipe=gru gru/=rnn/gru_cell/"
+    outcome = command("convert", there, tmp_path / "b", back)
     assert outcome.status == 0, outcome.err
     assert command("diff", rnn, tmp_path / "b").status == 0
 
@@ -318,7 +317,7 @@ def test_options_of_a_recipe(command, goldens, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["lstm", "lstm a/", "lstm a/=b/ x", "lstm a/=", "'lstm a=b", "a=b c=d"]
+    "text", ["lstm", "lstm a/", "lstm a/=b/ x", "lstm a/=", "'lstm a=b"]
 )
 def test_what_is_no_recipe(command, rnn, text):
     outcome = command("plan", rnn, "--recipe", text)

@@ -17,8 +17,9 @@ __all__ = ["judged"]
 
 _ANY = float("inf")
 _FLOAT32 = 2.0**-24
-# What Keras does besides, and no optimizer of TF1 that is known here did.
-_BESIDES = ("weight_decay", "gradient_accumulation_steps", "use_ema")
+# What Keras does besides, and no optimizer of TF1 that is known here did. Averages that
+# are kept (use_ema) change no step unless they overwrite the variables.
+_BESIDES = ("weight_decay", "gradient_accumulation_steps", "ema_overwrite_frequency")
 
 
 def judged(known: Known, live: LiveSettings) -> tuple[Verdict, ...]:
@@ -85,9 +86,11 @@ def _besides(known: Known, live: LiveSettings) -> Iterator[Verdict]:
     settings = {setting.keras for setting in known.kind.settings.values()}
     for what in _BESIDES:
         have = live.values.get(what)
+        if what == "ema_overwrite_frequency" and not live.values.get("use_ema"):
+            continue
         if have and what not in settings:
             why = f"it has {what}={have!r}, of which {known.name} of TF1 has nothing"
-            instead = f"leave {what} out"
+            instead = f"set {what}=None"
             yield Verdict(known.name, what, "approximate", why, instead, _ANY)
 
 

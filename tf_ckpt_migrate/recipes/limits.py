@@ -40,8 +40,9 @@ def limits(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             "0.96 ** (0.004 * step)",
             "go on with tf.keras.optimizers.legacy.Nadam",
         )
-    if known.kind.is_lazy:
-        yield _sparse(known, live)
+    sparse = _sparse(known, live)
+    if sparse is not None:
+        yield sparse
 
 
 def _momentum(known: Known, live: LiveSettings) -> Iterator[Verdict]:
@@ -96,23 +97,26 @@ def _correction(beta_1: float, beta_2: float, step: int) -> float:
     return (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
 
 
-def _sparse(known: Known, live: LiveSettings) -> Verdict:
-    """Return the verdict on the rows of an embedding that no batch looks up."""
-    what = "sparse gradients"
-    if _is_lazy_too(known, live):
+def _sparse(known: Known, live: LiveSettings) -> Verdict | None:
+    """Return the verdict on gradients of embeddings: of rows that are looked up."""
+    what, is_alike = "sparse gradients", _is_lazy_too(known, live)
+    squares_each = live.flavor == "keras_3" and known.kind.keras != "SGD"
+    if not known.kind.is_lazy and not squares_each:
+        return None
+    if not known.is_sparse:
+        return Verdict(known.name, what, "exact", "none, as you say")
+    if is_alike:
         why = "rows that are not looked up stay as they are, as in TF1"
         return Verdict(known.name, what, "exact", why)
-    why = "TF1 lets be the rows that are not looked up and their slots, it does not"
+    if known.kind.is_lazy:
+        why = "TF1 lets be rows that are not looked up and their slots, it does not"
+        instead = _instead(known)
+    else:
+        why = "of a row looked up twice TF1 squares the sum of gradients, Keras 3 each"
+        instead = "apply tf.convert_to_tensor(gradient), and say sparse=False"
     if known.embeddings:
-        where = ", ".join(map(repr, known.embeddings))
-        return Verdict(
-            known.name,
-            what,
-            "approximate",
-            f"{why}: {where}",
-            _instead(known),
-            _ANY,
-        )
+        why += f": {', '.join(map(repr, known.embeddings))}"
+        return Verdict(known.name, what, "approximate", why, instead, _ANY)
     why = f"if there are none: {why} (no layer here is an Embedding)"
     return Verdict(known.name, what, "exact", why, assumes="no sparse gradients")
 

@@ -15,7 +15,7 @@ from tf_ckpt_migrate.recipes.verdicts import without_counterpart
 
 __all__ = ["Named", "named"]
 
-_BESIDE = ("instance", "like")  # what a recipe takes besides settings
+_BESIDE = ("instance", "like", "sparse")  # what a recipe takes besides settings
 
 
 class Named(NamedTuple):
@@ -27,6 +27,7 @@ class Named(NamedTuple):
       path: Where it is in Keras.
       instance: Which one of this name in TF1; None for the only one.
       like: Which kind it is, if that is said.
+      is_sparse: Whether there may be sparse gradients; someone may say that not.
       told: The settings that are told: those of TF1 by their names there, and with
         ``keras_`` before its name what that of Keras has.
     """
@@ -36,6 +37,7 @@ class Named(NamedTuple):
     path: str
     instance: int | None
     like: str | None
+    is_sparse: bool
     told: Mapping[str, Any]
 
     def kind(
@@ -109,11 +111,11 @@ def named(recipe: Recipe, *, back: bool = False) -> Named:
       ('Adam', 'opt', 1)
     """
     told = dict(recipe.options)
-    instance, like = (told.pop(option, None) for option in _BESIDE)
+    instance, like, sparse = (told.pop(option, None) for option in _BESIDE)
     name, path = recipe.source, recipe.target
     if back:
         name, path = path, name
-    return Named(recipe, name, path, instance, like, told)
+    return Named(recipe, name, path, instance, like, sparse is not False, told)
 
 
 def _by_slots(keras: KerasOptimizer, kinds: Mapping[str, Kind]) -> str | None:

@@ -80,8 +80,9 @@ class OptimizerPair:
             for beta in self.saved.powers
             if (wanted := self._known.wanted(beta, self.settings))
         }
-        if kind.is_lazy:
-            self._known = self._known._replace(embeddings=self._embeddings(keras))
+        self._known = self._known._replace(
+            is_sparse=names.is_sparse, embeddings=self._embeddings(keras)
+        )
 
     def named(self, verdict: Verdict) -> Verdict:
         """Return a verdict with the names of the optimizers that it is about."""

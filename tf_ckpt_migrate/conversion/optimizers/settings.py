@@ -100,6 +100,8 @@ def completed(
         if setting.keras not in values
     }
     values |= {name: value for name, value in supposed.items() if value is not None}
+    if values.get("use_ema"):
+        supposed["ema_overwrite_frequency"] = values["ema_overwrite_frequency"] = None
     return have._replace(values=values, supposed=("class", *supposed))
 
 
