@@ -11,6 +11,7 @@ from tf_ckpt_migrate.errors import RuleError
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+    from tf_ckpt_migrate.names.rules import Recipe
 
 __all__ = ["ROLES", "add_rules", "rules_of"]
 
@@ -23,8 +24,6 @@ class _Given(NamedTuple):
     source: str = ""
     target: str | None = None
     role: str | None = None
-    recipe: str = ""
-    options: dict[str, Any] | None = None
 
 
 def add_rules(parser: argparse.ArgumentParser, direction: str) -> None:
@@ -88,14 +87,16 @@ def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
     if arguments.rules is None and arguments.map is None:
         return None
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
-    from tf_ckpt_migrate.names.rules import Drop, Recipe
+    from tf_ckpt_migrate.names.rules import Drop
 
-    given: list[_Given] = arguments.rules or []
+    given: list[_Given | Recipe] = arguments.rules or []
     rules: list[Any] = []
-    for source, target, role, recipe, options in given:
-        if recipe:
-            rules.append(Recipe(recipe, source, str(target), **(options or {})))
-        elif role is not None:
+    for each in given:
+        if not isinstance(each, _Given):
+            rules.append(each)
+            continue
+        source, target, role = each
+        if role is not None:
             rules.append(Drop(role=role))
         elif target is not None:
             rules.append((source, target))
@@ -129,8 +130,10 @@ def _rename(text: str) -> _Given:
     return _Given(source, target)
 
 
-def _recipe(text: str) -> _Given:
+def _recipe(text: str) -> Recipe:
     import shlex
+
+    from tf_ckpt_migrate.names.rules import Recipe
 
     form = f"{text!r} is not of the form 'KIND A=B [NAME=VALUE ...]'"
     try:
@@ -144,7 +147,7 @@ def _recipe(text: str) -> _Given:
     if not all(name.isidentifier() and value for name, _, value in pairs):
         raise argparse.ArgumentTypeError(form)
     values = {name: _plain(value) for name, _, value in pairs}
-    return _Given(source, target, recipe=kind, options=values)
+    return Recipe(kind, source, target, **values)
 
 
 def _plain(text: str) -> Any:

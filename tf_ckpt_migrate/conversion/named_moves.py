@@ -15,6 +15,7 @@ from tf_ckpt_migrate.conversion.optimizers.rules import (
     WithOptimizers,
     with_optimizers_back,
 )
+from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
@@ -112,7 +113,7 @@ def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
     may_stay = unmet if unmet == "keep" or not made.may_stay else {*made.may_stay}
     found: Resolution = resolve(ours, named, goals, unmatched=unmatched, unmet=may_stay)
     return NamedMoves(
-        tuple(map(by_key, found.moves)),
+        with_layouts(reader, map(by_key, found.moves)),
         tuple(Dropped(keys[name], reason) for name, reason in found.dropped),
         found.kept_targets,
         made,

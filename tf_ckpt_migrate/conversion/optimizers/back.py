@@ -107,7 +107,7 @@ class OptimizerReturn:
         pair, rate = self._pair, self._pair.settings.learning_rate
         is_scaled = pair.saved.kind.by_rate and rate is not None
         how = Scale(-1 / (rate or 1)) if is_scaled else None
-        change = Change(pair.names.name, how)
+        change = Change(pair.names.name, how, pair.starts())
         return slot_rules(self._weights, pair.slots(), pair.saved.slots, change)
 
     def _leave_what_has_no_slot(self) -> None:

@@ -102,7 +102,8 @@ class OptimizerMoves:
     def _slot_rules(self) -> SlotRules:
         pair, rate = self._pair, self._pair.settings.learning_rate
         is_scaled = pair.saved.kind.by_rate and rate is not None
-        change = Change(pair.names.name, Scale(-(rate or 0)) if is_scaled else None)
+        how = Scale(-(rate or 0)) if is_scaled else None
+        change = Change(pair.names.name, how, pair.starts())
         return slot_rules(self._weights, pair.saved.slots, pair.slots(), change)
 
     def _add_scalars(self) -> None:

@@ -22,6 +22,7 @@ from tf_ckpt_migrate.conversion.optimizers.settings import (
 from tf_ckpt_migrate.conversion.optimizers.slots import Slots
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.keys import ATTRIBUTES, VARIABLE_VALUE
+from tf_ckpt_migrate.names.optimizer_names import SLOT_STARTS
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.epsilon import Epsilons, is_outside, step_fraction
 from tf_ckpt_migrate.recipes.iterations import likely_beta
@@ -101,6 +102,11 @@ class OptimizerPair:
         fraction = self._epsilon_fraction(source, slots)
         known = self._known._replace(epsilon_fraction=fraction, steps=steps)
         return tuple(map(self.named, judged(known, self.settings)))
+
+    def starts(self) -> dict[str, float]:
+        """Return what slots hold in TF1 before they are trained, if that is not 0."""
+        kind = self._known.name
+        return {name: v for (of, name), v in SLOT_STARTS.items() if of == kind}
 
     def slot_names(self) -> dict[str, str]:
         """Return what Keras calls the slots, by the slots of TF1."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.errors import PlanError
@@ -24,10 +25,12 @@ class Change(NamedTuple):
     Attributes:
       recipe: Whose slots they are, for messages.
       scale: What they are multiplied by; None leaves them.
+      starts: What they hold before they are trained, where that is not 0.
     """
 
     recipe: str
     scale: Transform | None = None
+    starts: Mapping[str, float] = MappingProxyType({})
 
 
 class SlotRules(NamedTuple):
@@ -96,7 +99,7 @@ def _one(
     keys = [sources.get(variable, {}).get(name) for variable in variables]
     present = [key for key in keys if key]
     into = {
-        goals[move.target][name]: _followed(move, change)
+        goals[move.target][name]: _followed(move, name, change)
         for move in moves
         if name in goals.get(move.target, {})
     }
@@ -113,10 +116,10 @@ def _one(
     return Combine(present, {to: how for to, how in into.items() if how})
 
 
-def _followed(move: Move, change: Change) -> Transform | None:
+def _followed(move: Move, name: str, change: Change) -> Transform | None:
     """Return what is done to a slot: what was done to the variable, and more."""
     try:
-        how = slot_transform(move.transform)
+        how = slot_transform(move.transform, change.starts.get(name, 0.0))
     except Unfollowable as error:
         raise PlanError(
             f"{move}: what follows for the slots of {change.recipe!r} is not known, as "
