@@ -189,6 +189,18 @@ class TestNoSides:
         ):
             tcm.plan_migration(prefix, like, [recipe])
 
+    def test_the_count_of_steps_may_have_a_name_of_its_own(self, goldens, tmp_path):
+        source = goldens / "tf2_15/keras_optimizer_adam/ckpt-1"
+        rules = [
+            ("model/layer_with_weights-0/", "d1/"),
+            ("model/layer_with_weights-1/", "d2/"),
+            ("optimizer/_iterations", "net/step"),
+            tcm.Recipe("optimizer", "optimizer", "Adam"),
+        ]
+        made = tcm.convert_tf2_to_tf1(source, tmp_path / "new", names=rules)
+        found = tcm.load_checkpoint(made)
+        assert int(found["net/step"]) == int(found["global_step"]) == 2
+
     def test_two_keys_of_one_value(self, goldens, tmp_path):
         source = goldens / "tf2_21/keras_optimizer_sgd_momentum/ckpt-1"
         copy = tcm.compact(source, tmp_path / "copy")

@@ -20,7 +20,7 @@ from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
-from tf_ckpt_migrate.names.rules import Combine, Drop, Rule, Split
+from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
 
 __all__ = ["NamedMoves", "named_moves"]
 
@@ -109,7 +109,7 @@ def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
         return [by_key(move) for move in found.moves]
 
     made = with_optimizers_back(reader, like, rules, weights)
-    ours = [_from_names(rule, chosen) for rule in made.rules]
+    ours = _without_doubles([_from_names(r, chosen) for r in made.rules], rules)
     may_stay = unmet if unmet == "keep" or not made.may_stay else {*made.may_stay}
     found: Resolution = resolve(ours, named, goals, unmatched=unmatched, unmet=may_stay)
     return NamedMoves(
@@ -119,6 +119,18 @@ def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
         made,
         found.notes,
     )
+
+
+def _without_doubles(all_rules: list[Rule], given: AssignmentMap) -> list[Rule]:
+    """Leave out a given rule for what a rule of an optimizer takes there as well."""
+    own = [rule for rule in all_rules if rule not in {*given}]
+    taken = {rule.source for rule in own if isinstance(rule, Split)}
+    return [
+        rule
+        for rule in all_rules
+        if rule in own
+        or not (isinstance(rule, Rename | Split) and rule.source in taken)
+    ]
 
 
 def _from_names(rule: Rule, chosen: Mapping[str, str]) -> Rule:
