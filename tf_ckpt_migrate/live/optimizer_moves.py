@@ -121,7 +121,7 @@ class OptimizerMoves:
         try:
             kind = self._pair.saved.kind
             own = next((n for n, each in KINDS.items() if each is kind), "")
-            start = SLOT_STARTS.get((own, name), 0.0)
+            start = kind.starts.get(name, SLOT_STARTS.get((own, name), 0.0))
             followed = slot_transform(move.transform, start)
         except Unfollowable as error:
             raise PlanError(
