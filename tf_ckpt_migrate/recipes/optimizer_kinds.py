@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
 __all__ = ["KINDS", "Flavor", "Kind", "Setting", "by_flavor", "kind_for"]
@@ -41,6 +42,8 @@ class Kind(NamedTuple):
       corrects_bias: Whether it divides by ``1 - beta ** steps``.
       is_lazy: Whether rows that are not looked up stay as they are.
       scalars: What it remembers besides its slots.
+      starts: What a slot holds before the first step, for one of tf.keras, where that
+        is not 0; of the others `SLOT_STARTS` tells.
     """
 
     keras: str
@@ -52,6 +55,7 @@ class Kind(NamedTuple):
     corrects_bias: bool = True
     is_lazy: bool = False
     scalars: tuple[str, ...] = ()
+    starts: Mapping[str, float] = MappingProxyType({})
 
 
 def by_flavor(legacy: str, tf_keras: str = "", keras_3: str = "") -> dict[Flavor, str]:

@@ -106,7 +106,8 @@ class OptimizerPair:
     def starts(self) -> dict[str, float]:
         """Return what slots hold in TF1 before they are trained, if that is not 0."""
         kind = self._known.name
-        return {name: v for (of, name), v in SLOT_STARTS.items() if of == kind}
+        found = {name: v for (of, name), v in SLOT_STARTS.items() if of == kind}
+        return {**found, **self.saved.kind.starts}
 
     def slot_names(self) -> dict[str, str]:
         """Return what Keras calls the slots, by the slots of TF1."""
