@@ -80,12 +80,12 @@ class TF1Optimizer:
     def _take_step(
         self, gradient: Any, kept: Sequence[Any], rate: Any, count: Any, index: int
     ) -> None:
-        """Change what is kept: a variable, and behind it its slots."""
+        """Change what is kept: a variable, and behind it its slots.
+
+        A sparse gradient has each row once.
+        """
         tf, dtype = tensorflow(), kept[0].dtype
-        rows = None
-        if isinstance(gradient, tf.IndexedSlices):
-            gradient = _summed(gradient)
-            rows = gradient.indices
+        rows = gradient.indices if isinstance(gradient, tf.IndexedSlices) else None
         by_rows = rows is not None and self.rule.sparse == "rows"
         gradient = gradient.values if by_rows else tf.convert_to_tensor(gradient)
         old = [tf.gather(v, rows) if by_rows else tf.convert_to_tensor(v) for v in kept]
@@ -129,6 +129,8 @@ class OfKeras3(TF1Optimizer):
         """Change a variable and its slots."""
         own: Any = self
         index = own._get_variable_index(variable)
+        if isinstance(gradient, tensorflow().IndexedSlices):
+            gradient = _summed(gradient)  # tf-keras does so by itself
         kept = [variable, *(slot.value for slot in self._slots[index])]
         count = tensorflow().convert_to_tensor(own.iterations)
         self._take_step(gradient, kept, learning_rate, count, index)
