@@ -1,0 +1,131 @@
+"""Where a step of Keras is another than that of TF1, whatever the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tf_ckpt_migrate.recipes.known import Known
+from tf_ckpt_migrate.recipes.verdicts import LiveSettings, Verdict
+
+__all__ = ["STEPS_WITHOUT_BIAS", "limits"]
+
+# Steps after which 0.999 to their power is nothing beside 1: no bias is corrected.
+STEPS_WITHOUT_BIAS = 1_000_000
+_FLOAT32 = 2.0**-24
+_ANY = float("inf")
+
+
+def limits(known: Known, live: LiveSettings) -> Iterator[Verdict]:
+    """Yield the verdicts that do not hang on one setting.
+
+    Example:
+      >>> from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
+      >>> momentum = Known("Momentum", KINDS["Momentum"])
+      >>> scheduled = LiveSettings("SGD", "keras_3", {"momentum": 0.9}, None)
+      >>> [verdict.kind for verdict in limits(momentum, scheduled)]
+      ['impossible', 'exact']
+    """
+    if known.kind.by_rate:
+        yield from _momentum(known, live)
+    if not known.kind.corrects_bias:
+        yield from _without_bias(known, live)
+    if known.kind.keras == "Nadam" and live.flavor != "legacy":
+        yield Verdict(
+            known.name,
+            "state",
+            "impossible",
+            "its momentum grows with 0.96 ** step, that of tf.keras in TF1 with "
+            "0.96 ** (0.004 * step)",
+            "go on with tf.keras.optimizers.legacy.Nadam",
+        )
+    if known.kind.is_lazy:
+        yield _sparse(known, live)
+
+
+def _momentum(known: Known, live: LiveSettings) -> Iterator[Verdict]:
+    if not live.values.get("momentum"):
+        yield Verdict(
+            known.name,
+            "momentum",
+            "impossible",
+            "it has momentum=0.0 and no use for what TF1 accumulated",
+            "set momentum as TF1 had it",
+        )
+    if live.learning_rate is None:
+        yield Verdict(
+            known.name,
+            "momentum",
+            "impossible",
+            "under a schedule TF1 multiplies all that it accumulated by the rate of "
+            "the step, Keras each gradient by the rate of its own: no state goes on",
+            "set a constant learning rate, or keep "
+            "tf.compat.v1.train.MomentumOptimizer",
+        )
+
+
+def _without_bias(known: Known, live: LiveSettings) -> Iterator[Verdict]:
+    what = (
+        f"{known.name} corrects no bias, {live.keras_class} does; it stops when "
+        f"iterations are {STEPS_WITHOUT_BIAS:,} more"
+    )
+    if live.learning_rate is None:
+        yield Verdict(
+            known.name,
+            "iterations",
+            "impossible",
+            f"{what}, by which a schedule would be over",
+            "set a constant learning rate, and change it from outside",
+        )
+    elif live.values["beta_2"] ** STEPS_WITHOUT_BIAS > _FLOAT32:
+        yield Verdict(
+            known.name,
+            "iterations",
+            "impossible",
+            f"{what}, which for beta_2={live.values['beta_2']!r} are too few",
+            "keep the optimizer of TF1",
+        )
+    else:
+        yield Verdict(
+            known.name,
+            "class",
+            "exact",
+            "if it was no LAMB, whose slots are called the same",
+            assumes="no LAMB",
+        )
+
+
+def _sparse(known: Known, live: LiveSettings) -> Verdict:
+    """Return the verdict on the rows of an embedding that no batch looks up."""
+    what = "sparse gradients"
+    if _is_lazy_too(known, live):
+        why = "rows that are not looked up stay as they are, as in TF1"
+        return Verdict(known.name, what, "exact", why)
+    why = "TF1 lets be the rows that are not looked up and their slots, it does not"
+    if known.embeddings:
+        where = ", ".join(map(repr, known.embeddings))
+        return Verdict(
+            known.name,
+            what,
+            "approximate",
+            f"{why}: {where}",
+            _instead(known),
+            _ANY,
+        )
+    why = f"if there are none: {why} (no layer here is an Embedding)"
+    return Verdict(known.name, what, "exact", why, assumes="no sparse gradients")
+
+
+def _is_lazy_too(known: Known, live: LiveSettings) -> bool:
+    momentum = bool(live.values.get("momentum"))
+    keras = known.kind.keras
+    if known.is_of_keras and not momentum and keras in ("RMSprop", "SGD"):
+        return True  # neither is
+    if live.flavor != "legacy" or keras in ("Adam", "AdamW"):
+        return False
+    return keras != "RMSprop" or momentum
+
+
+def _instead(known: Known) -> str:
+    if known.kind.keras in ("Adam", "AdamW"):
+        return "keep the optimizer of TF1 if most rows are rarely looked up"
+    return f"go on with tf.keras.optimizers.legacy.{known.kind.keras}"
