@@ -16,12 +16,14 @@ from tf_ckpt_migrate.recipes.iterations import likely_beta
 from tf_ckpt_migrate.recipes.judging import judged
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
 from tf_ckpt_migrate.recipes.known import Known
-from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, kind_for
+from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind, kind_for
 from tf_ckpt_migrate.recipes.optimizers import keras_scope, saved_optimizer
+from tf_ckpt_migrate.recipes.tf1_kinds import KINDS_OF_TF1, call_of, own_kind_for
 from tf_ckpt_migrate.recipes.verdicts import Verdict, without_counterpart
 
 __all__ = ["OptimizerPair"]
 
+_DECAYS = ("beta_2", "beta2", "rho")  # of means of squares
 _BESIDE = ("instance", "like")  # what a recipe takes besides the settings of TF1
 
 
@@ -55,8 +57,10 @@ class OptimizerPair:
         self._told = dict(recipe.options)
         instance, like = (self._told.pop(name, None) for name in _BESIDE)
         self._is_of_keras = keras_scope(recipe.source, reader.specs) is not None
-        name = self._kind(like)
-        self.saved = saved_optimizer(recipe.source, name, reader.specs, instance)
+        name, kinds = self._kind(like)
+        self.saved = saved_optimizer(
+            recipe.source, name, reader.specs, instance, kinds
+        )
         self._check_options(name)
         saved = self._known_from_the_checkpoint()
         known = Known(name, self.saved.kind, self._told, saved, self._is_of_keras)
@@ -102,23 +106,30 @@ class OptimizerPair:
         keys = (key for key in embeddings_of(live) if key in trained)
         return tuple(key.removesuffix(ends) for key in keys)
 
-    def _kind(self, like: str | None) -> str:
+    def _kind(self, like: str | None) -> tuple[str, Mapping[str, Kind]]:
+        """Return what it is, and the kinds that this is one of."""
         name = like or self.recipe.source.rpartition("/")[2]
+        keras_class = self.into.settings.keras_class
         kinds = KINDS_OF_KERAS if self._is_of_keras else KINDS
+        own = None if self._is_of_keras else own_kind_for(name, keras_class)
+        if own:
+            return own, KINDS_OF_TF1
         why = None if self._is_of_keras else without_counterpart(name)
         if why:
+            call = call_of(name, "learning_rate, …")
             raise PlanError(
-                f"the state of {name} cannot go on in Keras: {why}; keep the optimizer "
-                "of TF1, or begin anew with tcm.Drop(role='slot')"
+                f"the state of {name} cannot go on in {keras_class}: {why}; "
+                f"{f'go on with {call}' if call else 'keep the optimizer of TF1'}, or "
+                "begin anew with tcm.Drop(role='slot')"
             )
-        kind = kind_for(name, self.into.settings.keras_class, kinds)
+        kind = kind_for(name, keras_class, kinds)
         if kind is None or (like and kind != like):
             raise PlanError(
                 f"{self.recipe!r}: no optimizer of TF1 is known that goes on in "
                 f"{self.into.settings.keras_class}; say like=… with one of "
                 f"{', '.join(kinds)}"
             )
-        return kind
+        return kind, kinds
 
     def _check_options(self, name: str) -> None:
         settings = self.saved.kind.settings
@@ -173,7 +184,7 @@ class OptimizerPair:
         epsilons = Epsilons(
             wanted.value if wanted else have,
             have,
-            float(live.values.get("beta_2") or live.values.get("rho") or 1),
+            float(next((live.values[n] for n in _DECAYS if live.values.get(n)), 1)),
             outside,
             is_outside(keras, flavor, momentum),
         )

@@ -139,6 +139,8 @@ class StepRules:
             count = f"{count:,} and {STEPS_WITHOUT_BIAS:,}, so that no bias is corrected"
             return self._exact(count, "global_step")
         own = {"beta1", "beta2"} & kind.settings.keys()
+        if kind.counts:
+            return self._exact(count, "global_step, if that was what it was given")
         if not own:
             return self._exact(count, "global_step; only a schedule would read them")
         if self._owns_step:

@@ -17,6 +17,7 @@ from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.keys import ATTRIBUTES, VARIABLE_VALUE
 from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor
+from tf_ckpt_migrate.recipes.tf1_kinds import OWN_MODULE
 from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["LiveOptimizer", "embeddings_of", "live_optimizer"]
@@ -137,8 +138,9 @@ def _settings(optimizer: Any) -> LiveSettings:
     config = optimizer.get_config()
     rate = _plain(config["learning_rate"])
     is_constant = isinstance(rate, int | float) and not config.get("decay")
+    name = type(optimizer).__name__
     return LiveSettings(
-        type(optimizer).__name__,
+        f"{OWN_MODULE}.{name}" if hasattr(optimizer, "tf1_kind") else name,
         _flavor(optimizer),
         {name: _plain(value) for name, value in config.items()},
         float(rate) if is_constant else None,

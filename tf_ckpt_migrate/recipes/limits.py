@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tf_ckpt_migrate.recipes.known import Known
+from tf_ckpt_migrate.recipes.tf1_kinds import OWN_MODULE, call_of
 from tf_ckpt_migrate.recipes.verdicts import LiveSettings, Verdict
 
 __all__ = ["STEPS_WITHOUT_BIAS", "limits"]
@@ -13,6 +14,8 @@ __all__ = ["STEPS_WITHOUT_BIAS", "limits"]
 STEPS_WITHOUT_BIAS = 1_000_000
 _FLOAT32 = 2.0**-24
 _ANY = float("inf")
+# What TF1 must have had where several have slots of one name.
+_TWINS = {"AdamWeightDecay": "no LAMB", "LAMB": "LAMB", "Nadam": "Nadam"}
 
 
 def limits(known: Known, live: LiveSettings) -> Iterator[Verdict]:
@@ -40,6 +43,10 @@ def limits(known: Known, live: LiveSettings) -> Iterator[Verdict]:
         )
     if known.kind.is_lazy:
         yield _sparse(known, live)
+    if known.kind.keras.startswith(OWN_MODULE) and known.name in _TWINS:
+        twin = _TWINS[known.name]
+        why = f"if it was {twin}; others have slots of the same names"
+        yield Verdict(known.name, "class", "exact", why, assumes=twin)
 
 
 def _momentum(known: Known, live: LiveSettings) -> Iterator[Verdict]:
@@ -58,8 +65,7 @@ def _momentum(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             "impossible",
             "under a schedule TF1 multiplies all that it accumulated by the rate of "
             "the step, Keras each gradient by the rate of its own: no state goes on",
-            "set a constant learning rate, or keep "
-            "tf.compat.v1.train.MomentumOptimizer",
+            _as_tf1(known, live, "set a constant learning rate"),
         )
 
 
@@ -74,7 +80,7 @@ def _without_bias(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             "iterations",
             "impossible",
             f"{what}, by which a schedule would be over",
-            "set a constant learning rate, and change it from outside",
+            _as_tf1(known, live, "set a constant learning rate"),
         )
     elif live.values["beta_2"] ** STEPS_WITHOUT_BIAS > _FLOAT32:
         yield Verdict(
@@ -82,7 +88,7 @@ def _without_bias(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             "iterations",
             "impossible",
             f"{what}, which for beta_2={live.values['beta_2']!r} are too few",
-            "keep the optimizer of TF1",
+            _as_tf1(known, live, "keep the optimizer of TF1"),
         )
     else:
         yield Verdict(
@@ -92,6 +98,14 @@ def _without_bias(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             "if it was no LAMB, whose slots are called the same",
             assumes="no LAMB",
         )
+
+
+def _as_tf1(known: Known, live: LiveSettings, other: str) -> str:
+    """Return what to do instead: take the optimizer that steps as TF1, if it is here."""
+    had = {each: known.wanted(each, live) for each in known.kind.settings}
+    values = {each: wanted.value for each, wanted in had.items() if wanted}
+    call = call_of(known.name, "learning_rate", values)
+    return f"go on with {call}, or {other}" if call else other
 
 
 def _sparse(known: Known, live: LiveSettings) -> Verdict:

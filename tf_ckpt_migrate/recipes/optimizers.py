@@ -86,16 +86,21 @@ def keras_scope(name: str, specs: Mapping[str, TensorSpec]) -> str | None:
 
 
 def saved_optimizer(
-    name: str, kind: str, specs: Mapping[str, TensorSpec], instance: int | None = None
+    name: str,
+    kind: str,
+    specs: Mapping[str, TensorSpec],
+    instance: int | None = None,
+    kinds: Mapping[str, Kind] = KINDS,
 ) -> SavedOptimizer:
     """Return the optimizer of a name.
 
     Args:
       name: Its name in TF1, such as ``"Adam"``; a scope that it was made in may stand
         before: ``"train_op/Adam"``.
-      kind: Which of `KINDS` it is, or of `KINDS_OF_KERAS` if it is of tf.keras.
+      kind: Which of the kinds it is, or of `KINDS_OF_KERAS` if it is of tf.keras.
       specs: The tensors of the checkpoint.
       instance: Which one of this name, counted from 0; None for the only one.
+      kinds: Those that it may be.
 
     Raises:
       PlanError: If there is none, or several and ``instance`` does not say which.
@@ -112,19 +117,21 @@ def saved_optimizer(
     if scope is not None:
         return _of_keras(scope, KINDS_OF_KERAS[kind], specs)
     scope, _, own = name.rpartition("/")
-    default = KINDS[kind].named or kind
+    default = kinds[kind].named or kind
+    if own.removesuffix("Optimizer") == kind:  # not what it is called by default
+        own = default
     found: dict[str, list[dict[str, str]]] = {}
     for key in specs:
         slot = slot_of(key, specs, {own: default})
         if slot and slot.optimizer == own and _is_within(key, scope):
             _add(found, slot, key)
-    if not found and KINDS[kind].slots:
+    if not found and kinds[kind].slots:
         raise _not_found(name, kind, specs)
     return SavedOptimizer(
-        KINDS[kind],
+        kinds[kind],
         name,
         {v: _chosen(v, each, name, instance) for v, each in found.items()},
-        _powers(name, KINDS[kind], specs, instance),
+        _powers(name, kinds[kind], specs, instance),
         global_step=_global_step(specs),
         scaling={m[1]: key for key in specs if (m := _SCALING.fullmatch(key))},
     )
