@@ -94,4 +94,6 @@ def call_of(name: str, rate: str, known: Mapping[str, Any] = _NOTHING) -> str:
     if kind is None:
         return ""
     given = [f"{each}={known[each]!r}" for each in kind.settings if each in known]
+    if "weight_decay_rate" in kind.settings:  # as BERT has it, if no one says otherwise
+        given.append('exclude_from_weight_decay=["LayerNorm", "layer_norm", "bias"]')
     return f"{kind.keras}({', '.join([rate, *given])})"
