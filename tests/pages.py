@@ -33,7 +33,11 @@ def write_table(page: Path, name: str, rows: Sequence[Mapping[str, str]]) -> Non
     text = page.read_text(encoding="utf-8")
     block = _block(text, page, name)
     heads = list(rows[0])
-    lines = [heads, ["---"] * len(heads), *([row[head] for head in heads] for row in rows)]
+    lines = [
+        heads,
+        ["---"] * len(heads),
+        *([row[head] for head in heads] for row in rows),
+    ]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     new = f"{block[1]}\n{table}\n{block[3]}"
     page.write_text(text.replace(block[0], new), encoding="utf-8")
@@ -55,11 +59,9 @@ def holds(told: str, measured: float) -> bool:
 
 
 def _block(text: str, page: Path, name: str) -> re.Match[str]:
-    found = re.search(
-        rf"(<!-- measured: {re.escape(name)},.*? -->)\n(.*?)(<!-- end of {re.escape(name)} -->)",
-        text,
-        re.DOTALL,
-    )
+    start = rf"(<!-- measured: {re.escape(name)},.*? -->)\n"
+    end = rf"(<!-- end of {re.escape(name)} -->)"
+    found = re.search(f"{start}(.*?){end}", text, re.DOTALL)
     if not found:
         raise LookupError(f"{page} has no table between comments named {name!r}")
     return found

@@ -1,4 +1,4 @@
-"""Optimizers of TF1 and those of Keras that go on: the rows of ``docs/optimizers.md``."""
+"""Optimizers of TF1, and those of Keras that go on: rows of ``docs/optimizers.md``."""
 
 from __future__ import annotations
 
@@ -99,9 +99,7 @@ OF_TF1 = (
         {"learning_rate": _scheduled, "momentum": 0.9},
     ),
     Case("`Adam`", "Adam(epsilon=1e-8)", "adam", "Adam", _EXACT_ADAM),
-    Case(
-        '`Adam(name="opt")`', "Adam(epsilon=1e-8)", "adam_named", "opt", _EXACT_ADAM
-    ),
+    Case('`Adam(name="opt")`', "Adam(epsilon=1e-8)", "adam_named", "opt", _EXACT_ADAM),
     Case("`Adam`", "Adam()", "adam", "Adam", {"learning_rate": 0.1}),
     Case("`Adam`", "Adam(amsgrad=True)", "adam", "Adam", {"amsgrad": True}),
     Case(

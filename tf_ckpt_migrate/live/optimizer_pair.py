@@ -155,7 +155,9 @@ class OptimizerPair:
         found: dict[str, float | None] = {}
         for name, key in self.saved.powers.items():
             told, setting = self._told.get(name), settings[name]
-            candidates = [told] if told else [values.get(setting.keras), setting.default]
+            candidates = (
+                [told] if told else [values.get(setting.keras), setting.default]
+            )
             found[name] = likely_beta(self._reader[key], filter(None, candidates))
         return {name: beta for name, beta in found.items() if beta}
 

@@ -136,7 +136,9 @@ class StepRules:
         self._move(step)
         count = int(self._reader[step])
         if not kind.corrects_bias:
-            count = f"{count:,} and {STEPS_WITHOUT_BIAS:,}, so that no bias is corrected"
+            count = (
+                f"{count:,} and {STEPS_WITHOUT_BIAS:,}, so that no bias is corrected"
+            )
             return self._exact(count, "global_step")
         own = {"beta1", "beta2"} & kind.settings.keys()
         if kind.counts:
@@ -150,7 +152,7 @@ class StepRules:
             "",
             "iterations",
             "approximate",
-            f"{count:,}, by global_step, which may count the steps of another optimizer",
+            f"{count:,}, by global_step, which may count steps of another optimizer",
             "restore it alone, or assign what it counted to optimizer.iterations",
             _ANY,
         )

@@ -109,8 +109,9 @@ def embeddings_of(live: LiveTarget) -> list[str]:
       >>> import tensorflow as tf
       >>> table = tf.keras.layers.Embedding(3, 2)
       >>> table.build(None)
-      >>> embeddings_of(LiveTarget(tf.train.Checkpoint(table=table)))
-      ['table/embeddings/.ATTRIBUTES/VARIABLE_VALUE']
+      >>> live = LiveTarget(tf.train.Checkpoint(table=table, w=tf.Variable(1.0)))
+      >>> [tuple(live.variables[key].shape) for key in embeddings_of(live)]
+      [(3, 2)]
     """
     layers = live.objects_by_path(_is_embedding).values()
     variables = [each for layer in layers for each in layer.trainable_variables]

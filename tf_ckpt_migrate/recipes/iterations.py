@@ -66,7 +66,8 @@ def counted_steps(powers: Iterable[Power], global_step: int | None) -> Counted:
 
     Example:
       >>> import numpy as np
-      >>> both = [Power("b1", np.float32(0.9), 0.9), Power("b2", np.float32(0.999), 0.999)]
+      >>> betas = {"beta1_power": 0.9, "beta2_power": 0.999}
+      >>> both = [Power(key, np.float32(beta), beta) for key, beta in betas.items()]
       >>> counted_steps(both, 5).steps
       0
     """

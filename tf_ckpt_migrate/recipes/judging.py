@@ -123,8 +123,10 @@ def _epsilon(known: Known, live: LiveSettings, wanted: Wanted) -> Iterator[Verdi
     if keras == "RMSprop" and is_outside(keras, live.flavor, momentum):
         why = "legacy RMSprop without momentum adds epsilon to the root, TF1 below it"
         instead = f"set momentum=1e-30, epsilon={wanted.value!r}"
-    elif known.is_of_keras and keras in ("Adagrad", "RMSprop") and _same(
-        have, wanted.value
+    elif (
+        known.is_of_keras
+        and keras in ("Adagrad", "RMSprop")
+        and _same(have, wanted.value)
     ):
         why = "it adds epsilon below the root, that of tf.keras in TF1 to it"
         instead = f"go on with tf.keras.optimizers.legacy.{keras}"

@@ -71,4 +71,6 @@ class Known(NamedTuple):
         taken = live.values.get(setting.keras)
         if taken is None:
             return None
-        return Wanted(taken, f"if TF1 had {argument}={taken!r}", f"{argument}={taken!r}")
+        return Wanted(
+            taken, f"if TF1 had {argument}={taken!r}", f"{argument}={taken!r}"
+        )

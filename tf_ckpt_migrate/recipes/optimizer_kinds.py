@@ -141,9 +141,7 @@ KINDS: Mapping[str, Kind] = {
         },
     ),
     "Momentum": Kind("SGD", _VELOCITY, _MOMENTUM, by_rate=True, is_lazy=True),
-    "MomentumW": Kind(
-        "SGD", _VELOCITY, _MOMENTUM | _DECAY, by_rate=True, is_lazy=True
-    ),
+    "MomentumW": Kind("SGD", _VELOCITY, _MOMENTUM | _DECAY, by_rate=True, is_lazy=True),
     "GradientDescent": Kind(
         "SGD", {}, {"momentum": Setting("momentum", 0.0, is_told=False)}
     ),

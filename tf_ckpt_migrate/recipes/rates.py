@@ -68,7 +68,9 @@ def _decayed(known: Known, live: LiveSettings, rate: float, decay: float) -> Ver
         config = schedule.get("config", {}) if isinstance(schedule, dict) else {}
         fits = config.get("decay_steps") == 1 and not config.get("staircase")
         have = (config.get("initial_learning_rate"), config.get("decay_rate"))
-        have = have if fits and "InverseTime" in schedule["class_name"] else (None, None)
+        have = (
+            have if fits and "InverseTime" in schedule["class_name"] else (None, None)
+        )
         instead = (
             "set learning_rate=tf.keras.optimizers.schedules.InverseTimeDecay("
             f"{rate:.6g}, 1, {decay:.6g})"
@@ -92,7 +94,7 @@ def decay_of_weights(known: Known, live: LiveSettings) -> Verdict:
       >>> adamw = Known("AdamW", KINDS["AdamW"], {"weight_decay": 0.01})
       >>> live = LiveSettings("AdamW", "keras_3", {"weight_decay": 0.004}, 0.1)
       >>> decay_of_weights(adamw, live).instead
-      'set weight_decay=0.1, which is 0.01 by the learning rate'
+      'set weight_decay=0.1, 0.01 by the learning rate'
     """
     what, rate = "weight_decay", live.learning_rate
     have, wanted = live.values.get(what) or 0.0, known.told.get(what)
@@ -102,8 +104,8 @@ def decay_of_weights(known: Known, live: LiveSettings) -> Verdict:
         return _without_decay(known, live, wanted)
     if rate is None:
         why = (
-            "TF1 takes it as it is at every step, Keras times the rate of the step: the "
-            "same only if that of TF1 followed the same schedule"
+            "TF1 takes it as it is at every step, Keras times the rate of the step: "
+            "the same only if that of TF1 followed the same schedule"
         )
         instead = "set a constant learning rate"
         return Verdict(known.name, what, "approximate", why, instead, _ANY)
@@ -116,7 +118,7 @@ def decay_of_weights(known: Known, live: LiveSettings) -> Verdict:
         why = f"{by_rate}, while the rate stays {rate:.6g}"
         return Verdict(known.name, what, "exact", why)
     why = f"{by_rate}, which had {wanted!r}"
-    instead = f"set weight_decay={wanted / rate:.7g}, which is {wanted!r} by the learning rate"
+    instead = f"set weight_decay={wanted / rate:.7g}, {wanted!r} by the learning rate"
     return Verdict(known.name, what, "approximate", why, instead, _ANY)
 
 

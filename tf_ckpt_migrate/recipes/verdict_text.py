@@ -20,7 +20,7 @@ def verdict_blocks(verdicts: Iterable[Verdict]) -> Iterator[str | Table]:
       >>> from tf_ckpt_migrate.checkpoint.text import plain_text
       >>> epsilon = Verdict("Adam", "epsilon", "exact", "1e-08, as you say", into="opt")
       >>> print(plain_text(verdict_blocks([epsilon])))
-      optimizer 'Adam' goes on in 'opt' as in TF1:
+      optimizer 'Adam' goes on in 'opt' as in TF1
       what     verdict  why
       epsilon  exact    1e-08, as you say
     """
@@ -28,7 +28,10 @@ def verdict_blocks(verdicts: Iterable[Verdict]) -> Iterator[str | Table]:
     for each in verdicts:
         by_optimizer.setdefault((each.optimizer, each.into), []).append(each)
     for (optimizer, into), own in by_optimizer.items():
-        yield f"optimizer {optimizer!r} goes on in {into!r} {_summary(own)}:"
+        yield f"optimizer {optimizer!r} goes on in {into!r} {_summary(own)}"
+        assumed = ", ".join(each.assumes for each in own if each.assumes)
+        if assumed:
+            yield f"if TF1 had {assumed}: no checkpoint tells, nor does the recipe"
         # What is not exact comes first: it is what someone has to read.
         rows = sorted(own, key=lambda verdict: verdict.kind == "exact")
         yield Table(
@@ -42,13 +45,7 @@ def _summary(verdicts: Sequence[Verdict]) -> str:
     far = sum(each.how_far for each in doubtful)
     names = ", ".join(each.what for each in doubtful)
     if not doubtful:
-        text = "as in TF1"
-    elif far < _ANY:
-        text = f"with the next {STEPS_AHEAD} steps each within {far:.1e} of TF1's ({names})"
-    else:
-        text = f"not as in TF1 ({names})"
-    assumed = ", ".join(each.assumes for each in verdicts if each.assumes)
-    if assumed:
-        text += f", if that had {assumed} (no checkpoint tells; what else it had, say in "
-        text += "the recipe)"
-    return text
+        return "as in TF1"
+    if far == _ANY:
+        return f"not as in TF1: {names}"
+    return f"with the next {STEPS_AHEAD} steps each within {far:.1e} of TF1's: {names}"
