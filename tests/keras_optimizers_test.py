@@ -1,4 +1,4 @@
-"""``tcm.keras.optimizers`` in every Keras; ``tests/live`` holds their steps to TF1's."""
+"""``tcm.keras.optimizers`` in every Keras; ``tests/live`` compares them with TF1's."""
 
 import inspect
 import json

@@ -86,9 +86,7 @@ register(
     learning_rate=0.2,
     **_REGULAR,
 )
-register(
-    "decaying_nadam", WithTable(_of_contrib("NadamOptimizer")), learning_rate=0.1
-)
+register("decaying_nadam", WithTable(_of_contrib("NadamOptimizer")), learning_rate=0.1)
 register(
     "decaying_adam_weight_decay",
     WithTable(AdamWeightDecay),

@@ -18,8 +18,16 @@ from inspect import Signature
 from types import SimpleNamespace
 from typing import Any
 
+from tf_ckpt_migrate.keras.tf1_means import LAMB, AdamWeightDecay, Nadam
 from tf_ckpt_migrate.keras.tf1_optimizer import OfKeras3, OfTfKeras, TF1Optimizer
-from tf_ckpt_migrate.keras.tf1_rules import RULES, Rule
+from tf_ckpt_migrate.keras.tf1_rule import Rule
+from tf_ckpt_migrate.keras.tf1_sums import (
+    LARS,
+    AdagradDA,
+    Momentum,
+    ProximalAdagrad,
+    ProximalGradientDescent,
+)
 from tf_ckpt_migrate.live.framework import tensorflow
 
 __all__ = [
@@ -34,6 +42,10 @@ __all__ = [
     "of",
 ]
 
+_RULES = (
+    *(AdagradDA, AdamWeightDecay, LAMB, LARS, Momentum, Nadam, ProximalAdagrad),
+    ProximalGradientDescent,
+)
 _MADE: dict[type, SimpleNamespace] = {}
 
 
@@ -58,7 +70,7 @@ def of(keras: Any) -> Any:
     """
     base = keras.optimizers.Optimizer  # the same one in ``tf.keras`` and its package
     if base not in _MADE:
-        made = [_class_of(rule, base, keras) for rule in RULES]
+        made = [_class_of(rule, base, keras) for rule in _RULES]
         _MADE[base] = SimpleNamespace(**{each.__name__: each for each in made})
     return _MADE[base]
 

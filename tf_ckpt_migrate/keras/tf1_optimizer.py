@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, ClassVar
 
-from tf_ckpt_migrate.keras.tf1_rules import Now, Rule
+from tf_ckpt_migrate.keras.tf1_rule import Now, Rule
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.variables import name_of
 
@@ -67,13 +67,10 @@ class TF1Optimizer:
 
     def _make_slots(self, variables: Sequence[Any]) -> None:
         """Make the slots, all of a variable before those of the next."""
-        begins = {
-            slot: getattr(self.tf1, setting) if setting else 0.0
-            for slot, setting in self.rule.slots.items()
-        }
+        first = {slot: self.tf1.first(slot) for slot in self.rule.slots}
         self._names = tuple(map(name_of, variables))
         self._slots = [
-            [self._new_slot(each, slot, first) for slot, first in begins.items()]
+            [self._new_slot(each, slot, value) for slot, value in first.items()]
             for each in variables
         ]
 
@@ -96,13 +93,13 @@ class TF1Optimizer:
             rows is not None,
         )
         new = self.tf1.step(now, tf.cast(gradient, dtype), *old)
-        for each, value in zip(kept, new, strict=True):
-            if by_rows:
-                each.scatter_update(tf.IndexedSlices(value, rows))
-            elif rows is not None and self.rule.sparse == "variable" and each is kept[0]:
-                each.scatter_update(tf.IndexedSlices(tf.gather(value, rows), rows))
-            else:
+        by_row = {"rows": len(kept), "variable": 1, "all": 0}[self.rule.sparse]
+        for number, (each, value) in enumerate(zip(kept, new, strict=True)):
+            if rows is None or number >= by_row:
                 each.assign(value)
+            else:
+                changed = value if by_rows else tf.gather(value, rows)
+                each.scatter_update(tf.IndexedSlices(changed, rows))
 
 
 class OfKeras3(TF1Optimizer):
@@ -120,7 +117,8 @@ class OfKeras3(TF1Optimizer):
 
     def build(self, variables: Sequence[Any]) -> None:
         """Make the slots, if there are none yet."""
-        own, base = self, super()  # type: Any, Any
+        own: Any = self
+        base: Any = super()
         if not own.built:
             base.build(variables)
             self._make_slots(variables)
