@@ -85,6 +85,7 @@ def trained_in_a_loop(tf, model, optimizer):
     return model.get_weights()
 
 
+@pytest.mark.tf
 def test_all_of_them_are_tried():
     public = [name for name in tcm.keras.optimizers.__all__ if name != "of"]
     assert sorted(SETTINGS) == public
