@@ -90,6 +90,7 @@ _CELLS = (
 
 # With what only TensorFlow 1 has, or large enough that once will do.
 _TF1_ONLY = (
+    "estimator_partitioned",
     "graph_keras_weights",
     "many_keys",
     "optimizer_adamax",

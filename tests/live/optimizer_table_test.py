@@ -75,6 +75,7 @@ def check_approximate(case, way):
     assert all(each.instead for each in doubtful)
 
 
+@pytest.mark.every_keras
 def test_the_way_back(tf, ways, tf1_python):
     """20 steps in Keras from the state of TF1, then 20 in both."""
     exact, told = {}, {}

@@ -10,6 +10,7 @@ from tests.live.resumed import (
     apart,
     continued,
     flavors,
+    longest_step,
     model_and,
     prefix_of,
     train_on,
@@ -91,6 +92,32 @@ class TestImpossible:
         checkpoint = model_and(tf, module.Adagrad())
         with pytest.raises(PlanError, match="Keras has no dual averaging"):
             restore(prefix_of("adagrad"), checkpoint, "AdagradDA")
+
+
+@pytest.mark.parametrize(
+    ("steps", "kind", "most"), [(6000, "approximate", 2e-2), (20_000, "exact", 1e-6)]
+)
+@pytest.mark.parametrize("flavor", ["keras_3", "tf_keras"])
+def test_bert_late_under_a_schedule(tf, flavor, steps, kind, most):
+    """After many steps AdamW corrects hardly any bias, then none."""
+    if flavor not in flavors(tf):
+        pytest.skip(f"no {flavor} in this environment")
+    source = tcm.load_checkpoint(prefix_of("adam_weight_decay"))
+    tensors = {key: source[key] for key in source} | {"global_step": np.int64(steps)}
+    rate = tf.keras.optimizers.schedules.PolynomialDecay(0.05, 10**6, 0.05)
+    made = tf.keras.optimizers.AdamW(rate, weight_decay=0.01, epsilon=1e-6)
+    made.exclude_from_weight_decay(var_names=["bias"])
+    checkpoint = model_and(tf, made)
+    with example_checkpoint(tensors) as prefix:
+        report = restore(prefix, checkpoint, "AdamWeightDecay")
+    assert int(made.iterations) == steps
+    judged = {verdict.what: verdict for verdict in report.verdicts}
+    assert judged["iterations"].kind == kind
+    record = continued("adam_weight_decay")
+    far = apart(record, train_on(tf, checkpoint, record)[1])
+    told = judged["iterations"].how_far * len(record["losses"]) * longest_step(record)
+    assert far <= told + 1e-6
+    assert far <= most
 
 
 @pytest.fixture
@@ -312,6 +339,22 @@ class TestIterations:
             pytest.raises(PlanError, match=r"nothing in .* tells how many steps"),
         ):
             restore(prefix, adam, "Adam")
+
+    @pytest.mark.parametrize("scheduled", [False, True])
+    def test_nothing_need_tell_those_without_betas(self, tf, scheduled):
+        """Programs that had no global_step have none in their checkpoints."""
+        source = tcm.load_checkpoint(prefix_of("adagrad"))
+        known = {key: source[key] for key in source if key != "global_step"}
+        rate = tf.keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.9)
+        module = next(iter(flavors(tf).values()))
+        made = module.Adagrad(rate if scheduled else 0.5, epsilon=1e-30)
+        checkpoint = model_and(tf, made)
+        with example_checkpoint(known) as prefix:
+            report = restore(prefix, checkpoint, "Adagrad")
+        judged = {verdict.what: verdict for verdict in report.verdicts}
+        kind = "approximate" if scheduled else "exact"
+        assert judged["iterations"].kind == kind
+        assert "nothing in the checkpoint counts" in judged["iterations"].why
 
     def test_disagreement_is_told(self, adam):
         with example_checkpoint(tensors(global_step=5)) as prefix:

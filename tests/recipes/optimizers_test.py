@@ -299,6 +299,10 @@ class TestVerdicts:
     def test_bert_under_a_schedule(self):
         live = keras("AdamW", rate=None, **{**ADAM, "epsilon": 1e-6})
         assert verdicts("AdamWeightDecay", live)["iterations"].kind == "impossible"
+        late = verdicts("AdamWeightDecay", live, steps=6000)["iterations"]
+        assert late.kind == "approximate"
+        assert late.how_far == pytest.approx(0.999**6001 / 2, rel=1e-2)
+        assert "iterations" not in verdicts("AdamWeightDecay", live, steps=20_000)
 
     def test_bert_with_a_beta_that_corrects_on(self):
         live = keras("AdamW", **{**ADAM, "beta_2": 0.99999})
@@ -348,7 +352,12 @@ class TestRates:
         ],
     )
     def test_a_decay_in_the_checkpoint(self, config, kind):
-        whole = {"initial_learning_rate": 0.1, "decay_steps": 1, "decay_rate": 0.5}
+        whole = {
+            "initial_learning_rate": 0.1,
+            "decay_steps": 1,
+            "decay_rate": 0.5,
+            "staircase": False,
+        }
         schedule = {"class_name": "InverseTimeDecay", "config": {**whole, **config}}
         live = keras("Adam", rate=None, learning_rate=schedule, **ADAM)
         saved = {"learning_rate": 0.1, "decay": 0.5}

@@ -75,6 +75,7 @@ class OptimizerMoves:
         steps = StepRules(reader, live, weights, pair, owns_step=owns_step)
         self.rules += steps.rules
         self.drops += steps.drops
+        self.may_stay |= steps.may_stay
         self.notes = steps.notes
         if not pair.saved.kind.slots or not pair.saved.slots:
             self._leave_momentum()

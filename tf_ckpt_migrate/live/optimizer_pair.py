@@ -69,7 +69,11 @@ class OptimizerPair:
             for beta in self.saved.powers
             if (wanted := known.wanted(beta, self.into.settings))
         }
-        known = known._replace(epsilon_fraction=self._epsilon_fraction(known))
+        step = self.saved.step or self.saved.global_step
+        known = known._replace(
+            epsilon_fraction=self._epsilon_fraction(known),
+            steps=0 if step is None else int(reader[step]),
+        )
         if self.saved.kind.is_lazy:
             known = known._replace(embeddings=self._embeddings(live))
         self.verdicts = tuple(map(self.named, judged(known, self.into.settings)))

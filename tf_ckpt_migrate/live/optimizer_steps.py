@@ -38,6 +38,7 @@ class StepRules:
     Attributes:
       rules: What makes ``iterations``.
       drops: What is left behind unless other rules want it.
+      may_stay: The key of ``iterations`` and why, if nothing makes them.
       notes: Where what the checkpoint says disagrees.
       verdict: Whether the count is certain.
 
@@ -58,8 +59,13 @@ class StepRules:
         self._reader, self._live, self._pair = reader, live, pair
         self._weights, self._owns_step = weights, owns_step
         self._saved = pair.saved
+        # A schedule has to read the steps as they are.
+        is_free = pair.into.settings.learning_rate is not None
+        corrects_bias = pair.saved.kind.corrects_bias
+        self._more = STEPS_WITHOUT_BIAS if is_free and not corrects_bias else 0
         self.rules: list[Split | Combine] = []
         self.drops: list[Drop] = []
+        self.may_stay: dict[str, str] = {}
         self.notes: tuple[str, ...] = ()
         if self._saved.step is not None:
             self.verdict = self._from_its_own(self._saved.step)
@@ -131,19 +137,19 @@ class StepRules:
     def _from_step(self) -> Verdict:
         """Take iterations from ``global_step``, which may go elsewhere too."""
         step, kind = self._saved.global_step, self._saved.kind
+        needs_betas = {"beta1", "beta2", "beta_1", "beta_2"} & kind.settings.keys()
+        if step is None and not needs_betas:
+            return self._from_nothing()
         if step is None:
             raise self._nothing_tells()
         self._move(step)
         count = int(self._reader[step])
         if not kind.corrects_bias:
-            count = (
-                f"{count:,} and {STEPS_WITHOUT_BIAS:,}, so that no bias is corrected"
-            )
-            return self._exact(count, "global_step")
-        own = {"beta1", "beta2"} & kind.settings.keys()
+            more = f" and {self._more:,}, so that no bias is corrected"
+            return self._exact(f"{count:,}{more if self._more else ''}", "global_step")
         if kind.counts:
             return self._exact(count, "global_step, if that was what it was given")
-        if not own:
+        if not needs_betas:
             return self._exact(count, "global_step; only a schedule would read them")
         if self._owns_step:
             why = "global_step, there being no powers of beta: as AdamGS counts"
@@ -157,6 +163,17 @@ class StepRules:
             _ANY,
         )
 
+    def _from_nothing(self) -> Verdict:
+        """Leave iterations as they are, which only a schedule would read."""
+        why = "nothing in the checkpoint counts steps"
+        self.may_stay[self._pair.into.iterations] = why
+        if self._pair.into.settings.learning_rate is not None:
+            why = f"as they were: {why}, and only a schedule would read them"
+            return Verdict("", "iterations", "exact", why)
+        instead = "assign what TF1 had taken to optimizer.iterations"
+        why = f"{why}, and a schedule reads them"
+        return Verdict("", "iterations", "approximate", why, instead, _ANY)
+
     def _exact(self, count: object, source: str) -> Verdict:
         number = f"{count:,}" if isinstance(count, int) else count
         return Verdict("", "iterations", "exact", f"{number}, by {source}")
@@ -164,8 +181,7 @@ class StepRules:
     def _move(self, step: str) -> None:
         moves = (move for move in self._weights if move.sources == (step,))
         goals = {move.target: move.transform for move in moves}
-        without_bias = not self._saved.kind.corrects_bias
-        shift = Shift(STEPS_WITHOUT_BIAS) if without_bias else None
+        shift = Shift(self._more) if self._more else None
         goals[self._pair.into.iterations] = self._as_iterations(shift)
         self.rules.append(Split(step, goals))
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes, plain_text
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.live.verdict_text import verdict_blocks
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.slots import ROLES, role_of
-from tf_ckpt_migrate.recipes.verdict_text import verdict_blocks
 from tf_ckpt_migrate.recipes.verdicts import Verdict
 
 __all__ = ["RestoreReport", "Total"]

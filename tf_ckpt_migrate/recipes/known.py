@@ -39,6 +39,7 @@ class Known(NamedTuple):
       is_of_keras: Whether it is one of tf.keras, and so a legacy one.
       epsilon_fraction: By how much of itself a step differs for what is done with
         epsilon; `epsilon.step_fraction` knows.
+      steps: How many steps it has taken, where someone counted.
       embeddings: The variables that it trains with sparse gradients.
     """
 
@@ -48,6 +49,7 @@ class Known(NamedTuple):
     saved: Mapping[str, Any] = _NOTHING
     is_of_keras: bool = False
     epsilon_fraction: float = 0.0
+    steps: int = 0
     embeddings: tuple[str, ...] = ()
 
     def wanted(self, argument: str, live: LiveSettings) -> Wanted | None:

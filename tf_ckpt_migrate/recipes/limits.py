@@ -13,6 +13,7 @@ __all__ = ["STEPS_WITHOUT_BIAS", "limits"]
 # Steps after which 0.999 to their power is nothing beside 1: no bias is corrected.
 STEPS_WITHOUT_BIAS = 1_000_000
 _FLOAT32 = 2.0**-24
+_TOO_FAR = 0.01  # of a step: a correction of bias is refused beyond
 _ANY = float("inf")
 # What TF1 must have had where several have slots of one name.
 _TWINS = {"AdamWeightDecay": "no LAMB", "LAMB": "LAMB", "Nadam": "Nadam"}
@@ -70,34 +71,35 @@ def _momentum(known: Known, live: LiveSettings) -> Iterator[Verdict]:
 
 
 def _without_bias(known: Known, live: LiveSettings) -> Iterator[Verdict]:
-    what = (
-        f"{known.name} corrects no bias, {live.keras_class} does; it stops when "
-        f"iterations are {STEPS_WITHOUT_BIAS:,} more"
-    )
+    name, what = known.name, "iterations"
+    why = f"{name} corrects no bias, {live.keras_class} does"
+    beta_1, beta_2 = (float(live.values[beta]) for beta in ("beta_1", "beta_2"))
     if live.learning_rate is None:
-        yield Verdict(
-            known.name,
-            "iterations",
-            "impossible",
-            f"{what}, by which a schedule would be over",
-            _as_tf1(known, live, "set a constant learning rate"),
+        far = abs(_correction(beta_1, beta_2, known.steps + 1) - 1)
+        instead = (
+            "set a constant learning rate, and change it from outside: then "
+            f"{STEPS_WITHOUT_BIAS:,} more iterations end that, by which a schedule "
+            "would be over"
         )
-    elif live.values["beta_2"] ** STEPS_WITHOUT_BIAS > _FLOAT32:
-        yield Verdict(
-            known.name,
-            "iterations",
-            "impossible",
-            f"{what}, which for beta_2={live.values['beta_2']!r} are too few",
-            _as_tf1(known, live, "keep the optimizer of TF1"),
+        instead = _as_tf1(known, live, instead)
+        if far > _TOO_FAR:
+            why += f" by {far:.0%} after {known.steps:,} steps"
+            yield Verdict(name, what, "impossible", why, instead)
+        elif far > _FLOAT32:
+            yield Verdict(name, what, "approximate", why, instead, far)
+    elif beta_2**STEPS_WITHOUT_BIAS > _FLOAT32:
+        why += (
+            f", and for beta_2={beta_2!r} even after {STEPS_WITHOUT_BIAS:,} more "
+            "iterations"
         )
-    else:
-        yield Verdict(
-            known.name,
-            "class",
-            "exact",
-            "if it was no LAMB, whose slots are called the same",
-            assumes="no LAMB",
-        )
+        instead = _as_tf1(known, live, "keep the optimizer of TF1")
+        yield Verdict(name, what, "impossible", why, instead)
+    why = "if it was no LAMB, whose slots are called the same"
+    yield Verdict(name, "class", "exact", why, assumes="no LAMB")
+
+
+def _correction(beta_1: float, beta_2: float, step: int) -> float:
+    return (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
 
 
 def _as_tf1(known: Known, live: LiveSettings, other: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from tf_ckpt_migrate.recipes.known import Known
 from tf_ckpt_migrate.recipes.verdicts import LiveSettings, Verdict
@@ -10,6 +11,8 @@ from tf_ckpt_migrate.recipes.verdicts import LiveSettings, Verdict
 __all__ = ["decay_of_weights", "rate_of_learning"]
 
 _ANY = float("inf")
+_NOTHING = 1e-6  # of a setting that was written down and read again
+_RATE = "learning_rate"
 # Whose steps are as long as the learning rate says, whatever went before.
 _IN_PROPORTION = ("Adam", "AdamW", "Adamax", "Adagrad", "Adadelta", "Nadam")
 
@@ -24,66 +27,67 @@ def rate_of_learning(known: Known, live: LiveSettings) -> Verdict:
       Adam learning_rate exact: 0.1, as you say
     """
     name, have = known.name, live.learning_rate
-    decays = "decay" in known.kind.settings  # a setting of another meaning, of Nadam
-    decay = 0.0 if decays else known.saved.get("decay", 0.0)
-    if have is None and decays:
-        have = live.values["learning_rate"]
-    if "learning_rate" not in known.told | known.saved:
-        if have is None:
-            why = "if TF1 had the schedule that it has"
-            return Verdict(
-                name, "learning_rate", "exact", why, assumes="the same schedule"
-            )
-        assumed = f"learning_rate={have:.6g}"
-        why = f"if TF1 had {assumed} at this step"
-        return Verdict(name, "learning_rate", "exact", why, assumes=assumed)
-    source = "as you say" if "learning_rate" in known.told else "as the checkpoint has"
-    wanted = (known.saved | known.told)["learning_rate"]
-    if decay:
-        return _decayed(known, live, wanted, decay)
+    # Nadam has a setting of that name that is none of the rate.
+    is_of_rate = "decay" not in known.kind.settings
+    if have is None and not is_of_rate:
+        have = float(live.values["learning_rate"])
+    source = "as you say" if _RATE in known.told else "as the checkpoint tells"
+    rate: float | None = {**known.saved, **known.told}.get(_RATE)
+    if rate is None:
+        return _assumed(name, have)
+    if is_of_rate and known.saved.get("decay"):
+        return _decayed(known, live, rate, float(known.saved["decay"]))
+    instead = f"set learning_rate={rate:.6g}"
     if have is None:
-        why = f"it has a schedule, TF1 had {wanted:.6g}"
-        return Verdict(name, "learning_rate", "approximate", why, _set(wanted), _ANY)
-    far = abs(have / wanted - 1) if wanted else _ANY
-    if far <= 1e-6:
-        return Verdict(name, "learning_rate", "exact", f"{have:.6g}, {source}")
-    why = f"it has learning_rate={have:.6g}, TF1 had {wanted:.6g}"
+        why = f"it has a schedule, TF1 had {rate:.6g}"
+        return Verdict(name, _RATE, "approximate", why, instead, _ANY)
+    far = abs(have / rate - 1) if rate else _ANY
+    if far <= _NOTHING:
+        return Verdict(name, _RATE, "exact", f"{have:.6g}, {source}")
+    why = f"it has learning_rate={have:.6g}, TF1 had {rate:.6g}"
     is_in_proportion = known.kind.by_rate or known.kind.keras in _IN_PROPORTION
     far = far if is_in_proportion or known.kind.keras == "SGD" else _ANY
-    return Verdict(name, "learning_rate", "approximate", why, _set(wanted), far)
+    return Verdict(name, _RATE, "approximate", why, instead, far)
 
 
-def _set(rate: Any) -> str:
-    return f"set learning_rate={rate:.6g}"
+def _assumed(name: str, have: float | None) -> Verdict:
+    if have is None:
+        why = "if TF1 had the schedule that it has"
+        return Verdict(name, _RATE, "exact", why, assumes="the same schedule")
+    assumed = f"learning_rate={have:.6g}"
+    why = f"if TF1 had {assumed} at this step"
+    return Verdict(name, _RATE, "exact", why, assumes=assumed)
 
 
 def _decayed(known: Known, live: LiveSettings, rate: float, decay: float) -> Verdict:
     """Return the verdict where each step of TF1 had ``rate / (1 + decay * step)``."""
     told = f"learning_rate={rate:.6g} with decay={decay:.6g}"
-    if live.flavor == "legacy":
-        have = (live.values["learning_rate"], live.values.get("decay", 0.0))
-        instead = f"set learning_rate={rate:.6g}, decay={decay:.6g}"
-    else:
-        schedule = live.values["learning_rate"]
-        config = schedule.get("config", {}) if isinstance(schedule, dict) else {}
-        fits = config.get("decay_steps") == 1 and not config.get("staircase")
-        have = (config.get("initial_learning_rate"), config.get("decay_rate"))
-        have = (
-            have if fits and "InverseTime" in schedule["class_name"] else (None, None)
-        )
-        instead = (
-            "set learning_rate=tf.keras.optimizers.schedules.InverseTimeDecay("
-            f"{rate:.6g}, 1, {decay:.6g})"
-        )
-    same = [
-        isinstance(value, int | float) and abs(value - wanted) <= wanted * 1e-6
-        for value, wanted in zip(have, (rate, decay), strict=True)
-    ]
-    if all(same):
-        why = f"{told}, as the checkpoint has"
-        return Verdict(known.name, "learning_rate", "exact", why)
+    pairs = zip(_rate_and_decay(live), (rate, decay), strict=True)
+    if all(abs(have - wanted) <= wanted * _NOTHING for have, wanted in pairs):
+        return Verdict(known.name, _RATE, "exact", f"{told}, as the checkpoint tells")
+    instead = f"set learning_rate={rate:.6g}, decay={decay:.6g}"
+    if live.flavor != "legacy":
+        schedule = "tf.keras.optimizers.schedules.InverseTimeDecay"
+        instead = f"set learning_rate={schedule}({rate:.6g}, 1, {decay:.6g})"
     why = f"TF1 had {told}, it has not"
-    return Verdict(known.name, "learning_rate", "approximate", why, instead, _ANY)
+    return Verdict(known.name, _RATE, "approximate", why, instead, _ANY)
+
+
+def _rate_and_decay(live: LiveSettings) -> tuple[float, float]:
+    """Return the learning rate at step 0, and what it is divided by more each step.
+
+    What is no such decay is told as one that does not exist, of infinity.
+    """
+    rate = live.values[_RATE]
+    if not isinstance(rate, Mapping):
+        return float(rate), float(live.values.get("decay") or 0.0)
+    schedule = cast("Mapping[str, Any]", rate)
+    config = schedule["config"]
+    is_such = schedule["class_name"] == "InverseTimeDecay" and not config["staircase"]
+    if not is_such:
+        return 0.0, _ANY
+    first, each = config["initial_learning_rate"], config["decay_rate"]
+    return float(first), float(each) / float(config["decay_steps"])
 
 
 def decay_of_weights(known: Known, live: LiveSettings) -> Verdict:
@@ -114,7 +118,7 @@ def decay_of_weights(known: Known, live: LiveSettings) -> Verdict:
         assumed = f"weight_decay={have * rate:.6g}"
         why = f"if TF1 had {assumed}: {by_rate}"
         return Verdict(known.name, what, "exact", why, assumes=assumed)
-    if abs(have * rate - wanted) <= abs(wanted) * 1e-6:
+    if abs(have * rate - wanted) <= abs(wanted) * _NOTHING:
         why = f"{by_rate}, while the rate stays {rate:.6g}"
         return Verdict(known.name, what, "exact", why)
     why = f"{by_rate}, which had {wanted!r}"
