@@ -58,9 +58,7 @@ class OptimizerPair:
         instance, like = (self._told.pop(name, None) for name in _BESIDE)
         self._is_of_keras = keras_scope(recipe.source, reader.specs) is not None
         name, kinds = self._kind(like)
-        self.saved = saved_optimizer(
-            recipe.source, name, reader.specs, instance, kinds
-        )
+        self.saved = saved_optimizer(recipe.source, name, reader.specs, instance, kinds)
         self._check_options(name)
         saved = self._known_from_the_checkpoint()
         known = Known(name, self.saved.kind, self._told, saved, self._is_of_keras)

@@ -103,7 +103,9 @@ def _correction(beta_1: float, beta_2: float, step: int) -> float:
 
 
 def _as_tf1(known: Known, live: LiveSettings, other: str) -> str:
-    """Return what to do instead: take the optimizer that steps as TF1, if it is here."""
+    """Return what to do instead: take the optimizer that steps as TF1, if there is."""
+    if known.is_of_keras:
+        return other
     had = {each: known.wanted(each, live) for each in known.kind.settings}
     values = {each: wanted.value for each, wanted in had.items() if wanted}
     call = call_of(known.name, "learning_rate", values)
@@ -124,7 +126,7 @@ def _sparse(known: Known, live: LiveSettings) -> Verdict:
             what,
             "approximate",
             f"{why}: {where}",
-            _instead(known),
+            _as_tf1(known, live, _instead(known)),
             _ANY,
         )
     why = f"if there are none: {why} (no layer here is an Embedding)"
