@@ -389,6 +389,14 @@ SPARSE = (
     Case("`Momentum`", "SGD(momentum=0.9)", "sparse_momentum", "Momentum", _SGD),
     Case("`Adam`", "Adam(epsilon=1e-8)", "sparse_adam", "Adam", _EXACT_ADAM),
     Case(
+        "`Adam`",
+        "Adam(epsilon=1e-8), gradients made dense",
+        "sparse_adam",
+        "Adam",
+        _EXACT_ADAM,
+        {"sparse": False},
+    ),
+    Case(
         "contrib's `LazyAdam`",
         "Adam(epsilon=1e-8)",
         "sparse_lazy_adam",

@@ -422,8 +422,16 @@ class TestSparse:
         verdict = self.sparse("RMSProp", plain, embeddings=("words",))
         assert verdict.kind == "approximate"
 
+    def test_keras_3_squares_each_gradient_of_a_row(self):
+        live = keras("Adam", **ADAM)
+        verdict = self.sparse("Adam", live, embeddings=("words",))
+        assert verdict.kind == "approximate"
+        assert "sparse=False" in verdict.instead
+        told = self.sparse("Adam", live, embeddings=("words",), is_sparse=False)
+        assert (told.kind, told.why) == ("exact", "none, as you say")
+
     def test_adam_moves_all_rows_on_both_sides(self):
-        assert self.sparse("Adam", keras("Adam", **ADAM)) is None
+        assert self.sparse("Adam", keras("Adam", "tf_keras", **ADAM)) is None
         lazy = self.sparse("LazyAdam", keras("Adam", **ADAM), embeddings=("words",))
         assert lazy.kind == "approximate"
 

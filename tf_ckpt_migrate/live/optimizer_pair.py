@@ -24,7 +24,7 @@ from tf_ckpt_migrate.recipes.verdicts import Verdict, without_counterpart
 __all__ = ["OptimizerPair"]
 
 _DECAYS = ("beta_2", "beta2", "rho")  # of means of squares
-_BESIDE = ("instance", "like")  # what a recipe takes besides the settings of TF1
+_BESIDE = ("instance", "like", "sparse")  # what a recipe takes besides the settings of TF1
 
 
 class OptimizerPair:
@@ -55,7 +55,7 @@ class OptimizerPair:
         self.recipe = recipe
         self.into = live_optimizer(live, recipe.target)
         self._told = dict(recipe.options)
-        instance, like = (self._told.pop(name, None) for name in _BESIDE)
+        instance, like, sparse = (self._told.pop(name, None) for name in _BESIDE)
         self._is_of_keras = keras_scope(recipe.source, reader.specs) is not None
         name, kinds = self._kind(like)
         self.saved = saved_optimizer(recipe.source, name, reader.specs, instance, kinds)
@@ -71,9 +71,9 @@ class OptimizerPair:
         known = known._replace(
             epsilon_fraction=self._epsilon_fraction(known),
             steps=0 if step is None else int(reader[step]),
+            is_sparse=sparse is not False,
+            embeddings=self._embeddings(live),
         )
-        if self.saved.kind.is_lazy:
-            known = known._replace(embeddings=self._embeddings(live))
         self.verdicts = tuple(map(self.named, judged(known, self.into.settings)))
 
     def named(self, verdict: Verdict) -> Verdict:

@@ -40,7 +40,8 @@ class Known(NamedTuple):
       epsilon_fraction: By how much of itself a step differs for what is done with
         epsilon; `epsilon.step_fraction` knows.
       steps: How many steps it has taken, where someone counted.
-      embeddings: The variables that it trains with sparse gradients.
+      is_sparse: Whether there may be sparse gradients; someone may say that not.
+      embeddings: The variables that it trains with such.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Known(NamedTuple):
     is_of_keras: bool = False
     epsilon_fraction: float = 0.0
     steps: int = 0
+    is_sparse: bool = True
     embeddings: tuple[str, ...] = ()
 
     def wanted(self, argument: str, live: LiveSettings) -> Wanted | None:

@@ -42,8 +42,9 @@ def limits(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             "0.96 ** (0.004 * step)",
             "go on with tf.keras.optimizers.legacy.Nadam",
         )
-    if known.kind.is_lazy:
-        yield _sparse(known, live)
+    sparse = _sparse(known, live)
+    if sparse is not None:
+        yield sparse
     if known.kind.keras.startswith(OWN_MODULE) and known.name in _TWINS:
         twin = _TWINS[known.name]
         why = f"if it was {twin}; others have slots of the same names"
@@ -112,23 +113,28 @@ def _as_tf1(known: Known, live: LiveSettings, other: str) -> str:
     return f"go on with {call}, or {other}" if call else other
 
 
-def _sparse(known: Known, live: LiveSettings) -> Verdict:
-    """Return the verdict on the rows of an embedding that no batch looks up."""
-    what = "sparse gradients"
-    if _is_lazy_too(known, live):
+def _sparse(known: Known, live: LiveSettings) -> Verdict | None:
+    """Return the verdict on gradients of embeddings: of rows that are looked up."""
+    what, is_alike = "sparse gradients", _is_lazy_too(known, live)
+    if known.kind.keras.startswith(OWN_MODULE):  # these do as TF1
+        return None
+    squares_each = live.flavor == "keras_3" and known.kind.keras != "SGD"
+    if not known.kind.is_lazy and not squares_each:
+        return None
+    if not known.is_sparse:
+        return Verdict(known.name, what, "exact", "none, as you say")
+    if is_alike:
         why = "rows that are not looked up stay as they are, as in TF1"
         return Verdict(known.name, what, "exact", why)
-    why = "TF1 lets be the rows that are not looked up and their slots, it does not"
+    if known.kind.is_lazy:
+        why = "TF1 lets be rows that are not looked up and their slots, it does not"
+        instead = _as_tf1(known, live, _instead(known))
+    else:
+        why = "of a row looked up twice TF1 squares the sum of gradients, Keras 3 each"
+        instead = "apply tf.convert_to_tensor(gradient), and say sparse=False"
     if known.embeddings:
-        where = ", ".join(map(repr, known.embeddings))
-        return Verdict(
-            known.name,
-            what,
-            "approximate",
-            f"{why}: {where}",
-            _as_tf1(known, live, _instead(known)),
-            _ANY,
-        )
+        why += f": {', '.join(map(repr, known.embeddings))}"
+        return Verdict(known.name, what, "approximate", why, instead, _ANY)
     why = f"if there are none: {why} (no layer here is an Embedding)"
     return Verdict(known.name, what, "exact", why, assumes="no sparse gradients")
 
