@@ -24,7 +24,8 @@ from tf_ckpt_migrate.recipes.verdicts import Verdict, without_counterpart
 __all__ = ["OptimizerPair"]
 
 _DECAYS = ("beta_2", "beta2", "rho")  # of means of squares
-_BESIDE = ("instance", "like", "sparse")  # what a recipe takes besides the settings of TF1
+# What a recipe takes besides the settings of TF1.
+_BESIDE = ("instance", "like", "sparse")
 
 
 class OptimizerPair:
