@@ -309,6 +309,19 @@ class TestFinding:
         ):
             restore(prefix, adam, "Adam", epsilom=1.0)
 
+    def test_one_of_keras_tells_its_settings(self, tf):
+        module = next(iter(flavors(tf).values()))
+        checkpoint = model_and(tf, module.Adam(0.2))
+        prefix = prefix_of("keras_compiled")
+        with pytest.raises(RuleError, match="in 'training/Adam/beta_1'"):
+            restore(prefix, checkpoint, "Adam", beta_1=0.9)
+        report = restore(prefix, checkpoint, "training/Adam")
+        judged = {verdict.what: verdict for verdict in report.verdicts}
+        assert judged["learning_rate"].instead == "set learning_rate=0.1"
+        assert judged["learning_rate"].how_far == pytest.approx(1)
+        assert judged["beta_1"].why == "0.9, as the checkpoint tells"
+        assert judged["iterations"].why == "7, by 'training/Adam/iter'"
+
     def test_a_model_that_is_compiled(self, tf):
         keras = tf.keras
         model = keras.Sequential([keras.layers.Dense(2, name="dense")], name="net")
@@ -355,6 +368,19 @@ class TestIterations:
         kind = "approximate" if scheduled else "exact"
         assert judged["iterations"].kind == kind
         assert "nothing in the checkpoint counts" in judged["iterations"].why
+
+    def test_without_powers_it_is_assumed_that_global_step_counted(self, adam):
+        known = tensors(global_step=5)
+        del known["beta1_power"], known["beta2_power"]
+        with example_checkpoint(known) as prefix:
+            report = restore(prefix, adam, "Adam")
+        judged = {verdict.what: verdict for verdict in report.verdicts}
+        assert int(adam.optimizer.iterations) == 5
+        assert "global_step" in judged["iterations"].assumes
+        with example_checkpoint(known) as prefix:
+            report = restore(prefix, adam, "Adam", like="AdamGS")
+        judged = {verdict.what: verdict for verdict in report.verdicts}
+        assert judged["iterations"].assumes == ""
 
     def test_disagreement_is_told(self, adam):
         with example_checkpoint(tensors(global_step=5)) as prefix:

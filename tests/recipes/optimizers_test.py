@@ -273,6 +273,8 @@ class TestVerdicts:
             "Adam", keras("Adam", **ADAM), {"beta1": 0.9}, saved={"beta2": 0.999}
         )
         assert {verdict.kind for verdict in found.values()} == {"exact"}
+        sparse = found.pop("sparse gradients")
+        assert sparse.why.startswith("if there are none: of a row looked up twice")
         assert {what: verdict.why for what, verdict in found.items()} == {
             "beta_1": "0.9, as you say",
             "beta_2": "0.999, as the checkpoint tells",
@@ -312,6 +314,12 @@ class TestVerdicts:
     def test_berts_slots_are_those_of_lamb(self):
         live = keras("AdamW", **{**ADAM, "epsilon": 1e-6})
         assert verdicts("AdamWeightDecay", live)["class"].assumes == "no LAMB"
+
+    def test_an_epsilon_of_keras_that_differs_is_no_matter_of_place(self):
+        live = keras("RMSprop", "legacy", rho=0.9, momentum=0.0, epsilon=1e-3)
+        more = {"epsilon_fraction": 0.1, "is_of_keras": True}
+        verdict = verdicts("RMSprop", live, {"epsilon": 0.5}, KINDS_OF_KERAS, **more)
+        assert verdict["epsilon"].instead == "set epsilon=0.5"
 
     @pytest.mark.parametrize("kinds", [KINDS, KINDS_OF_KERAS], ids=["tf1", "keras"])
     def test_every_kind_has_names_in_every_keras(self, kinds):

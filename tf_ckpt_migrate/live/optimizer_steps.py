@@ -152,8 +152,10 @@ class StepRules:
         if not needs_betas:
             return self._exact(count, "global_step; only a schedule would read them")
         if self._owns_step:
-            why = "global_step, there being no powers of beta: as AdamGS counts"
-            return self._exact(count, why)
+            verdict = self._exact(count, "global_step, there being no powers of beta")
+            if not kind.powers:
+                return verdict
+            return verdict._replace(assumes="taken as many steps as global_step says")
         return Verdict(
             "",
             "iterations",

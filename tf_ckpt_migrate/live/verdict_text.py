@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from tf_ckpt_migrate.checkpoint.text import Table
@@ -42,7 +43,7 @@ def verdict_blocks(verdicts: Iterable[Verdict]) -> Iterator[str | Table]:
 
 def _summary(verdicts: Sequence[Verdict]) -> str:
     doubtful = [each for each in verdicts if each.kind != "exact"]
-    far = sum(each.how_far for each in doubtful)
+    far = math.prod(1 + each.how_far for each in doubtful) - 1
     names = ", ".join(each.what for each in doubtful)
     if not doubtful:
         return "as in TF1"

@@ -120,7 +120,8 @@ def _epsilon(known: Known, live: LiveSettings, wanted: Wanted) -> Iterator[Verdi
             yield _exact(known, "epsilon", have, wanted)
         return
     keras, momentum = known.kind.keras, live.values.get("momentum") or 0.0
-    if keras == "RMSprop" and is_outside(keras, live.flavor, momentum):
+    is_of_tf1 = not known.is_of_keras
+    if is_of_tf1 and keras == "RMSprop" and is_outside(keras, live.flavor, momentum):
         why = "legacy RMSprop without momentum adds epsilon to the root, TF1 below it"
         instead = f"set momentum=1e-30, epsilon={wanted.value!r}"
     elif (
