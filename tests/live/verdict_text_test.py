@@ -56,7 +56,7 @@ def test_json_has_no_infinity(tf):
     text = report.to_json()
     assert "Infinity" not in text
     found = {row["what"]: row for row in json.loads(text)["verdicts"]}
-    assert set(found) == {
+    assert set(found) - {"sparse gradients"} == {  # which is judged for Keras 3 only
         *("slot m", "slot v", "iterations"),
         *("beta_1", "beta_2", "epsilon", "learning_rate"),
     }
