@@ -16,6 +16,7 @@ from tf_ckpt_migrate.live.optimizer_pair import OptimizerPair
 from tf_ckpt_migrate.live.optimizer_steps import StepRules
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.optimizer_names import SLOT_STARTS
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
@@ -95,7 +96,7 @@ class OptimizerMoves:
         for name in saved.get(sources[0], {}):
             keys = [saved.get(source, {}).get(name) for source in sources]
             goals = {
-                self._slots[move.target][name]: self._transform(move)
+                self._slots[move.target][name]: self._transform(move, name)
                 for move in moves
                 if name in self._slots.get(move.target, {})
             }
@@ -115,10 +116,11 @@ class OptimizerMoves:
                 joined = {to: how for to, how in goals.items() if how}
                 self.rules.append(Combine(present, joined))
 
-    def _transform(self, move: Move) -> Transform | None:
+    def _transform(self, move: Move, name: str) -> Transform | None:
         """Return what is done to a slot: what was done to the variable, and more."""
         try:
-            followed = slot_transform(move.transform)
+            start = SLOT_STARTS.get((self._pair.kind, name), 0.0)
+            followed = slot_transform(move.transform, start)
         except Unfollowable as error:
             raise PlanError(
                 f"{move}: what follows for the slots of {self._pair.recipe.source!r} "
