@@ -20,6 +20,7 @@ from tf_ckpt_migrate.names.optimizer_names import SLOT_STARTS
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
+from tf_ckpt_migrate.recipes.tf1_kinds import KINDS_OF_TF1
 from tf_ckpt_migrate.recipes.verdicts import Verdict
 from tf_ckpt_migrate.transforms import Cast, Chain, Scale, Transform
 
@@ -120,7 +121,8 @@ class OptimizerMoves:
         """Return what is done to a slot: what was done to the variable, and more."""
         try:
             kind = self._pair.saved.kind
-            own = next((n for n, each in KINDS.items() if each is kind), "")
+            kinds = (*KINDS.items(), *KINDS_OF_TF1.items())
+            own = next((n for n, each in kinds if each is kind), "")
             start = SLOT_STARTS.get((own, name), 0.0)
             followed = slot_transform(move.transform, start)
         except Unfollowable as error:
