@@ -123,7 +123,7 @@ class OptimizerMoves:
             kind = self._pair.saved.kind
             kinds = (*KINDS.items(), *KINDS_OF_TF1.items())
             own = next((n for n, each in kinds if each is kind), "")
-            start = SLOT_STARTS.get((own, name), 0.0)
+            start = kind.starts.get(name, SLOT_STARTS.get((own, name), 0.0))
             followed = slot_transform(move.transform, start)
         except Unfollowable as error:
             raise PlanError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
 __all__ = ["KINDS", "Flavor", "Kind", "Setting", "by_flavor", "kind_for"]
@@ -42,6 +43,8 @@ class Kind(NamedTuple):
       is_lazy: Whether rows that are not looked up stay as they are.
       scalars: What it remembers besides its slots.
       counts: Whether its steps depend on how many there were, besides by powers.
+      starts: What a slot holds before the first step, for one of tf.keras, where that
+        is not 0; of the others `SLOT_STARTS` tells.
     """
 
     keras: str
@@ -54,6 +57,7 @@ class Kind(NamedTuple):
     is_lazy: bool = False
     scalars: tuple[str, ...] = ()
     counts: bool = False
+    starts: Mapping[str, float] = MappingProxyType({})
 
 
 def by_flavor(legacy: str, tf_keras: str = "", keras_3: str = "") -> dict[Flavor, str]:
