@@ -23,6 +23,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # Prefix that a page may use: prefix of the golden checkpoint that it is.
 CHECKPOINTS = {
     "old/model.ckpt-1000": "tests/goldens/tf1_15/optimizer_adam/model.ckpt",
+    "momentum/model.ckpt-3": "tests/goldens/tf1_15/optimizer_momentum/model.ckpt",
     "ema/model.ckpt": "tests/goldens/tf1_15/ema/model.ckpt",
     "parts/model.ckpt": "tests/goldens/tf1_15/partitioned_adam/model.ckpt",
     "rnn/model.ckpt": "tests/goldens/tf1_15/rnn_gru/model.ckpt",

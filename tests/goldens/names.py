@@ -125,6 +125,10 @@ _RESUMED = tuple(
         *("keras_adadelta", "keras_adagrad", "keras_adam", "keras_adamax"),
         *("keras_amsgrad", "keras_compiled", "keras_ftrl", "keras_nadam"),
         *("keras_rmsprop", "keras_rmsprop_centered", "keras_sgd", "keras_sgd_decay"),
+        # Under a schedule, most of them with sparse gradients too.
+        *("decaying_adagrad_da", "decaying_adam_weight_decay", "decaying_lamb"),
+        *("decaying_lars", "decaying_momentum", "decaying_nadam", "decaying_nesterov"),
+        *("decaying_proximal_adagrad", "decaying_proximal_gradient_descent"),
         # With sparse gradients.
         *("sparse_adadelta", "sparse_adagrad", "sparse_adam", "sparse_adamax"),
         *("sparse_ftrl", "sparse_lazy_adam", "sparse_momentum", "sparse_rmsprop"),
