@@ -19,6 +19,7 @@ from typing import NamedTuple
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.resolver import Resolver, Specs, Unmatched, Unmet
 from tf_ckpt_migrate.transforms import Transform
 
@@ -85,10 +86,12 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     _check_word("unmatched", unmatched, ("error", "keep", "drop"))
     if isinstance(unmet, str):
         _check_word("unmet", unmet, ("error", "keep"))
-    rules = tuple(AssignmentMap(assignment_map).expanded(source, target))
+    places = None if target is None else Places(target, aliases)
+    rules = AssignmentMap(assignment_map).expanded(source, places)
     resolver = Resolver(
-        rules, source, target, unmatched, aliases or {}, transforms or {}, closed
+        tuple(rules), source, target, unmatched, aliases or {}, transforms or {}, closed
     )
+    resolver.notes += rules.notes
     resolver.run()
     kept = resolver.unmet_targets(unmet)
     resolver.problems.raise_if_any(source, target)

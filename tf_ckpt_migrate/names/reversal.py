@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.errors import PlanError, TransformError, capped
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
-from tf_ckpt_migrate.transforms import Concat, Slice
+from tf_ckpt_migrate.transforms import Concat, Reassemble, Slice, only_moves
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -81,7 +81,7 @@ def _way_back(key: str, users: Sequence[Move], plan: MigrationPlan) -> Move | No
         if inverses:
             inverse = inverses[move.sources.index(key)]
             return Move((move.target,), key, inverse, spec)
-    return _joined_slices(key, users, spec)
+    return _joined_slices(key, users, spec) or _reassembled(key, users, plan)
 
 
 def _joined_slices(key: str, users: Sequence[Move], spec: TensorSpec) -> Move | None:
@@ -107,6 +107,23 @@ def _joined_slices(key: str, users: Sequence[Move], spec: TensorSpec) -> Move | 
                 targets = tuple(move.target for _, move in boxes)
                 return Move(targets, key, Concat(axis), spec)
     return None
+
+
+def _reassembled(key: str, users: Sequence[Move], plan: MigrationPlan) -> Move | None:
+    """Return the move that collects what has gone to several targets, if all has."""
+    sources = users[0].sources
+    ways = [move.transform for move in users if move.transform]
+    alike = all(move.sources == sources for move in users)
+    if not alike or not all(map(only_moves, ways)):
+        return None
+    shapes = tuple(plan.source_specs[source].shape for source in sources)
+    try:
+        how = Reassemble(tuple(ways), shapes, sources.index(key))
+    except TransformError:  # a part of it has gone nowhere
+        return None
+    return Move(
+        tuple(move.target for move in users), key, how, plan.source_specs[key]
+    )
 
 
 def _notes(plan: MigrationPlan) -> Iterator[str]:

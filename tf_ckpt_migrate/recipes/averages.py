@@ -11,14 +11,15 @@ the scope before it in which it was made:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Literal
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.errors import PlanError, RuleError
-from tf_ckpt_migrate.names.rules import Drop, Rename, Rule
-from tf_ckpt_migrate.names.rules.recipe import recipe
-from tf_ckpt_migrate.recipes.scopes import start_of
+from tf_ckpt_migrate.errors import PlanError, RuleError, capped
+from tf_ckpt_migrate.names.places import Places
+from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
+from tf_ckpt_migrate.names.rules.recipe import Ruled, recipe
+from tf_ckpt_migrate.recipes.ways import Ways, following, moving, without_idle
 
 __all__ = ["averages", "averages_in"]
 
@@ -29,25 +30,28 @@ _USES = ("raw", "average", "both")
 _Specs = Mapping[str, TensorSpec]
 
 
-@recipe("averages")
-def averages(  # noqa: PLR0913 what every recipe gets, and two options
+@recipe("averages", last=True)
+def averages(  # noqa: PLR0913 what every such recipe gets, and two options
     source: str,
     target: str,
     specs: _Specs,
     targets: _Specs | None,
+    ruled: Ruled,
     *,
     use: Literal["raw", "average", "both"] = "average",
     name: str = _NAME,
-) -> list[Rule]:
-    """Return rules for the variables of a scope that have averages, and for these.
+) -> list[Any]:
+    """Return all rules, changed so that variables get their averages, or keep them.
 
-    Other variables of the scope are left to the rules that follow, or to their names.
+    Where other rules take a variable, its average is taken in the same way: cut,
+    reordered and joined as it is. So it goes with any rules for layers and names.
 
     Args:
       source: The scope in the checkpoint; ``"/"`` is everything.
-      target: The scope to fill.
+      target: The scope to which variables go that no other rule is for.
       specs: The tensors of the checkpoint.
       targets: The places to fill; None if any name will do.
+      ruled: The other rules.
       use: ``"average"`` gives variables their averages, ``"raw"`` their own values, and
         what is not used is dropped; ``"both"`` carries the averages over, to the
         averages of the target. One that has no place there is left to other rules.
@@ -55,44 +59,125 @@ def averages(  # noqa: PLR0913 what every recipe gets, and two options
 
     Raises:
       RuleError: If ``use`` is none of the three, or a scope does not end in ``/``.
-      PlanError: If the scope has no averages; if a variable has two; or if the target
-        has no place for any.
+      PlanError: If the scope has no averages and ``use`` is not ``"raw"``; if a
+        variable has two; or if the target has no place for any.
 
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
       >>> spec = TensorSpec(DType.float32, (2,))
       >>> specs = {"net/w": spec, "net/w/ExponentialMovingAverage": spec}
-      >>> for rule in averages("net/", "model/", specs, None):
+      >>> for rule in averages("net/", "model/", specs, None, Ruled([], [])):
       ...     print(rule)
       Rename('net/w/ExponentialMovingAverage', 'model/w')
       Drop('net/w')
     """
     if use not in _USES:
         raise RuleError(f"use={use!r}; expected one of {', '.join(_USES)}")
-    start, to = (start_of(scope) for scope in (source, target))
+    ways = Ways(ruled, specs, source, target)
     known = averages_in(specs, name)
-    found = {v: average for v, average in known.items() if v.startswith(start)}
-    if not found:
+    found = {v: average for v, average in known.items() if ways.holds(v)}
+    if not found and use != "raw":
         raise PlanError(
             f"no variable below {source!r} has an average called {name!r}, nor one of "
             "a Keras optimizer; averages of another name are found by name=…"
         )
-    places = _places(targets, name) if use == "both" else {}
-    rules: list[Rule] = []
+    others, notes = _without_missing([*ruled.before, *ruled.after], specs, name)
+    of_averages = set(found.values())
+    others = [
+        rule
+        for rule in others
+        if not (id(rule) in ruled.made and getattr(rule, "source", "") in of_averages)
+    ]
+    if use == "average":
+        return [*_instead(ways, found, others, specs), *notes]
+    first: list[Rule] = [
+        moving(variable, way.goals)
+        for variable in found
+        if (way := ways.of(variable)) and way.rule is None
+    ]
+    if use == "raw":
+        why = "the variable's own value is taken"
+        first += [
+            Drop(average, reason=why)
+            for average in found.values()
+            if ways.own_rule(average) is None
+        ]
+    else:
+        place_of = _place_of(targets, name)
+        first += following(ways, found, place_of, lambda how: how)
+    return [*without_idle(first, others, specs), *notes]
+
+
+def _instead(
+    ways: Ways, found: Mapping[str, str], others: list[Rule], specs: _Specs
+) -> list[Rule]:
+    """Return the rules with the average of a variable in its place."""
+    first: list[Rule] = []
     for variable, average in found.items():
-        place = to + variable[len(start) :]
-        if use == "average":
-            rules.append(Rename(average, place))
-            rules.append(Drop(variable, reason="its average is taken"))
+        way, own = ways.of(variable), ways.own_rule(average)
+        if way is None or isinstance(own, Drop):
             continue
-        rules.append(Rename(variable, place))
-        if use == "raw":
-            rules.append(Drop(average, reason="the variable's own value is taken"))
-        elif targets is None:
-            rules.append(Rename(average, f"{place}/{name}"))
-        elif place in places:
-            rules.append(Rename(average, places[place]))
-    return rules
+        if own is None and len(way.sources) > 1:
+            others = [_substituted(rule, variable, average) for rule in others]
+        elif own is None:
+            first.append(moving(average, way.goals))
+            others = [rule for rule in others if rule is not way.rule or _is_broad(rule)]
+        elif way.rule is not None and not _is_broad(way.rule):
+            continue  # someone has a use for both
+        first.append(Drop(variable, reason="its average is taken"))
+    return without_idle(first, others, specs)
+
+
+def _is_broad(rule: Rule) -> bool:
+    return not isinstance(rule, Rename | Split | Combine)
+
+
+def _substituted(rule: Rule, variable: str, average: str) -> Rule:
+    if not isinstance(rule, Combine) or variable not in rule.sources:
+        return rule
+    sources = [average if each == variable else each for each in rule.sources]
+    return Combine(sources, {to: how for to, how in rule.targets if how})
+
+
+def _without_missing(
+    rules: Sequence[Any], specs: _Specs, name: str
+) -> tuple[list[Any], list[str]]:
+    """Return rules in which no average is taken that the checkpoint does not have.
+
+    TF1's ``variables_to_restore()`` names one for every variable that is trained.
+    """
+    made: list[Any] = []
+    without: list[str] = []
+    for rule in rules:
+        variable = rule.source.removesuffix(f"/{name}") if _is_named(rule) else ""
+        if variable in specs and rule.source not in specs:
+            without.append(repr(variable))
+            rule = Rename(variable, rule.target, rule.transform)  # noqa: PLW2901 itself
+        made.append(rule)
+    what = f"no average in the checkpoint, so their own values are taken: {', '.join(capped(without))}"
+    return made, [what] if without else []
+
+
+def _is_named(rule: Any) -> bool:
+    return isinstance(rule, Rename)
+
+
+def _place_of(targets: _Specs | None, name: str) -> Callable[[str], str | None]:
+    """Return what says where the average of a target is.
+
+    Raises:
+      PlanError: If the target has none.
+    """
+    if targets is None:
+        return lambda target: f"{target}/{name}"
+    places = averages_in(targets, name)
+    if not places:
+        raise PlanError(
+            "no variable of the target has an average; give its optimizer "
+            "use_ema=True, or choose use='raw' or use='average'"
+        )
+    name_of = targets.name_of if isinstance(targets, Places) else str
+    return lambda target: places.get(name_of(target))
 
 
 def averages_in(names: Collection[str], name: str = _NAME) -> dict[str, str]:
@@ -140,14 +225,3 @@ def _longest_suffix(name: str, names: Collection[str]) -> str | None:
     while name and name not in names:
         name = name.partition("/")[2]
     return name or None
-
-
-def _places(targets: _Specs | None, name: str) -> dict[str, str]:
-    """Return what the averages of variables are called in the target."""
-    places = {} if targets is None else averages_in(targets, name)
-    if targets is not None and not places:
-        raise PlanError(
-            "no variable of the target has an average; give its optimizer "
-            "use_ema=True, or choose use='raw' or use='average'"
-        )
-    return places

@@ -10,6 +10,7 @@ from tf_ckpt_migrate.transforms import (
     Cast,
     Chain,
     Concat,
+    GruBiases,
     Join,
     Reshape,
     Slice,
@@ -53,4 +54,9 @@ def slot_transform(transform: Transform | None) -> Transform | None:
         return replace(transform, parts=tuple(map(slot_transform, transform.parts)))
     if isinstance(transform, _MOVES):
         return transform
+    if isinstance(transform, GruBiases):
+        raise Unfollowable(
+            "Keras trains two biases of each gate where TF1 has one, so that every "
+            "step would change their sum twice"
+        )
     raise Unfollowable(f"{transform!r} does more than move values")

@@ -13,12 +13,14 @@ New kinds register themselves by being defined::
 from __future__ import annotations
 
 from tf_ckpt_migrate.transforms.base import Transform, spec_of
+from tf_ckpt_migrate.transforms.biases import GruBiases, Sum
 from tf_ckpt_migrate.transforms.blocks import AddToBlock, Blocks
 from tf_ckpt_migrate.transforms.cast import Cast
 from tf_ckpt_migrate.transforms.compose import Chain, Function
 from tf_ckpt_migrate.transforms.numbers import Scale, Shift
 from tf_ckpt_migrate.transforms.padding import Join, Pad, Stack
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
+from tf_ckpt_migrate.transforms.reassemble import Reassemble, only_moves
 from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
 from tf_ckpt_migrate.transforms.steps import PowerOfSteps, StepsOfPowers
 
@@ -29,16 +31,20 @@ __all__ = [
     "Chain",
     "Concat",
     "Function",
+    "GruBiases",
     "Join",
     "Pad",
     "PowerOfSteps",
+    "Reassemble",
     "Reshape",
     "Scale",
     "Shift",
     "Slice",
     "Stack",
     "StepsOfPowers",
+    "Sum",
     "Transform",
     "Transpose",
+    "only_moves",
     "spec_of",
 ]
