@@ -159,9 +159,7 @@ def rnn_rare() -> Written:
         "IndRNNCell": lambda: rnn.IndRNNCell(2),
         "IndyGRUCell": lambda: rnn.IndyGRUCell(2),
         "IndyLSTMCell": lambda: rnn.IndyLSTMCell(2),
-        "IntersectionRNNCell": lambda: rnn.IntersectionRNNCell(
-            2, num_in_proj=2
-        ),
+        "IntersectionRNNCell": lambda: rnn.IntersectionRNNCell(2, num_in_proj=2),
         "LayerNormLSTMCell": lambda: rnn_cell.LayerNormLSTMCell(2),
         "MinimalRNNCell": lambda: rnn_cell.MinimalRNNCell(2),
         "PhasedLSTMCell": lambda: rnn.PhasedLSTMCell(2),
@@ -183,9 +181,7 @@ def rnn_rare() -> Written:
     for scope, cell in grid.items():
         steps = tf.unstack(inputs, axis=1)
         tf1.nn.static_rnn(cell, steps, dtype=tf.float32, scope=scope)
-    conv = rnn.Conv1DLSTMCell(
-        input_shape=[4, 1], output_channels=2, kernel_shape=[3]
-    )
+    conv = rnn.Conv1DLSTMCell(input_shape=[4, 1], output_channels=2, kernel_shape=[3])
     wide = tf.constant(ramp(2, 3, 4, 1))
     tf1.nn.dynamic_rnn(conv, wide, dtype=tf.float32, scope="ConvLSTMCell")
     return Written(values=save())

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from tf_ckpt_migrate.errors import PlanError, TransformError, capped
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.rejoining import rejoined
-from tf_ckpt_migrate.transforms import Reassemble, only_moves
+from tf_ckpt_migrate.transforms import (
+    Chain,
+    Reassemble,
+    Scale,
+    Transform,
+    only_moves,
+)
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -85,20 +91,36 @@ def _way_back(key: str, users: Sequence[Move], plan: MigrationPlan) -> Move | No
 
 
 def _reassembled(key: str, users: Sequence[Move], plan: MigrationPlan) -> Move | None:
-    """Return the move that collects what has gone to several targets, if all has."""
+    """Return the move that collects what has gone to several targets, if all has.
+
+    A number by which all of it was multiplied there is divided by in the end.
+    """
     sources = users[0].sources
-    ways = [move.transform for move in users if move.transform]
-    alike = all(move.sources == sources for move in users)
-    if not alike or not all(map(only_moves, ways)):
+    parted = [_parted(move.transform) for move in users]
+    ways, tails = [way for way, _ in parted if way], {tail for _, tail in parted}
+    alike = all(move.sources == sources for move in users) and len(tails) == 1
+    if not alike or not all(map(only_moves, ways)) or len(ways) < len(users):
         return None
     shapes = tuple(plan.source_specs[source].shape for source in sources)
     try:
-        how = Reassemble(tuple(ways), shapes, sources.index(key))
-    except TransformError:  # a part of it has gone nowhere
+        how: Transform = Reassemble(tuple(ways), shapes, sources.index(key))
+    except TransformError:  # a part of it has gone nowhere, or twice
         return None
-    return Move(
-        tuple(move.target for move in users), key, how, plan.source_specs[key]
-    )
+    spec, tail = plan.source_specs[key], tails.pop()
+    if tail is not None:
+        undone = tail.inverse(spec)
+        if undone is None:
+            return None
+        how = Chain((how, undone))
+    return Move(tuple(move.target for move in users), key, how, spec)
+
+
+def _parted(transform: Transform | None) -> tuple[Transform | None, Scale | None]:
+    """Return a transform without the number that it multiplies by in the end."""
+    if isinstance(transform, Chain) and isinstance(transform.transforms[-1], Scale):
+        *links, tail = transform.transforms
+        return (Chain(tuple(links)) if links else None), tail
+    return transform, None
 
 
 def _notes(plan: MigrationPlan) -> Iterator[str]:

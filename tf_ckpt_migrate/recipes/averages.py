@@ -121,7 +121,9 @@ def _instead(
             others = [_substituted(rule, variable, average) for rule in others]
         elif own is None:
             first.append(moving(average, way.goals))
-            others = [rule for rule in others if rule is not way.rule or _is_broad(rule)]
+            others = [
+                rule for rule in others if rule is not way.rule or _is_broad(rule)
+            ]
         elif way.rule is not None and not _is_broad(way.rule):
             continue  # someone has a use for both
         first.append(Drop(variable, reason="its average is taken"))

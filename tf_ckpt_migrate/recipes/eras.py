@@ -27,7 +27,7 @@ from tf_ckpt_migrate.names.rules.recipe import recipe
 from tf_ckpt_migrate.names.slots import slot_of
 from tf_ckpt_migrate.recipes.scopes import start_of
 
-__all__ = ["layer_names", "name_of_today"]
+__all__ = ["layer_names", "name_of_today", "scope_of_today"]
 
 _TODAY = {
     "weights": "kernel",
@@ -100,11 +100,17 @@ def name_of_today(name: str) -> str:
     """
     *scopes, last = name.split("/")
     if last in _OF_CELLS and scopes and scopes[-1] == "Linear":
-        return "/".join([*map(_scope_of_today, scopes[:-1]), _OF_CELLS[last]])
+        return "/".join([*map(scope_of_today, scopes[:-1]), _OF_CELLS[last]])
     return "/".join([*scopes, _TODAY.get(last, last)])
 
 
-def _scope_of_today(scope: str) -> str:
+def scope_of_today(scope: str) -> str:
+    """Return what TF1 calls the scope of a cell today.
+
+    Example:
+      >>> scope_of_today("BasicLSTMCell"), scope_of_today("conv1")
+      ('basic_lstm_cell', 'conv1')
+    """
     if found := _NUMBERED.fullmatch(scope):
         return f"cell_{found[1]}"
     if scope.endswith("Cell") or scope in ("Gates", "Candidate"):
