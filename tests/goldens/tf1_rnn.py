@@ -99,18 +99,26 @@ class Training:
             else train.MomentumOptimizer(0.05, 0.9)
         )
         step = train.get_or_create_global_step()
-        minimize = optimizer.minimize(self.loss, global_step=step)
+        self._minimize = optimizer.minimize(self.loss, global_step=step)
         average = train.ExponentialMovingAverage(_DECAY)
-        with tf.control_dependencies([minimize]):
-            self.step = average.apply(self.weights)
+        self._average = average.apply(self.weights)
         self.averages = [average.average(each) for each in self.weights]
+
+    def take_step(self, session: Any) -> None:
+        """Train, and then average.
+
+        Two runs: within one, an average takes its variable from before the step or from
+        after it, whatever the control dependencies.
+        """
+        session.run(self._minimize)
+        session.run(self._average)
 
     def go_on(self, session: Any) -> dict[str, Any]:
         """Take the steps, and return losses, weights and averages."""
         losses = []
         for _ in range(_AFTER):
             losses.append(float(session.run(self.loss)))
-            session.run(self.step)
+            self.take_step(session)
         known = self.weights + self.averages
         values = session.run({each.op.name: each for each in known})
         return {"losses": losses, "values": {n: v.tolist() for n, v in values.items()}}
@@ -124,7 +132,7 @@ def _resumed(name: str) -> Written:
         session.run(_begin(training.weights))
         session.run([each.initializer for each in training.averages])
         for _ in range(_BEFORE):
-            session.run(training.step)
+            training.take_step(session)
         saver.save(session, "model.ckpt", write_meta_graph=False, write_state=False)
         values = values_of(session)
         record = {"x": _X.tolist(), "outputs": session.run(training.outputs).tolist()}
