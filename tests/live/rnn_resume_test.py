@@ -144,14 +144,18 @@ class TestTwoBiases:
         old, new = tcm.load_checkpoint(prefix), tcm.load_checkpoint(made)
         for key in old:
             cell = key.rpartition("cudnn_compatible_gru_cell/")[2]
-            added = {"gates/bias": 0.5}.get(cell, 0.25 if cell.endswith("n/bias") else 0)
+            added = {"gates/bias": 0.5}.get(
+                cell, 0.25 if cell.endswith("n/bias") else 0
+            )
             np.testing.assert_allclose(new[key], old[key] + added, rtol=0, atol=1e-6)
 
     @pytest.mark.parametrize(("cell", "after"), [("gru", True), ("cudnn_gru", False)])
     def test_a_layer_made_otherwise(self, tf, cell, after):
         layer = tf.keras.layers.GRU(2, reset_after=after, name="layer")
         layer.build((None, None, 3))
-        with pytest.raises(PlanError, match=f"make it GRU.units, reset_after={not after}"):
+        with pytest.raises(
+            PlanError, match=f"make it GRU.units, reset_after={not after}"
+        ):
             tcm.restore(prefix_of(cell), layer, [tcm.Recipe("gru", "rnn/", "/")])
 
 

@@ -101,12 +101,17 @@ class Cell:
     def _check_known(self, source: str) -> None:
         names = (name for name in _NO_LAYER if self.has(name))
         what = next((f"a cell with {_NO_LAYER[n]}" for n in names), None)
-        what = _UNLIKE.get(self.name) or what
+        # Some have scopes of their own for their gates; a wrapper has another cell.
+        scopes = [_NUMBERED.sub("", part) for part in self.source.split("/")[:-1]]
+        unlike = [each for each in scopes if not each.endswith("_wrapper")]
+        known = (_UNLIKE[each] for each in [self.name, *unlike] if each in _UNLIKE)
+        what = next(known, what)
         if found := _CONVOLUTIONS.fullmatch(self.name):
+            keras = f"ConvLSTM{found['of']}D" if found["of"] else "ConvLSTM2D"
             raise PlanError(
-                f"{source!r} is a convolutional LSTM, and no recipe makes it a "
-                f"ConvLSTM{found['of'] or ''}D of Keras, whose gates, activations and "
-                "padding are others; keep the cell as a layer of your own"
+                f"{source!r} is a convolutional LSTM, and no recipe makes it a {keras} "
+                "of Keras, whose gates, activations and padding are others; keep the "
+                "cell as a layer of your own"
             )
         if what is not None:
             raise PlanError(

@@ -37,6 +37,7 @@ _TODAY = {
     "pointwise_weights": "pointwise_kernel",
 }
 _OF_CELLS = {"Matrix": "kernel", "Bias": "bias"}
+_OF_LSTM = {"W_0": "kernel", "B": "bias"}
 _NUMBERED = re.compile(r"Cell(\d+)")
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -101,6 +102,8 @@ def name_of_today(name: str) -> str:
     *scopes, last = name.split("/")
     if last in _OF_CELLS and scopes and scopes[-1] == "Linear":
         return "/".join([*map(scope_of_today, scopes[:-1]), _OF_CELLS[last]])
+    if last in _OF_LSTM and scopes and scopes[-1] == "LSTMCell":
+        return "/".join([*map(scope_of_today, scopes), _OF_LSTM[last]])
     return "/".join([*scopes, _TODAY.get(last, last)])
 
 
