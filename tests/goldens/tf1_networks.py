@@ -40,7 +40,7 @@ def _normal() -> Any:
 
 def _norm(value: Any) -> Any:
     """Normalize over the last axis, with BERT's epsilon."""
-    size = value.shape[-1].value
+    size = value.shape.as_list()[-1]
     with tf1.variable_scope("LayerNorm"):
         beta = tf1.get_variable("beta", [size], initializer=tf1.zeros_initializer())
         gamma = tf1.get_variable("gamma", [size], initializer=tf1.ones_initializer())
@@ -83,7 +83,7 @@ def _layer(value: Any) -> Any:
     with tf1.variable_scope("intermediate"):
         middle = _dense(value, 12, "dense", _gelu)
     with tf1.variable_scope("output"):
-        return _norm(_dense(middle, value.shape[-1].value, "dense") + value)
+        return _norm(_dense(middle, value.shape.as_list()[-1], "dense") + value)
 
 
 def _embeddings(ids: Any) -> Any:
