@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Collection, Container, Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
@@ -27,6 +27,7 @@ from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, Rule
 from tf_ckpt_migrate.transforms import Transform
 
 __all__ = [
+    "Averages",
     "CheckpointLike",
     "Goal",
     "goal_of",
@@ -35,6 +36,7 @@ __all__ = [
     "plan_migration",
 ]
 
+Averages: TypeAlias = Literal["raw", "average", "both"]
 CheckpointLike: TypeAlias = str | os.PathLike[str] | CheckpointReader
 
 
@@ -90,13 +92,14 @@ def _doubles(view: CheckpointView, layout: Layout) -> Mapping[str, str]:
 
 
 @without_collections
-def plan_migration(
+def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
     source: CheckpointLike,
     target: CheckpointLike | CheckpointView | None = None,
     assignment_map: AssignmentMapLike | None = None,
     *,
     unmatched: Unmatched = "error",
     unmet: Unmet = "error",
+    averages: Averages | None = None,
 ) -> MigrationPlan:
     """Decide what becomes of every tensor of a checkpoint.
 
@@ -114,6 +117,9 @@ def plan_migration(
         it under its name, or ``"drop"`` it.
       unmet: What becomes of a target key without a source: ``"error"``, or ``"keep"``
         the target's value.
+      averages: What variables get whose moving averages are there: ``"average"``,
+        ``"raw"`` (their own values) or ``"both"``; None leaves it to the map. See
+        ``docs/recipes.md``.
 
     Returns:
       The plan, for ``convert``.
@@ -130,11 +136,11 @@ def plan_migration(
       '2 keys: 1 renamed, 1 kept, 0 dropped, 0 unmatched, 0 collisions'
     """
     reader = opened(source)
+    rules = AssignmentMap(assignment_map).with_averages(averages)
     if target is not None:
         return plan_into(
-            goal_of(target), reader, assignment_map, unmatched=unmatched, unmet=unmet
+            goal_of(target), reader, rules, unmatched=unmatched, unmet=unmet
         )
-    rules = AssignmentMap(assignment_map)
     specs, aside = _source_specs(reader, rules)
     word: Unmatched = "keep" if assignment_map is None else unmatched
     found = resolve(rules, _without(specs, aside), unmatched=word)

@@ -100,6 +100,21 @@ class AssignmentMap:
         rules = [rule.reversed() for rule in self._rules]
         return AssignmentMap([rule for rule in rules if rule is not None])
 
+    def with_averages(self, use: str | None) -> AssignmentMap:
+        """Return the map in which variables are to have their averages, or not.
+
+        Args:
+          use: ``"raw"``, ``"average"`` or ``"both"``, as of the recipe ``"averages"``;
+            None leaves the map as it is.
+
+        Example:
+          >>> AssignmentMap({"net/": "model/"}).with_averages("average").to_config()[0]
+          {'recipe': 'averages', 'source': '/', 'target': '/', 'use': 'average'}
+        """
+        if use is None:
+            return self
+        return AssignmentMap([Recipe("averages", "/", "/", use=use), *self._rules])
+
     def with_names(
         self, name_of: Callable[[tuple[Any, ...]], str | Sequence[str]]
     ) -> AssignmentMap:

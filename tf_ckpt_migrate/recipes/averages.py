@@ -19,9 +19,10 @@ from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
 from tf_ckpt_migrate.names.rules.recipe import Ruled, recipe
+from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.recipes.ways import Ways, following, moving, without_idle
 
-__all__ = ["averages", "averages_in"]
+__all__ = ["averages", "averages_in", "view_rules"]
 
 _NAME = "ExponentialMovingAverage"
 _KERAS_2 = "average/"
@@ -180,6 +181,43 @@ def _place_of(targets: _Specs | None, name: str) -> Callable[[str], str | None]:
         )
     name_of = targets.name_of if isinstance(targets, Places) else str
     return lambda target: places.get(name_of(target))
+
+
+def view_rules(specs: _Specs, use: Literal["raw", "average"]) -> list[Rule]:
+    """Return rules to names as programs ask for them, in which averages are chosen.
+
+    With ``"average"`` a variable and its average are the same; what has no average has
+    its own value under the name of one too, as ``variables_to_restore()`` of TF1 asks
+    for the averages of all variables.
+
+    Args:
+      specs: The tensors of the checkpoint, by name.
+      use: ``"average"``, or ``"raw"``, which leaves averages out.
+
+    Raises:
+      PlanError: If there are no averages to use.
+      RuleError: If ``use`` is none of the two.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> spec = TensorSpec(DType.float32, (2,))
+      >>> print(view_rules({"w": spec, "w/ExponentialMovingAverage": spec}, "average")[0])
+      Split('w/ExponentialMovingAverage', {'w': None, 'w/ExponentialMovingAverage': None})
+    """
+    if use not in ("raw", "average"):
+        raise RuleError(f"averages={use!r}; expected one of raw, average")
+    found = averages_in(specs)
+    if use == "raw":
+        return [Drop(average, reason="not asked for") for average in found.values()]
+    if not found:
+        raise PlanError(f"the checkpoint has no averages called {_NAME!r}")
+    rules: list[Rule] = []
+    for key in specs:
+        if key in found:
+            rules += [Split(found[key], [key, f"{key}/{_NAME}"]), Drop(key)]
+        elif role_of(key, specs) == "weight":
+            rules.append(Split(key, [key, f"{key}/{_NAME}"]))
+    return rules
 
 
 def averages_in(names: Collection[str], name: str = _NAME) -> dict[str, str]:
