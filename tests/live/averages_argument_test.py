@@ -44,7 +44,11 @@ class TestChoosing:
 
     def test_files(self, tf, tmp_path, saved, use):
         path = tcm.convert_tf1_to_tf2(
-            PREFIX, tmp_path / "tf2", assignment_map=REST, unmatched="keep", averages=use
+            PREFIX,
+            tmp_path / "tf2",
+            assignment_map=REST,
+            unmatched="keep",
+            averages=use,
         )
         made = tf.train.load_checkpoint(os.fspath(path))
         kernel = made.get_tensor("vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE")
@@ -64,9 +68,7 @@ class TestChoosing:
         )
 
     def test_initializing(self, model, saved, use):
-        tcm.init_from_checkpoint(
-            PREFIX, {"net/": "model/"}, target=model, averages=use
-        )
+        tcm.init_from_checkpoint(PREFIX, {"net/": "model/"}, target=model, averages=use)
         np.testing.assert_array_equal(model.w.numpy(), of(saved, use)[0])
 
     def test_initializing_a_graph(self, tf, saved, use):

@@ -1,5 +1,21 @@
 """What is known of the layouts of TF1 and Keras: every module registers its recipes."""
 
-from tf_ckpt_migrate.recipes import averages, eras, optimizers, rnn
+from tf_ckpt_migrate.recipes import (
+    attention,
+    averages,
+    dense,
+    eras,
+    optimizers,
+    rnn,
+    slot_rules,
+)
 
-__all__ = ["averages", "eras", "optimizers", "rnn"]
+__all__ = [
+    "attention",
+    "averages",
+    "dense",
+    "eras",
+    "optimizers",
+    "rnn",
+    "slot_rules",
+]

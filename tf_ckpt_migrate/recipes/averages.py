@@ -74,7 +74,7 @@ def averages(  # noqa: PLR0913 what every such recipe gets, and two options
     """
     if use not in _USES:
         raise RuleError(f"use={use!r}; expected one of {', '.join(_USES)}")
-    ways = Ways(ruled, specs, source, target)
+    ways = Ways(ruled, specs, targets, source, target)
     known = averages_in(specs, name)
     found = {v: average for v, average in known.items() if ways.holds(v)}
     if not found and use != "raw":

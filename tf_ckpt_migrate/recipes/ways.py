@@ -52,11 +52,14 @@ class Ways:
     """The ways of the variables of a scope.
 
     A rule before the recipe counts whatever it is; one behind it counts if it takes
-    variables somewhere, as what drops or keeps all the rest is not meant for these.
+    variables somewhere, as what drops or keeps all the rest is not meant for these. But
+    a recipe whose scopes are the same renames nothing: then variables that no rule is
+    for are left to what drops the rest, and to the target that may not have them.
 
     Args:
       ruled: The other rules.
       specs: The tensors of the checkpoint.
+      targets: The places to fill; None if any name will do.
       source: The scope in the checkpoint.
       target: The scope to which variables go that no rule is for.
 
@@ -66,16 +69,25 @@ class Ways:
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
       >>> specs = {"net/w": TensorSpec(DType.float32, ())}
-      >>> ways = Ways(Ruled([], [RenameScope("net/", "a/")]), specs, "net/", "b/")
+      >>> ruled = Ruled([], [RenameScope("net/", "a/")])
+      >>> ways = Ways(ruled, specs, None, "net/", "b/")
       >>> ways.of("net/w").goals
       {'a/w': None}
     """
 
     def __init__(
-        self, ruled: Ruled, specs: Mapping[str, TensorSpec], source: str, target: str
+        self,
+        ruled: Ruled,
+        specs: Mapping[str, TensorSpec],
+        targets: Mapping[str, TensorSpec] | None,
+        source: str,
+        target: str,
     ) -> None:
         """Match the rules with the tensors."""
         self._source, self._target = start_of(source), start_of(target)
+        self._targets = targets
+        drops = [rule for rule in ruled.after if isinstance(rule, Drop)]
+        self._left = match(drops, specs).decided
         before = [rule for rule in ruled.before if not isinstance(rule, Recipe)]
         idle = Drop | Keep | Recipe
         after = [rule for rule in ruled.after if not isinstance(rule, idle)]
@@ -92,6 +104,9 @@ class Ways:
         rule = self._rule(variable)
         if rule is None:
             place = self._target + variable.removeprefix(self._source)
+            has_place = self._targets is None or place in self._targets
+            if place == variable and (variable in self._left or not has_place):
+                return None
             return Way((variable,), {place: None})
         if isinstance(rule, Drop):
             return None
@@ -160,7 +175,7 @@ def following(
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
       >>> specs = {"net/w": TensorSpec(DType.float32, ())}
-      >>> ways = Ways(Ruled([], []), specs, "net/", "b/")
+      >>> ways = Ways(Ruled([], []), specs, None, "net/", "b/")
       >>> following(ways, {"net/w": "net/w/m"}, "{}/m".format, lambda how: how)
       [Rename('net/w/m', 'b/w/m')]
     """
