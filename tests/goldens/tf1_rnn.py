@@ -153,7 +153,7 @@ for _name in PROGRAMS:
 @graph_golden
 def rnn_rare() -> Written:
     """Cells that Keras has no layer for, beside those of rnn_contrib."""
-    from tensorflow.contrib.rnn.python.ops import rnn_cell  # noqa: PLC0415 only in TF1
+    from tensorflow.contrib.rnn.python.ops import rnn_cell
 
     rnn = contrib.rnn
     cells = {

@@ -168,7 +168,7 @@ def heads(  # noqa: PLR0913 what every recipe gets, and two options
 
 
 @recipe("pointwise")
-def pointwise(  # noqa: PLR0913 what every recipe gets, and an option
+def pointwise(
     source: str,
     target: str,
     specs: _Specs,

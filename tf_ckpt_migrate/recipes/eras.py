@@ -1,16 +1,22 @@
-"""Names that changed between versions of TensorFlow.
+"""Names that changed between versions of TensorFlow, in packs.
 
-=================================  ========================  =========================
-until                              then                      source
-=================================  ========================  =========================
-TF 1.1, and slim, contrib.layers:  ``kernel``, ``bias``,     ``RNN_NAME_REPLACEMENTS``
-``weights``, ``biases``,           ``recurrent_kernel``,     in contrib/rnn/python/
-``recurrent_weights``,             ``depthwise_kernel``,     tools/checkpoint_convert.py
-``depthwise_weights``,             ``pointwise_kernel``      (1.15); the variables of
-``pointwise_weights``                                        tf.layers and Keras
-TF 0.12: ``BasicLSTMCell/Linear/   ``basic_lstm_cell/``      im2txt's ckpt_rename.py in
-Matrix`` and ``Linear/Bias``       ``kernel``, ``bias``      tensorflow/models
-=================================  ========================  =========================
+=======  ======================================  =====================================
+pack     then, and today                         source
+=======  ======================================  =====================================
+weights  until TF 1.1, and in slim and           ``RNN_NAME_REPLACEMENTS`` in
+         contrib.layers: ``weights``,            contrib/rnn/python/tools/
+         ``biases``, ``depthwise_weights``, …;   checkpoint_convert.py (1.15), and the
+         today ``kernel``, ``bias``, …           variables of tf.layers and Keras
+linear   until TF 0.12: ``BasicLSTMCell/         the same, and im2txt's ckpt_rename.py
+         Linear/Matrix``, ``LSTMCell/W_0``,      in tensorflow/models
+         ``MultiRNNCell/Cell0``; today
+         ``basic_lstm_cell/kernel``,
+         ``multi_rnn_cell/cell_0``
+slim     scopes that contrib.layers gives:       default scopes in contrib/layers/
+         ``Conv_1``, ``fully_connected``,        python/layers/layers.py (1.15), and
+         ``BatchNorm``; of tf.layers and Keras:  names of tf.layers and Keras
+         ``conv2d_1``, ``dense``, …
+=======  ======================================  =====================================
 
 Only names changed, not values.
 """
@@ -18,16 +24,17 @@ Only names changed, not values.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.errors import PlanError, RuleError
 from tf_ckpt_migrate.names.rules import Rename, Rule
 from tf_ckpt_migrate.names.rules.recipe import recipe
 from tf_ckpt_migrate.names.slots import slot_of
 from tf_ckpt_migrate.recipes.scopes import start_of
 
-__all__ = ["layer_names", "name_of_today", "scope_of_today"]
+__all__ = ["PACKS", "layer_names", "name_of_then", "name_of_today", "scope_of_today"]
 
 _TODAY = {
     "weights": "kernel",
@@ -36,26 +43,127 @@ _TODAY = {
     "depthwise_weights": "depthwise_kernel",
     "pointwise_weights": "pointwise_kernel",
 }
+_THEN = {today: then for then, today in _TODAY.items()}
 _OF_CELLS = {"Matrix": "kernel", "Bias": "bias"}
 _OF_LSTM = {"W_0": "kernel", "B": "bias"}
+_SCOPES_THEN = {
+    "basic_lstm_cell": "BasicLSTMCell", "basic_rnn_cell": "BasicRNNCell",
+    "gru_cell": "GRUCell", "lstm_cell": "LSTMCell",
+    "gates": "Gates", "candidate": "Candidate",
+}
 _NUMBERED = re.compile(r"Cell(\d+)")
+_NUMBER = re.compile(r"cell_(\d+)")
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SLIM = {
+    "BatchNorm": "batch_normalization",
+    "Conv": "conv2d",
+    "Conv2d_transpose": "conv2d_transpose",
+    "EmbedSequence": "embedding",
+    "LayerNorm": "layer_normalization",
+    "SeparableConv2d": "separable_conv2d",
+    "fully_connected": "dense",
+}
+_NOT_SLIM = {today: then for then, today in _SLIM.items()}
+_COUNTED = re.compile(r"(.*?)(_\d+)?")
+
+
+def _weights_today(name: str) -> str:
+    scope, slash, last = name.rpartition("/")
+    return scope + slash + _TODAY.get(last, last)
+
+
+def _weights_then(name: str) -> str:
+    scope, slash, last = name.rpartition("/")
+    return scope + slash + _THEN.get(last, last)
+
+
+def _linear_today(name: str) -> str:
+    *scopes, last = name.split("/")
+    if last in _OF_CELLS and scopes[-1:] == ["Linear"]:
+        return "/".join([*map(scope_of_today, scopes[:-1]), _OF_CELLS[last]])
+    if last in _OF_LSTM and scopes[-1:] == ["LSTMCell"]:
+        return "/".join([*map(scope_of_today, scopes), _OF_LSTM[last]])
+    return name
+
+
+def _linear_then(name: str) -> str:
+    *scopes, last = name.split("/")
+    of_gru = scopes[-1:] in (["gates"], ["candidate"])
+    cell = next(iter(scopes[-2:-1] if of_gru else scopes[-1:]), "")
+    if cell not in _SCOPES_THEN or last not in ("kernel", "bias"):
+        return name
+    table = _OF_LSTM if cell == "lstm_cell" else _OF_CELLS
+    old = next(then for then, today in table.items() if today == last)
+    linear = [] if cell == "lstm_cell" else ["Linear"]
+    return "/".join([*map(_scope_then, scopes), *linear, old])
+
+
+def _slim_today(name: str) -> str:
+    return _by_scopes(name, _SLIM)
+
+
+def _slim_then(name: str) -> str:
+    return _by_scopes(name, _NOT_SLIM)
+
+
+def _by_scopes(name: str, table: Mapping[str, str]) -> str:
+    *scopes, last = name.split("/")
+    found: list[str] = []
+    for scope in scopes:
+        match = _COUNTED.fullmatch(scope)
+        stem, number = (match[1], match[2] or "") if match else (scope, "")
+        found.append(table[stem] + number if stem in table else scope)
+    return "/".join([*found, last])
+
+
+class Pack(NamedTuple):
+    """What one change of names did, and how it is undone.
+
+    Attributes:
+      today: Gives a name of then its name of today; others stay.
+      then: The reverse.
+    """
+
+    today: Callable[[str], str]
+    then: Callable[[str], str]
+
+
+PACKS: Mapping[str, Pack] = {
+    "linear": Pack(_linear_today, _linear_then),
+    "weights": Pack(_weights_today, _weights_then),
+    "slim": Pack(_slim_today, _slim_then),
+}
+_USUAL = "linear,weights"
 
 
 @recipe("layer_names")
-def layer_names(
+def layer_names(  # noqa: PLR0913 what every recipe gets, and two options
     source: str,
     target: str,
     specs: Mapping[str, TensorSpec],
     targets: Mapping[str, TensorSpec] | None,
+    *,
+    packs: str = _USUAL,
+    to: Literal["today", "then"] = "today",
 ) -> list[Rule]:
-    """Return rules from names of older versions to those of today, slots included.
+    """Return rules from names of older versions to those of today, and back.
 
-    What is called as today already is left to the rules that follow, or to its name.
+    Slots and averages come along. What has no other name is left to the rules that
+    follow, or to its name.
+
+    Args:
+      source: The scope in the checkpoint; ``"/"`` is everything.
+      target: The scope to fill.
+      specs: The tensors of the checkpoint.
+      targets: The places to fill; of no account here.
+      packs: Which changes, of `PACKS`, with commas between.
+      to: ``"then"`` for the way back, to the names of one pack; of ``"slim"`` and
+        another.
 
     Raises:
-      PlanError: If the scope has no older name, or two names become one.
-      RuleError: If a scope does not end in ``/``.
+      PlanError: If the scope has no such name, or two names become one.
+      RuleError: If there is no such pack, if several could be meant on the way back, or
+        if a scope does not end in ``/``.
 
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
@@ -67,27 +175,59 @@ def layer_names(
       Rename('net/fc/weights/Adam', 'fc/kernel/Adam')
     """
     del targets
-    start, to = (start_of(scope) for scope in (source, target))
+    changes = _changes(packs, to)
+    start, goal = (start_of(scope) for scope in (source, target))
     rules: list[Rule] = []
     for key in specs:
         if not key.startswith(start):
             continue
-        slot = slot_of(key, specs)
-        variable = key if slot is None or slot.variable is None else slot.variable
-        today = name_of_today(variable)
-        if today == variable:
+        name = _renamed(key, specs, changes)
+        if name == key:
             continue
-        before, _, after = key.rpartition(variable)
-        name = before + today + after
         if name in specs:
             raise PlanError(f"{key!r} would be called {name!r}, which is there already")
-        rules.append(Rename(key, to + name[len(start) :]))
+        rules.append(Rename(key, goal + name[len(start) :]))
     if not rules:
+        example = "weights" if to == "today" else "kernel"
         raise PlanError(
-            f"below {source!r} is no name of an older version, such as 'weights'; "
-            "rename the scope by RenameScope alone"
+            f"below {source!r} is no name that {packs!r} knows another one of, such as "
+            f"{example!r}; rename the scope by RenameScope alone"
         )
     return rules
+
+
+def _changes(packs: str, to: str) -> Sequence[Callable[[str], str]]:
+    names = [name.strip() for name in packs.split(",")]
+    unknown = [name for name in names if name not in PACKS]
+    if unknown or to not in ("today", "then"):
+        raise RuleError(
+            f"packs={packs!r}, to={to!r}: the packs are {', '.join(PACKS)}, and to is "
+            "'today' or 'then'"
+        )
+    if to == "then" and {"linear", "weights"} <= {*names}:
+        raise RuleError(
+            f"packs={packs!r}: on the way back a kernel is called 'Linear/Matrix' by "
+            "the pack 'linear' and 'weights' by the other; say which"
+        )
+    chosen = [pack for name, pack in PACKS.items() if name in names]
+    if to == "then":
+        return [pack.then for pack in reversed(chosen)]
+    return [pack.today for pack in chosen]
+
+
+def _renamed(
+    key: str,
+    specs: Mapping[str, TensorSpec],
+    changes: Sequence[Callable[[str], str]],
+) -> str:
+    """Return the new name of a variable, or of its slot by that of its variable."""
+    slot = slot_of(key, specs)
+    variable = key if slot is None or slot.variable is None else slot.variable
+    name = variable
+    for change in changes:
+        name = change(name)
+    before, _, after = key.rpartition(variable)
+    return before + name + after
 
 
 def name_of_today(name: str) -> str:
@@ -99,12 +239,17 @@ def name_of_today(name: str) -> str:
       >>> name_of_today("RNN/MultiRNNCell/Cell0/BasicLSTMCell/Linear/Matrix")
       'RNN/multi_rnn_cell/cell_0/basic_lstm_cell/kernel'
     """
-    *scopes, last = name.split("/")
-    if last in _OF_CELLS and scopes and scopes[-1] == "Linear":
-        return "/".join([*map(scope_of_today, scopes[:-1]), _OF_CELLS[last]])
-    if last in _OF_LSTM and scopes and scopes[-1] == "LSTMCell":
-        return "/".join([*map(scope_of_today, scopes), _OF_LSTM[last]])
-    return "/".join([*scopes, _TODAY.get(last, last)])
+    return _weights_today(_linear_today(name))
+
+
+def name_of_then(name: str, pack: str) -> str:
+    """Return what a variable was called by the names of a pack.
+
+    Example:
+      >>> name_of_then("rnn/multi_rnn_cell/cell_0/gru_cell/gates/bias", "linear")
+      'rnn/MultiRNNCell/Cell0/GRUCell/Gates/Linear/Bias'
+    """
+    return PACKS[pack].then(name)
 
 
 def scope_of_today(scope: str) -> str:
@@ -119,3 +264,11 @@ def scope_of_today(scope: str) -> str:
     if scope.endswith("Cell") or scope in ("Gates", "Candidate"):
         return _WORDS.sub("_", scope).lower()
     return scope
+
+
+def _scope_then(scope: str) -> str:
+    if found := _NUMBER.fullmatch(scope):
+        return f"Cell{found[1]}"
+    if scope == "multi_rnn_cell":
+        return "MultiRNNCell"
+    return _SCOPES_THEN.get(scope, scope)

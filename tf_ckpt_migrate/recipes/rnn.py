@@ -35,7 +35,7 @@ _WITHOUT_BIAS = "cudnn_compatible_lstm_cell"
 
 
 @recipe("simple_rnn")
-def simple_rnn(  # noqa: PLR0913 what every recipe gets, and an option
+def simple_rnn(
     source: str,
     target: str,
     specs: Specs,
@@ -158,7 +158,7 @@ def _lstm(cell: Cell, forget_bias: float) -> _Rules:
 
 
 @recipe("gru")
-def gru(  # noqa: PLR0913 what every recipe gets, and an option
+def gru(
     source: str,
     target: str,
     specs: Specs,
