@@ -47,9 +47,12 @@ _THEN = {today: then for then, today in _TODAY.items()}
 _OF_CELLS = {"Matrix": "kernel", "Bias": "bias"}
 _OF_LSTM = {"W_0": "kernel", "B": "bias"}
 _SCOPES_THEN = {
-    "basic_lstm_cell": "BasicLSTMCell", "basic_rnn_cell": "BasicRNNCell",
-    "gru_cell": "GRUCell", "lstm_cell": "LSTMCell",
-    "gates": "Gates", "candidate": "Candidate",
+    "basic_lstm_cell": "BasicLSTMCell",
+    "basic_rnn_cell": "BasicRNNCell",
+    "gru_cell": "GRUCell",
+    "lstm_cell": "LSTMCell",
+    "gates": "Gates",
+    "candidate": "Candidate",
 }
 _NUMBERED = re.compile(r"Cell(\d+)")
 _NUMBER = re.compile(r"cell_(\d+)")
