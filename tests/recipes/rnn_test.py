@@ -161,7 +161,7 @@ class TestSeveralCells:
     def test_names_that_tell_no_order(self):
         source = cells(*(f"rnn/multi_rnn_cell/cell_{n}/lstm_cell" for n in (0, 1)))
         target = cells("k/zeta/cell", "k/alpha/cell")
-        with pytest.raises(PlanError, match="nothing tells the order.*layers="):
+        with pytest.raises(PlanError, match=r"nothing tells the order.*layers="):
             biases(source, target)
         found = biases(source, target, layers="zeta, alpha")
         assert found["k/zeta/cell/bias"].startswith("rnn/multi_rnn_cell/cell_0")

@@ -280,11 +280,11 @@ def _about_averages(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> li
     """Return what chooses between variables and their averages, if these are left."""
     if all(role_of(key, source) != "average" for key in keys[:_COUNTED]):
         return []
-    return [
-        "",
+    text = (
         'or pass averages="average" for variables to have their moving averages, as '
-        'TF1 programs evaluate, or averages="raw" for their own values',
-    ]
+        'TF1 programs evaluate, or averages="raw" for their own values'
+    )
+    return ["", text]
 
 
 def _quoted(names: Iterable[str]) -> str:

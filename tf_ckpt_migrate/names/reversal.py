@@ -106,21 +106,21 @@ def _reassembled(key: str, users: Sequence[Move], plan: MigrationPlan) -> Move |
         how: Transform = Reassemble(tuple(ways), shapes, sources.index(key))
     except TransformError:  # a part of it has gone nowhere, or twice
         return None
-    spec, tail = plan.source_specs[key], tails.pop()
-    if tail is not None:
-        undone = tail.inverse(spec)
-        if undone is None:
-            return None
-        how = Chain((how, undone))
+    spec = plan.source_specs[key]
+    undone = [tail.inverse(spec) for tail in tails if tail is not None]
+    if undone:
+        how = Chain((how, *undone))
     return Move(tuple(move.target for move in users), key, how, spec)
 
 
 def _parted(transform: Transform | None) -> tuple[Transform | None, Scale | None]:
     """Return a transform without the number that it multiplies by in the end."""
-    if isinstance(transform, Chain) and isinstance(transform.transforms[-1], Scale):
-        *links, tail = transform.transforms
-        return (Chain(tuple(links)) if links else None), tail
-    return transform, None
+    if not isinstance(transform, Chain):
+        return transform, None
+    *links, tail = transform.transforms
+    if not links or not isinstance(tail, Scale):
+        return transform, None
+    return Chain(tuple(links)), tail
 
 
 def _notes(plan: MigrationPlan) -> Iterator[str]:

@@ -162,10 +162,10 @@ def qkv(  # noqa: PLR0913 what every recipe gets, and two options
     shape = None if wanted is None else wanted.shape
     count = number_of_heads("qkv", num_heads, width // 3, shape, 1)
     size = width // 3 // count
-    rules = [_parted(key, to, "kernel", (inputs,), (count, size), order)]
+    rules = [_parted(key, to, (inputs,), (count, size), order)]
     found = key_in(specs, start, BIASES)
     if found is not None:
-        rules.append(_parted(found, to, "bias", (), (count, size), order))
+        rules.append(_parted(found, to, (), (count, size), order))
     return rules
 
 
@@ -181,17 +181,11 @@ def _matrix(key: str, specs: _Specs) -> tuple[int, int]:
 
 
 def _parted(
-    key: str,
-    to: str,
-    name: str,
-    rows: tuple[int, ...],
-    each: tuple[int, int],
-    order: str,
+    key: str, to: str, rows: tuple[int, ...], each: tuple[int, int], order: str
 ) -> Split:
-    """Return the rule that cuts a fused tensor in three."""
-    count, size = each
+    """Return the rule that cuts a fused tensor in three; one with rows is a kernel."""
     at = len(rows) + (order == "heads")
-    whole = [*rows, count, size]
+    whole = [*rows, *each]
     whole.insert(at, 3)
     goals: dict[str, Transform | None] = {}
     for number, part in enumerate(_PARTS):
@@ -200,9 +194,9 @@ def _parted(
         steps = (
             Reshape(tuple(whole)),
             Slice(tuple(begin), tuple(box)),
-            Reshape((*rows, count, size)),
+            Reshape((*rows, *each)),
         )
-        goals[f"{to}{part}/{name}"] = Chain(steps)
+        goals[f"{to}{part}/{'kernel' if rows else 'bias'}"] = Chain(steps)
     return Split(key, goals)
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.rules import Combine, Rename, Split
-from tf_ckpt_migrate.recipes.eras import name_of_today, scope_of_today
+from tf_ckpt_migrate.recipes.era_names import name_of_today, scope_of_today
 from tf_ckpt_migrate.recipes.scopes import start_of
 from tf_ckpt_migrate.transforms import Chain, Concat, Slice, Transform
 

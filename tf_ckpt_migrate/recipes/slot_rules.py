@@ -24,9 +24,9 @@ def slots(
     """Return all rules, and those by which slots go where their variables go.
 
     A slot keeps what TF1 puts behind, or before, the name of its variable: where
-    ``net/w`` becomes ``model/kernel``, ``net/w/Adam`` becomes ``model/kernel/Adam``; and
-    it is cut, reordered and joined as the variable is. So it is for checkpoints by name
-    and for optimizers of TF1; for those of Keras there is the recipe ``"optimizer"``.
+    ``net/w`` becomes ``model/w``, ``net/w/Adam`` becomes ``model/w/Adam``; and it is
+    cut, reordered and joined as the variable is. So it is for checkpoints by name and
+    for optimizers of TF1; for those of Keras there is the recipe ``"optimizer"``.
 
     Args:
       source: The scope of the variables in the checkpoint; ``"/"`` is everything.

@@ -15,7 +15,7 @@ from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.optimizer_names import KERAS_SLOTS
 from tf_ckpt_migrate.names.places import Places
-from tf_ckpt_migrate.recipes.eras import name_of_today
+from tf_ckpt_migrate.recipes.era_names import name_of_today
 from tf_ckpt_migrate.recipes.scopes import start_of
 
 __all__ = ["CellPlace", "cells_below", "pairs_of_cells"]
@@ -138,8 +138,8 @@ def pairs_of_cells(
       source: A scope: that of a cell, or one that has cells below.
       target: The same on the other side.
       specs: The tensors of the checkpoint.
-      targets: The places to fill; None if any name will do: then cells are called, below
-        ``target``, as they are below ``source``.
+      targets: The places to fill; None if any name will do: then cells are called,
+        below ``target``, as they are below ``source``.
       layers: The scopes of the layers below ``target`` in their order, with commas
         between, where numbers do not tell it.
 
@@ -147,10 +147,10 @@ def pairs_of_cells(
       PlanError: If there are not as many cells, or nothing tells their order.
 
     Example:
-      >>> names = [f"rnn/bidirectional_rnn/{way}/gru_cell/kernel" for way in "fw bw".split()]
-      >>> goals = [f"b/{way}_gru/gru_cell/recurrent_kernel" for way in ("backward", "forward")]
-      >>> pairs_of_cells("rnn/", "b/", dict.fromkeys(names), dict.fromkeys(goals))[0][1]
-      'b/backward_gru/gru_cell/'
+      >>> cells = [f"rnn/bidirectional_rnn/{way}/cell/kernel" for way in ("fw", "bw")]
+      >>> goals = [f"b/{way}_gru/recurrent_kernel" for way in ("backward", "forward")]
+      >>> pairs_of_cells("rnn/", "b/", dict.fromkeys(cells), dict.fromkeys(goals))[0]
+      ('rnn/bidirectional_rnn/bw/cell/', 'b/backward_gru/')
     """
     start, to = start_of(source), start_of(target)
     cells = cells_below(specs, source)
