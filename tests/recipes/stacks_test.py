@@ -8,7 +8,7 @@ import pytest
 
 from tf_ckpt_migrate.recipes.stacks import cells_below
 
-PROGRAM = Path(__file__).with_name("tf1_cudnn_names.py")
+PROGRAM = Path(__file__).parents[1] / "goldens" / "tf1_cudnn_names.py"
 
 
 def test_what_cudnn_layers_save(tf1_python):
