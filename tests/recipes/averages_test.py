@@ -147,6 +147,15 @@ class TestWithOtherRules:
         source, target = self.SOURCE, specs("m")
         assert moves(rules, source, target, unmatched="drop") == {"m": f"net/w/{EMA}"}
 
+    def test_a_scope_may_lead_nowhere(self):
+        rules = [tcm.Recipe("averages", "/", "/"), tcm.RenameScope("net/", "m/")]
+        rules.append(tcm.Drop("step"))
+        target = specs("m/w")
+        found = moves(rules, self.SOURCE, target, unmatched="drop")
+        assert found == {"m/w": f"net/w/{EMA}"}
+        with pytest.raises(PlanError, match="'m/b'"):
+            moves(rules, self.SOURCE, target)
+
     def test_a_rule_for_the_average_itself(self):
         rules = [
             tcm.Recipe("averages", "/", "/"),

@@ -11,10 +11,11 @@ from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
 from tf_ckpt_migrate.names.rules.recipe import Ruled, recipe
 from tf_ckpt_migrate.recipes.average_names import NAME, averages_in
-from tf_ckpt_migrate.recipes.ways import Ways, following, moving, without_idle
+from tf_ckpt_migrate.recipes.ways import Ways, following, moving
 
 __all__ = ["averages"]
 
+_NAMED = Rename | Split | Combine  # rules that name their sources
 _USES = ("raw", "average", "both")
 _Specs = Mapping[str, TensorSpec]
 
@@ -78,7 +79,7 @@ def averages(  # noqa: PLR0913 what every such recipe gets, and two options
         if not (id(rule) in ruled.made and getattr(rule, "source", "") in of_averages)
     ]
     if use == "average":
-        return [*_instead(ways, found, others, specs), *notes]
+        return [*_instead(ways, found, others), *notes]
     first: list[Rule] = [
         moving(variable, way.goals)
         for variable in found
@@ -94,39 +95,36 @@ def averages(  # noqa: PLR0913 what every such recipe gets, and two options
     else:
         place_of = _place_of(targets, name)
         first += following(ways, found, place_of, lambda how: how)
-    return [*without_idle(first, others, specs), *notes]
+    return [*ways.without_idle(first, others), *notes]
 
 
-def _instead(
-    ways: Ways, found: Mapping[str, str], others: list[Rule], specs: _Specs
-) -> list[Rule]:
+def _instead(ways: Ways, found: Mapping[str, str], others: list[Rule]) -> list[Rule]:
     """Return the rules with the average of a variable in its place."""
     first: list[Rule] = []
+    joined: dict[str, str] = {}
+    done: set[int] = set()
     for variable, average in found.items():
         way, own = ways.of(variable), ways.own_rule(average)
-        if way is None or isinstance(own, Drop):
+        if isinstance(own, Drop) or (own is None and way is None):
             continue
-        if own is None and len(way.sources) > 1:
-            others = [_substituted(rule, variable, average) for rule in others]
-        elif own is None:
-            first.append(moving(average, way.goals))
-            others = [
-                rule for rule in others if rule is not way.rule or _is_broad(rule)
-            ]
-        elif way.rule is not None and not _is_broad(way.rule):
+        if own is not None and way is not None and isinstance(way.rule, _NAMED):
             continue  # someone has a use for both
+        if own is None and way is not None:
+            if len(way.sources) > 1:
+                joined[variable] = average
+            else:
+                first.append(moving(average, way.goals))
+                if isinstance(way.rule, _NAMED):
+                    done.add(id(way.rule))
         first.append(Drop(variable, reason="its average is taken"))
-    return without_idle(first, others, specs)
+    left = [_substituted(rule, joined) for rule in others if id(rule) not in done]
+    return ways.without_idle(first, left)
 
 
-def _is_broad(rule: Rule) -> bool:
-    return not isinstance(rule, Rename | Split | Combine)
-
-
-def _substituted(rule: Rule, variable: str, average: str) -> Rule:
-    if not isinstance(rule, Combine) or variable not in rule.sources:
+def _substituted(rule: Rule, averages: Mapping[str, str]) -> Rule:
+    if not isinstance(rule, Combine) or averages.keys().isdisjoint(rule.sources):
         return rule
-    sources = [average if each == variable else each for each in rule.sources]
+    sources = [averages.get(each, each) for each in rule.sources]
     return Combine(sources, {to: how for to, how in rule.targets if how})
 
 
@@ -140,7 +138,8 @@ def _without_missing(
     made: list[Any] = []
     without: list[str] = []
     for rule in rules:
-        variable = rule.source.removesuffix(f"/{name}") if _is_named(rule) else ""
+        is_rename = isinstance(rule, Rename)
+        variable = rule.source.removesuffix(f"/{name}") if is_rename else ""
         if variable in specs and rule.source not in specs:
             without.append(repr(variable))
             rule = Rename(variable, rule.target, rule.transform)  # noqa: PLW2901 itself
@@ -150,10 +149,6 @@ def _without_missing(
         f"{', '.join(capped(without))}"
     )
     return made, [what] if without else []
-
-
-def _is_named(rule: Any) -> bool:
-    return isinstance(rule, Rename)
 
 
 def _place_of(targets: _Specs | None, name: str) -> Callable[[str], str | None]:

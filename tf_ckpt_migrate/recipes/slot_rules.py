@@ -10,7 +10,7 @@ from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.rules.recipe import Ruled, recipe
 from tf_ckpt_migrate.names.slots import slot_of
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
-from tf_ckpt_migrate.recipes.ways import Ways, following, without_idle
+from tf_ckpt_migrate.recipes.ways import Ways, following, sources_of
 
 __all__ = ["slots"]
 
@@ -69,17 +69,13 @@ def slots(
                 f"what follows for the slots {', '.join(map(repr, group.values()))} is "
                 f"not known, as {error}; leave them behind by tcm.Drop(role='slot')"
             ) from None
-    taken = {source for rule in rules for source in _sources(rule)}
+    taken = {source for rule in rules for source in sources_of(rule)}
     others = [
         rule
         for rule in (*ruled.before, *ruled.after)
-        if not (id(rule) in ruled.made and taken.issuperset(_sources(rule)))
+        if not (id(rule) in ruled.made and taken.issuperset(sources_of(rule)))
     ]
-    return without_idle(rules, others, specs)
-
-
-def _sources(rule: Any) -> tuple[str, ...]:
-    return getattr(rule, "sources", None) or (getattr(rule, "source", None) or "",)
+    return ways.without_idle(rules, others)
 
 
 def _groups(specs: _Specs, ways: Ways) -> dict[tuple[str, str], dict[str, str]]:

@@ -29,7 +29,7 @@ from tf_ckpt_migrate.names.rules.recipe import Ruled
 from tf_ckpt_migrate.recipes.scopes import start_of
 from tf_ckpt_migrate.transforms import Transform
 
-__all__ = ["Way", "Ways", "following", "moving", "without_idle"]
+__all__ = ["Way", "Ways", "following", "moving", "sources_of"]
 
 _Goals = Mapping[str, Transform | None]
 
@@ -112,7 +112,11 @@ class Ways:
             return None
         if isinstance(rule, Combine):
             return Way(rule.sources, dict(rule.targets), rule)
-        return Way((variable,), _goals(rule, variable), rule)
+        goals = _goals(rule, variable)
+        if isinstance(rule, RenameScope | RenameRegex) and self._targets is not None:
+            # What a scope leads to nowhere is left to it, and to unmatched=.
+            goals = {to: how for to, how in goals.items() if to in self._targets}
+        return Way((variable,), goals, rule) if goals else None
 
     def own_rule(self, key: str) -> Rule | None:
         """Return the rule that someone wrote for a key by its name or its role.
@@ -122,6 +126,27 @@ class Ways:
         rule = self._rule(key)
         broad = rule is None or isinstance(rule, RenameScope | RenameRegex)
         return None if broad or id(rule) in self._made else rule
+
+    def without_idle(self, rules: list[Rule], others: list[Rule]) -> list[Rule]:
+        """Return rules, and of others all but scopes to which they leave nothing.
+
+        Args:
+          rules: Rules by name, which are to come first.
+          others: The rules around the recipe, or what has become of them.
+        """
+        taken = {source for rule in rules for source in sources_of(rule)}
+        had: set[int] = set()
+        left: set[int] = set()
+        for key, position in self._decided.items():
+            had.add(position)
+            if key not in taken:
+                left.add(position)
+        idle = {
+            id(self._rules[position])
+            for position in had - left
+            if isinstance(self._rules[position], RenameScope | RenameRegex)
+        }
+        return [*rules, *(rule for rule in others if id(rule) not in idle)]
 
     def _rule(self, key: str) -> Rule | None:
         position = self._decided.get(key)
@@ -204,26 +229,14 @@ def following(
     return rules
 
 
-def without_idle(
-    rules: list[Rule], others: list[Rule], specs: Mapping[str, TensorSpec]
-) -> list[Rule]:
-    """Return rules, and of others those to which they leave something.
-
-    Args:
-      rules: The rules that come first.
-      others: The rules that had something to decide before.
-      specs: The tensors of the checkpoint.
+def sources_of(rule: Rule) -> tuple[str, ...]:
+    """Return the keys that a rule names.
 
     Example:
-      >>> without_idle([Rename("a/w", "b/w")], [RenameScope("a/", "b/")], {"a/w": 0})
-      [Rename('a/w', 'b/w')]
+      >>> sources_of(Rename("a", "b")), sources_of(Keep(role="step"))
+      (('a',), ())
     """
-    mine = [rule for rule in others if not isinstance(rule, Recipe)]
-    had = match(mine, specs).won
-    left = match([*rules, *mine], specs).won[len(rules) :]
-    idle = {
-        id(rule)
-        for rule, before, now in zip(mine, had, left, strict=True)
-        if before and not now
-    }
-    return [*rules, *(rule for rule in others if id(rule) not in idle)]
+    if isinstance(rule, Combine):
+        return rule.sources
+    source = getattr(rule, "source", None)
+    return () if source is None else (source,)
