@@ -147,6 +147,15 @@ class TestWithOtherRules:
         source, target = self.SOURCE, specs("m")
         assert moves(rules, source, target, unmatched="drop") == {"m": f"net/w/{EMA}"}
 
+    def test_a_scope_to_which_nothing_is_left(self):
+        """It is no error, though the averages take all that it is for."""
+        source = {**self.SOURCE, **specs("net/w/Adam", "net/w/Adam_1")}
+        rest = [tcm.Drop(role="slot"), tcm.RenameScope("net/", "m/"), tcm.Drop("step")]
+        for use, count in (("average", 2), ("raw", 2), ("both", 4)):
+            recipe = tcm.Recipe("averages", "/", "/", use=use)
+            for rules in ([recipe, *rest], [*rest, recipe]):
+                assert len(moves(rules, source)) == count
+
     def test_a_scope_may_lead_nowhere(self):
         rules = [tcm.Recipe("averages", "/", "/"), tcm.RenameScope("net/", "m/")]
         rules.append(tcm.Drop("step"))

@@ -86,14 +86,14 @@ class Ways:
         """Match the rules with the tensors."""
         self._source, self._target = start_of(source), start_of(target)
         self._targets = targets
-        drops = [rule for rule in ruled.after if isinstance(rule, Drop)]
-        self._left = match(drops, specs).decided
         before = [rule for rule in ruled.before if not isinstance(rule, Recipe)]
-        idle = Drop | Keep | Recipe
-        after = [rule for rule in ruled.after if not isinstance(rule, idle)]
-        self._rules: list[Rule] = [*before, *after]
+        after = [rule for rule in ruled.after if not isinstance(rule, Recipe)]
+        counted = [rule for rule in after if not isinstance(rule, Drop | Keep)]
         self._made = ruled.made
+        self._rules: list[Rule] = [*before, *counted]
         self._decided = match(self._rules, specs).decided
+        self._all: list[Rule] = [*before, *after]
+        self._decided_by_all = match(self._all, specs).decided
 
     def holds(self, variable: str) -> bool:
         """Return whether a variable is in the scope."""
@@ -105,7 +105,9 @@ class Ways:
         if rule is None:
             place = self._target + variable.removeprefix(self._source)
             has_place = self._targets is None or place in self._targets
-            if place == variable and (variable in self._left or not has_place):
+            position = self._decided_by_all.get(variable)
+            is_rest = position is not None and isinstance(self._all[position], Drop)
+            if place == variable and (is_rest or not has_place):
                 return None
             return Way((variable,), {place: None})
         if isinstance(rule, Drop):
@@ -137,14 +139,14 @@ class Ways:
         taken = {source for rule in rules for source in sources_of(rule)}
         had: set[int] = set()
         left: set[int] = set()
-        for key, position in self._decided.items():
+        for key, position in self._decided_by_all.items():
             had.add(position)
             if key not in taken:
                 left.add(position)
         idle = {
-            id(self._rules[position])
+            id(self._all[position])
             for position in had - left
-            if isinstance(self._rules[position], RenameScope | RenameRegex)
+            if isinstance(self._all[position], RenameScope | RenameRegex)
         }
         return [*rules, *(rule for rule in others if id(rule) not in idle)]
 
