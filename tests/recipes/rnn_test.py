@@ -178,6 +178,34 @@ class TestSeveralCells:
             "k/b/forward_lstm/cell/bias": "rnn/bidirectional_rnn/fw/lstm_cell/bias",
         }
 
+    def test_from_keras_into_the_names_of_a_stack_of_tf1(self):
+        scopes = [f"rnn/multi_rnn_cell/cell_{n}/lstm_cell" for n in (0, 1)]
+        source, target = cells("k/lstm/cell", "k/lstm_1/cell"), cells(*scopes)
+        rules = [tcm.Recipe("lstm", "k/", "rnn/", forget_bias=1.0)]
+        found = {m.target: m.sources for m in resolve(rules, source, target).moves}
+        assert set(found) == set(target)
+        assert found[f"{scopes[1]}/bias"] == ("k/lstm_1/cell/bias",)
+
+    @pytest.mark.parametrize("name", ["stack", "two_ways", "two_ways_stacked"])
+    def test_there_and_back_by_file(self, tmp_path, name):
+        """Slots, averages and values of real cells, in one line each way."""
+        reader = golden(f"tf1_15/resume_rnn_{name}")
+        kind = "gru" if name == "two_ways" else "lstm"
+        made = reader
+        for number, (source, target) in enumerate([("/", "k/"), ("k/", "/")]):
+            rules = [
+                tcm.Recipe(kind, source, target),
+                tcm.Recipe("averages", "/", "/", use="both"),
+                tcm.Recipe("slots", "/", "/"),
+                tcm.Keep("global_step"),
+            ]
+            plan = tcm.plan_migration(made, None, rules)
+            assert tcm.MigrationPlan.from_yaml(plan.to_yaml()).moves == plan.moves
+            made = tcm.load_checkpoint(tcm.convert(plan, tmp_path / str(number)))
+        assert set(made) == set(reader)
+        for key, value in made.items():
+            np.testing.assert_allclose(value, reader[key], rtol=0, atol=1e-7)
+
     def test_other_numbers_of_cells(self):
         source = cells(*(f"rnn/multi_rnn_cell/cell_{n}/lstm_cell" for n in (0, 1)))
         with pytest.raises(PlanError, match="which are not as many of each direction"):

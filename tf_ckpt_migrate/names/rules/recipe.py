@@ -6,6 +6,7 @@ one is expanded, as a plug-in is.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -109,15 +110,17 @@ class Recipe:
             those of the other.
         """
         expand = self._expansion()
-        others = () if ruled is None else (ruled,)
+        options = dict(self.options)
+        given = (specs, targets) if ruled is None else (specs, targets, ruled)
         try:
-            return expand(
-                self.source, self.target, specs, targets, *others, **dict(self.options)
-            )
-        except TypeError as error:
-            if "argument" not in str(error):
-                raise
-            raise RuleError(f"{self!r}: {error}") from None
+            inspect.signature(expand).bind(self.source, self.target, *given, **options)
+        except TypeError:
+            takes = inspect.getfullargspec(expand).kwonlyargs
+            raise RuleError(
+                f"{self!r}: it takes {', '.join(takes) or 'no options'}, not "
+                f"{', '.join(sorted({*options} - {*takes}))}"
+            ) from None
+        return expand(self.source, self.target, *given, **options)
 
     def _expansion(self) -> Expansion:
         import_module("tf_ckpt_migrate.recipes")
