@@ -142,6 +142,15 @@ class TestSlotsByName:
         with pytest.raises(PlanError, match="what follows for the slots 'w/Adam' is"):
             resolve(rules, source)
 
+    def test_a_scope_that_takes_them_as_they_are_is_told_of(self):
+        """A kernel is cut, and a scope would carry its slot over whole."""
+        source = specs(a__kernel=(4, 6), a__kernel__Adam=(4, 6))
+        rules = [tcm.Recipe("heads", "a/", "b/", num_heads=2), ("a/", "b/")]
+        text = "'a/kernel/Adam' stay as they are"
+        assert any(text in note for note in resolve(rules, source).notes)
+        followed = resolve([*rules, tcm.Recipe("slots", "/", "/")], source)
+        assert not any(text in note for note in followed.notes)
+
     def test_of_a_gru_whose_kernels_are_joined(self):
         reader = golden("tf1_15/resume_rnn_gru")
         rules = [
