@@ -24,6 +24,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 CHECKPOINTS = {
     "old/model.ckpt-1000": "tests/goldens/tf1_15/optimizer_adam/model.ckpt",
     "ema/model.ckpt": "tests/goldens/tf1_15/ema/model.ckpt",
+    "parts/model.ckpt": "tests/goldens/tf1_15/partitioned_adam/model.ckpt",
     "rnn/model.ckpt": "tests/goldens/tf1_15/rnn_gru/model.ckpt",
     "stack/model.ckpt": "tests/goldens/tf1_15/resume_rnn_stack/model.ckpt",
     "bert/model.ckpt": "tests/goldens/tf1_15/whole_bert/model.ckpt",

@@ -10,6 +10,7 @@ from tf_ckpt_migrate.errors import RuleError
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
+    from tf_ckpt_migrate.names.rules import Recipe
 
 __all__ = ["add_planning", "plan_of"]
 
@@ -40,6 +41,16 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
         choices=("raw", "average", "both"),
         help="what variables get whose moving averages are there: their own values "
         "(raw), the averages, or both; not with --to=tf1",
+    )
+    parser.add_argument(
+        "--partition",
+        dest="rules",
+        action="append",
+        type=_partition,
+        metavar="NAME=PARTS[@AXIS]",
+        help="a rule: store variable NAME, or those of a scope/, its slots and "
+        "averages in so many slices along an axis (default 0); 1 makes it whole; may "
+        "be repeated",
     )
     parser.add_argument(
         "--unmatched",
@@ -95,3 +106,15 @@ def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
         unmet=arguments.unmet,
         averages=arguments.averages,
     )
+
+
+def _partition(text: str) -> Recipe:
+    from tf_ckpt_migrate.names.rules import Recipe
+
+    name, _, number = text.rpartition("=")
+    parts, at, axis = number.partition("@")
+    if not name or not parts.isdecimal() or (at and not axis.isdecimal()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not of the form NAME=PARTS or NAME=PARTS@AXIS"
+        )
+    return Recipe("partition", name, name, parts=int(parts), axis=int(axis or 0))

@@ -13,7 +13,7 @@ The laws:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tf_ckpt_migrate.errors import RuleError, capped
@@ -22,7 +22,7 @@ from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.resolver import Resolver, Specs, Unmatched, Unmet
 from tf_ckpt_migrate.names.slots import slot_of
-from tf_ckpt_migrate.transforms import Transform
+from tf_ckpt_migrate.transforms import Cast, Partition, Transform
 
 __all__ = ["Resolution", "resolve"]
 
@@ -96,7 +96,11 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     resolver.run()
     kept = resolver.unmet_targets(unmet)
     resolver.problems.raise_if_any(source, target)
-    notes = (*resolver.notes, *_unlike_their_variables(resolver.moves, source))
+    notes = (
+        *resolver.notes,
+        *_notes(resolver.moves),
+        *_unlike_their_variables(resolver.moves, source),
+    )
     return Resolution(tuple(resolver.moves), tuple(resolver.dropped), kept, notes)
 
 
@@ -105,7 +109,13 @@ def _unlike_their_variables(moves: Sequence[Move], source: Specs) -> list[str]:
 
     A scope moves them with all else, whatever other rules do to their variables.
     """
-    changed = {key for move in moves if move.transform for key in move.sources}
+    kept = Cast | Partition  # of which a slot may think otherwise
+    changed = {
+        key
+        for move in moves
+        if move.transform and not isinstance(move.transform, kept)
+        for key in move.sources
+    }
     if not changed:
         return []
     found: list[str] = []
@@ -120,6 +130,15 @@ def _unlike_their_variables(moves: Sequence[Move], source: Specs) -> list[str]:
         'changed; Recipe("slots", "/", "/") and averages="both" let them follow'
     )
     return [what]
+
+
+def _notes(moves: Iterable[Move]) -> list[str]:
+    """Return what transforms have to say, once for all targets of the same."""
+    targets: dict[str, list[str]] = {}
+    for move in moves:
+        if move.transform is not None and move.transform.note:
+            targets.setdefault(move.transform.note, []).append(repr(move.target))
+    return [f"{', '.join(capped(them, 3))}: {note}" for note, them in targets.items()]
 
 
 def _check_word(name: str, value: str, words: Sequence[str]) -> None:

@@ -6,8 +6,10 @@ from tf_ckpt_migrate.recipes import (
     dense,
     eras,
     optimizers,
+    partitions,
     rnn,
     slot_rules,
+    vocabularies,
 )
 
 __all__ = [
@@ -16,6 +18,8 @@ __all__ = [
     "dense",
     "eras",
     "optimizers",
+    "partitions",
     "rnn",
     "slot_rules",
+    "vocabularies",
 ]

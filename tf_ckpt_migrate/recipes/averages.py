@@ -11,7 +11,7 @@ from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
 from tf_ckpt_migrate.names.rules.recipe import Ruled, recipe
 from tf_ckpt_migrate.recipes.average_names import NAME, averages_in
-from tf_ckpt_migrate.recipes.ways import Ways, following, moving
+from tf_ckpt_migrate.recipes.ways import Ways, following, moving, sources_of
 
 __all__ = ["averages"]
 
@@ -76,7 +76,7 @@ def averages(  # noqa: PLR0913 what every such recipe gets, and two options
     others = [
         rule
         for rule in others
-        if not (id(rule) in ruled.made and getattr(rule, "source", "") in of_averages)
+        if id(rule) not in ruled.made or of_averages.isdisjoint(sources_of(rule))
     ]
     if use == "average":
         return [*_instead(ways, found, others), *notes]

@@ -49,6 +49,11 @@ def slots(
       [Rename('w/Adam', 'kernel/Adam'), Rename('w', 'kernel')]
     """
     ways = Ways(ruled, specs, targets, source, target)
+    others = [*ruled.before, *ruled.after]
+    # Recipes that know more of slots, as of new rows of a vocabulary, come first.
+    made = {
+        key for rule in others if id(rule) in ruled.made for key in sources_of(rule)
+    }
     groups = _groups(specs, ways)
     if not groups:
         raise PlanError(
@@ -56,7 +61,8 @@ def slots(
             "'w/Adam' of 'w'"
         )
     rules: list[Any] = []
-    for (before, after), group in groups.items():
+    for (before, after), found in groups.items():
+        group = {variable: key for variable, key in found.items() if key not in made}
 
         def place(name: str, before: str = before, after: str = after) -> str | None:
             key = before + name + after
@@ -69,12 +75,6 @@ def slots(
                 f"what follows for the slots {', '.join(map(repr, group.values()))} is "
                 f"not known, as {error}; leave them behind by tcm.Drop(role='slot')"
             ) from None
-    taken = {source for rule in rules for source in sources_of(rule)}
-    others = [
-        rule
-        for rule in (*ruled.before, *ruled.after)
-        if not (id(rule) in ruled.made and taken.issuperset(sources_of(rule)))
-    ]
     return ways.without_idle(rules, others)
 
 

@@ -19,10 +19,12 @@ from tf_ckpt_migrate.transforms.cast import Cast
 from tf_ckpt_migrate.transforms.compose import Chain, Function
 from tf_ckpt_migrate.transforms.numbers import Scale, Shift
 from tf_ckpt_migrate.transforms.padding import Join, Pad, Stack
+from tf_ckpt_migrate.transforms.partition import Partition
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
 from tf_ckpt_migrate.transforms.reassemble import Reassemble, only_moves
 from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
 from tf_ckpt_migrate.transforms.steps import PowerOfSteps, StepsOfPowers
+from tf_ckpt_migrate.transforms.vocabulary import Vocabulary
 
 __all__ = [
     "AddToBlock",
@@ -34,6 +36,7 @@ __all__ = [
     "GruBiases",
     "Join",
     "Pad",
+    "Partition",
     "PowerOfSteps",
     "Reassemble",
     "Reshape",
@@ -45,6 +48,7 @@ __all__ = [
     "Sum",
     "Transform",
     "Transpose",
+    "Vocabulary",
     "only_moves",
     "spec_of",
 ]

@@ -120,7 +120,12 @@ class Recipe:
                 f"{self!r}: it takes {', '.join(takes) or 'no options'}, not "
                 f"{', '.join(sorted({*options} - {*takes}))}"
             ) from None
-        return expand(self.source, self.target, *given, **options)
+        try:
+            return expand(self.source, self.target, *given, **options)
+        except TypeError as error:  # of options that only the function can check
+            if "argument" not in str(error):
+                raise
+            raise RuleError(f"{self!r}: {error}") from None
 
     def _expansion(self) -> Expansion:
         import_module("tf_ckpt_migrate.recipes")
