@@ -140,9 +140,9 @@ class TestFinding:
         with pytest.raises(PlanError, match=r"no slots of an optimizer 'Adam'.*Ftrl"):
             saved_optimizer("Adam", "Adam", specs)
 
-    def test_without_a_live_optimizer_it_is_refused(self, goldens):
+    def test_without_an_optimizer_of_keras_it_is_refused(self, goldens):
         recipe = tcm.Recipe("optimizer", "Adam", "optimizer")
-        with pytest.raises(PlanError, match="depends on the settings"):
+        with pytest.raises(PlanError, match="depends on that of Keras"):
             tcm.plan_migration(reader(goldens, "optimizer_adam"), None, [recipe])
 
     def test_kinds(self):

@@ -26,7 +26,8 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--like",
         metavar="CHECKPOINT",
-        help="give the result the keys (and the object graph) of this checkpoint",
+        help="give the result the keys (and the object graph) of this checkpoint; with "
+        "--to=tf1 of one of TF1",
     )
     parser.add_argument(
         "--names",
@@ -86,7 +87,7 @@ def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
             unmet=arguments.unmet,
             averages=arguments.averages,
         )
-    if arguments.to == "tf1" and arguments.like is None:
+    if arguments.to == "tf1":
         from tf_ckpt_migrate.conversion.tf2_to_tf1 import plan_tf2_to_tf1
 
         names = arguments.names if rules is None else rules
@@ -95,7 +96,13 @@ def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
                 "--averages chooses among the names of TF1, and with --to=tf1 the "
                 "source has objects; use it without --to, or with --to=tf2"
             )
-        return plan_tf2_to_tf1(arguments.source, names, unmatched=arguments.unmatched)
+        return plan_tf2_to_tf1(
+            arguments.source,
+            names,
+            like=arguments.like,
+            unmatched=arguments.unmatched,
+            unmet=arguments.unmet,
+        )
     from tf_ckpt_migrate.conversion.planning import plan_migration
 
     return plan_migration(

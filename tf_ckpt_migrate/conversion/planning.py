@@ -18,6 +18,7 @@ from tf_ckpt_migrate.conversion.layout import (
     is_object_key,
     layout_of,
 )
+from tf_ckpt_migrate.conversion.optimizers.rules import with_optimizers
 from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
@@ -139,9 +140,8 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
     reader = opened(source)
     rules = AssignmentMap(assignment_map).with_averages(averages)
     if target is not None:
-        return plan_into(
-            goal_of(target), reader, rules, unmatched=unmatched, unmet=unmet
-        )
+        view = opened(target) if isinstance(target, str | os.PathLike) else target
+        return _plan_like(view, reader, rules, unmatched, unmet)
     specs, aside = _source_specs(reader, rules)
     word: Unmatched = "keep" if assignment_map is None else unmatched
     found = resolve(rules, _without(specs, aside), unmatched=word)
@@ -150,6 +150,24 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
     return MigrationPlan(
         reader.prefix, "", specs, moves, found.dropped, notes=found.notes
     )
+
+
+def _plan_like(
+    view: CheckpointView,
+    reader: CheckpointReader,
+    rules: AssignmentMap,
+    unmatched: Unmatched,
+    unmet: Unmet,
+) -> MigrationPlan:
+    goal = goal_of(view)
+
+    def weights(others: AssignmentMap) -> tuple[Move, ...]:
+        return plan_into(goal, reader, others, unmatched="drop", unmet="keep").moves
+
+    made = with_optimizers(reader, view, rules, weights)
+    may_stay = unmet if unmet == "keep" or not made.may_stay else {*made.may_stay}
+    plan = plan_into(goal, reader, made.rules, unmatched=unmatched, unmet=may_stay)
+    return made.told_in(plan)
 
 
 def plan_into(  # noqa: PLR0913 what is planned, by keyword

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
@@ -15,7 +14,7 @@ from tf_ckpt_migrate.conversion.planning import (
     opened,
 )
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.live.optimizer_rules import with_optimizers
+from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.planning import Transforms, bound, plan_restore
 from tf_ckpt_migrate.live.report import RestoreReport
@@ -121,7 +120,7 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
     if unmet != "keep":
         live.check_built()
     rules = AssignmentMap(assignment_map).with_averages(averages)
-    made = with_optimizers(reader, live, bound(rules, live))
+    made = with_live_optimizers(reader, live, bound(rules, live))
     plan, variables = plan_restore(
         reader,
         live,
@@ -132,8 +131,7 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
         may_stay=made.may_stay,
     )
     execute(plan.moves, reader, variables, session)
-    plan = replace(plan, notes=(*plan.notes, *made.notes))
-    return RestoreReport(plan, made.verdicts)
+    return RestoreReport(made.told_in(plan))
 
 
 def execute(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from tf_ckpt_migrate.names.verdict import STEPS_AHEAD
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,9 +20,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["STEPS_AHEAD", "Epsilons", "is_outside", "step_fraction"]
-
-STEPS_AHEAD = 20
+__all__ = ["Epsilons", "is_outside", "step_fraction"]
 
 
 class Epsilons(NamedTuple):

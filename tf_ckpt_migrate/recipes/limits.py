@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.known import Known
-from tf_ckpt_migrate.recipes.verdicts import LiveSettings, Verdict
+from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["STEPS_WITHOUT_BIAS", "limits"]
 
@@ -45,7 +46,8 @@ def limits(known: Known, live: LiveSettings) -> Iterator[Verdict]:
 
 
 def _momentum(known: Known, live: LiveSettings) -> Iterator[Verdict]:
-    if not live.values.get("momentum"):
+    is_unknown = "momentum" in live.supposed and "momentum" not in live.values
+    if not live.values.get("momentum") and not is_unknown:
         yield Verdict(
             known.name,
             "momentum",

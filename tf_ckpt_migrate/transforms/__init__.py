@@ -17,7 +17,7 @@ from tf_ckpt_migrate.transforms.biases import GruBiases, Sum
 from tf_ckpt_migrate.transforms.blocks import AddToBlock, Blocks
 from tf_ckpt_migrate.transforms.cast import Cast
 from tf_ckpt_migrate.transforms.compose import Chain, Function
-from tf_ckpt_migrate.transforms.numbers import Scale, Shift
+from tf_ckpt_migrate.transforms.numbers import Fill, Scale, Shift
 from tf_ckpt_migrate.transforms.padding import Join, Pad, Stack
 from tf_ckpt_migrate.transforms.partition import Partition
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
@@ -32,6 +32,7 @@ __all__ = [
     "Cast",
     "Chain",
     "Concat",
+    "Fill",
     "Function",
     "GruBiases",
     "Join",
