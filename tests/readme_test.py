@@ -27,6 +27,9 @@ CHECKPOINTS = {
     "ema/model.ckpt": "tests/goldens/tf1_15/ema/model.ckpt",
     "parts/model.ckpt": "tests/goldens/tf1_15/partitioned_adam/model.ckpt",
     "rnn/model.ckpt": "tests/goldens/tf1_15/rnn_gru/model.ckpt",
+    "stack/model.ckpt": "tests/goldens/tf1_15/resume_rnn_stack/model.ckpt",
+    "bert/model.ckpt": "tests/goldens/tf1_15/whole_bert/model.ckpt",
+    "slim/model.ckpt": "tests/goldens/tf1_15/layers_contrib/model.ckpt",
     "model/ckpt-1": "tests/goldens/tf2_21/checkpoint_slots/ckpt-1",
 }
 

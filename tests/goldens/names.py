@@ -107,6 +107,7 @@ _TF1_ONLY = (
     "rnn_cudnn_compatible",
     "rnn_contrib",
     "rnn_outputs",
+    "rnn_rare",
     "layers",
     "layers_contrib",
 )
@@ -118,6 +119,9 @@ _RESUMED = tuple(
         *("adadelta", "adagrad", "adam", "adam_named", "adam_weight_decay", "ftrl"),
         *("gradient_descent", "momentum", "nesterov"),
         *("rmsprop", "rmsprop_centered", "rmsprop_momentum"),
+        *("rnn_basic_lstm", "rnn_basic_rnn", "rnn_cudnn_gru", "rnn_cudnn_lstm"),
+        *("rnn_gru", "rnn_gru_block", "rnn_lstm", "rnn_lstm_block"),
+        *("rnn_lstm_fused", "rnn_stack", "rnn_two_ways", "rnn_two_ways_stacked"),
         # Of tf.contrib.opt, and ALBERT's.
         *("adam_gs", "adamax", "adamw", "lamb", "lamb_plain", "lazy_adam"),
         *("lazy_adam_gs", "momentumw"),

@@ -12,6 +12,7 @@ import tf1_resume_contrib  # noqa: F401
 import tf1_resume_decaying  # noqa: F401
 import tf1_resume_keras  # noqa: F401
 import tf1_resume_sparse  # noqa: F401
+import tf1_rnn  # noqa: F401
 import tf1_whole  # noqa: F401
 from recording import main
 
