@@ -94,5 +94,5 @@ def _check_asked(arguments: argparse.Namespace) -> None:
     if arguments.plan is not None and asked:
         arguments.wrong_use(
             "--plan says all that was to be done: give it without --to, --like, --map, "
-            "--rename and --drop"
+            "--rename, --recipe, --drop, --partition and --averages"
         )

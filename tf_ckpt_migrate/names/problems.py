@@ -7,19 +7,17 @@ would settle them.
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.names.advice import about_averages, leaving, rename_rules
 from tf_ckpt_migrate.names.hints import Hints, fitting_transform
 from tf_ckpt_migrate.names.misses import likely_causes
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.plan_text import rename_pattern
 from tf_ckpt_migrate.names.rules import Rename, RenameScope, Rule
-from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.names.unaccounted import Unaccounted
 
 __all__ = ["Problems"]
@@ -71,7 +69,6 @@ _ROLES_HINT = (
 )
 _SHOWN = 10
 _HINTED = 5
-_COUNTED = 10_000  # keys whose role is looked up: advice may not cost seconds
 
 
 @dataclass
@@ -224,10 +221,10 @@ class Problems:
 
     def _advice(self, source: Mapping[str, TensorSpec]) -> list[str]:
         """Return the rules that would settle most, in an order that works."""
-        renames = _renames(self._pairs(source))
+        renames = rename_rules(self._pairs(source))
         found = {key for rule in renames for key in self._settled_by(rule)}
         left = [key for key in self._unmatched if key not in found]
-        rules = [*_leaving(left, source), *(f"{rule!r}," for rule in renames)]
+        rules = [*leaving(left, source), *(f"{rule!r}," for rule in renames)]
         lines: list[str] = []
         if self.closed and self._unmet:
             free = {key: source[key] for key in self._unmatched}
@@ -241,6 +238,7 @@ class Problems:
         if left:
             words = '"drop"' if self.closed else '"drop" or "keep"'
             lines += ["", f"or pass unmatched={words} for what has no place"]
+            lines += about_averages(left, source)
         if len(self._unmet) > len(found):
             lines += ["", 'or pass unmet="keep" for targets to have their own values']
             lines += [_ROLES_HINT] if self.closed else []
@@ -262,34 +260,6 @@ class Problems:
                     pairs[key] = name
                     break
         return pairs
-
-
-def _renames(pairs: Mapping[str, str]) -> list[Rename | RenameScope]:
-    """Return rules that rename ``pairs``: one scope where that says it all."""
-    patterns = {rename_pattern(old, new) for old, new in pairs.items()}
-    if len(patterns) == 1 and len(pairs) > 1:
-        old, new = patterns.pop()
-        if all(re.fullmatch(r"(?:[^*#]+/)?\*", side) for side in (old, new)):
-            return [RenameScope(old.rstrip("*"), new.rstrip("*"))]
-    return [Rename(old, new) for old, new in pairs.items()]
-
-
-def _leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]:
-    """Return the calls that leave ``keys`` behind, by what they are to training."""
-    if not keys:
-        return []
-    counted = keys[:_COUNTED]
-    roles = Counter(role_of(key, source) for key in counted)
-    weights = roles.pop("weight", 0)
-    least = "at least " if len(keys) > _COUNTED else ""
-    lines = [
-        f"Drop(role={role!r}),  # leaves {least}{count:,} of them behind"
-        for role, count in roles.items()
-    ]
-    if weights:
-        example = next(key for key in counted if role_of(key, source) == "weight")
-        lines.append(f"Drop({example!r}),  # and so on, for what is to be left behind")
-    return lines
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.manifest import NameManifest
 from tf_ckpt_migrate.errors import PlanError
-from tf_ckpt_migrate.live.optimizer_rules import with_optimizers
+from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.planning import bound, plan_restore
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
@@ -136,7 +136,7 @@ class _Contract(NamedTuple):
     def broken_by(self, rules: AssignmentMap) -> PlanError | None:
         """Return the error of a restore by these rules; None if it would work."""
         try:
-            made = with_optimizers(self.names, self.live, rules)
+            made = with_live_optimizers(self.names, self.live, rules)
             plan_restore(
                 self.names,
                 self.live,
