@@ -109,7 +109,7 @@ class CheckpointDiff(NamedTuple):
         return json.dumps(content, indent=2, ensure_ascii=False)
 
 
-def diff_checkpoints(
+def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
     a: str | os.PathLike[str],
     b: str | os.PathLike[str],
     *,

@@ -21,6 +21,7 @@ __all__ = [
     "StringStatistics",
     "number_statistics",
     "statistics_of",
+    "string_statistics",
 ]
 
 
@@ -77,9 +78,14 @@ def statistics_of(
     if dtype in (DType.resource, DType.variant):
         return None
     if dtype is DType.string:
-        lengths = [len(element) for piece in pieces(reader, key) for element in piece]
-        return StringStatistics(len(lengths), sum(lengths))
+        return string_statistics(pieces(reader, key))
     return number_statistics(pieces(reader, key))
+
+
+def string_statistics(parts: Iterable[Array]) -> StringStatistics:
+    """Return the statistics of strings, given as flat arrays of bytes."""
+    lengths = [len(element) for piece in parts for element in piece]
+    return StringStatistics(len(lengths), sum(lengths))
 
 
 def number_statistics(parts: Iterable[Array]) -> NumberStatistics:

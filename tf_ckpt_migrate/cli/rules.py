@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +12,7 @@ from tf_ckpt_migrate.errors import RuleError
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 
-__all__ = ["ROLES", "add_rules", "rules_of"]
+__all__ = ["ROLES", "add_rules", "rule_flags", "rules_of"]
 
 ROLES = ("slot", "optimizer", "average", "step")
 
@@ -91,6 +92,20 @@ def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
     if arguments.map is not None:
         rules += _map_of(arguments.map)
     return AssignmentMap(rules)
+
+
+def rule_flags(arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the flags that gave the rules, as they can be typed again."""
+    given: list[_Given] = arguments.rules or []
+    for source, target, role in given:
+        if role is not None:
+            yield f"--drop_role={role}"
+        elif target is not None:
+            yield f"--rename={source}={target}"
+        else:
+            yield f"--drop={source}"
+    if arguments.map is not None:
+        yield f"--map={arguments.map}"
 
 
 def _map_of(path: str) -> AssignmentMap:

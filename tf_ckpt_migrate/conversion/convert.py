@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.bundle.dtypes import TensorSpec
     from tf_ckpt_migrate.transforms import Transform
 
-__all__ = ["convert"]
+__all__ = ["check_source", "convert"]
 
 
 @without_collections
@@ -91,7 +91,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     if update_state_file:
         kept_beside(prefix)  # a damaged file is told of before anything is written
     reader = opened(plan.source if source is None else source)
-    _check(plan, reader)
+    check_source(plan, reader)
     if object_graph is None:
         object_graph = _has_object_keys(plan, reader)
     like = _like(plan, target, object_graph=object_graph)
@@ -153,8 +153,12 @@ def _contents(
     return contents
 
 
-def _check(plan: MigrationPlan, reader: CheckpointReader) -> None:
-    """Check that the source is the planned one; what we add ourselves may be there."""
+def check_source(plan: MigrationPlan, reader: CheckpointReader) -> None:
+    """Check that the source is the planned one; what we add ourselves may be there.
+
+    Raises:
+      PlanError: If a tensor is gone, new, or of another dtype or shape.
+    """
     derived = {OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY} - {*plan.source_specs}
     specs = reader.specs
     plan.check({key: specs[key] for key in specs if key not in derived})
