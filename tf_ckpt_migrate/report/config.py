@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tf_ckpt_migrate.report.content import MigrationReport, Row, Side, Values
+    from tf_ckpt_migrate.report.content import MigrationReport, Row, Side, Tensor, Values
 
 __all__ = ["config_of"]
 
@@ -46,13 +46,21 @@ def _side(side: Side) -> dict[str, Any]:
 
 def _row(row: Row) -> dict[str, Any]:
     content = row._asdict()
-    content["sources"] = [each._asdict() for each in row.sources]
-    content["target"] = row.target and row.target._asdict()
+    content["sources"] = [_tensor(each) for each in row.sources]
+    content["target"] = row.target and _tensor(row.target)
     content["before"], content["after"] = _values(row.before), _values(row.after)
     content["difference"] = row.difference and _plain(row.difference._asdict())
     content["exact"] = None if row.exact else False
     content["step"] = None if row.step == 1 else row.step
     return _filled(content)
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    """Return a tensor; its path only where it is not what the key says anyway."""
+    content = tensor._asdict()
+    if tensor.path == tuple(tensor.key.split("/")):
+        del content["path"]
+    return content
 
 
 def _values(values: Values | None) -> dict[str, Any] | None:

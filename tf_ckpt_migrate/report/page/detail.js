@@ -14,6 +14,8 @@ const NUMBERS = [
   ["total_length", "bytes"],
 ];
 
+const COUNTS = ["zeros", "nans", "infinities"]; // told only where there are any
+
 function make(name, attributes, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes ?? {})) {
@@ -102,7 +104,8 @@ function statistics(row) {
   }
   const body = make("tbody", {});
   for (const [field, name] of NUMBERS) {
-    if (sides.every(([, values]) => values.statistics[field] === undefined)) continue;
+    const isCount = COUNTS.includes(field);
+    if (sides.every(([, { statistics }]) => statistics[field] === undefined || (isCount && !statistics[field]))) continue;
     const line = make("tr", {}, make("th", { scope: "row" }, name));
     for (const [, values] of sides) {
       const value = values.statistics[field];
@@ -135,7 +138,7 @@ function facts(row) {
 }
 
 function farApart(d) {
-  const parts = [`${d.elements.toLocaleString("en")} elements`];
+  const parts = [`${d.elements.toLocaleString("en")} ${d.elements === 1 ? "element" : "elements"}`];
   if (d.max_abs !== undefined) parts.push(`largest ${inDigits(d.max_abs)}`);
   if (d.max_rel !== undefined) parts.push(`largest relative ${inDigits(d.max_rel)}`);
   if (d.not_finite) parts.push(`${d.not_finite.toLocaleString("en")} NaN or infinite`);

@@ -11,7 +11,9 @@ const element = (id) => document.getElementById(id);
 
 content.rows.forEach((row, index) => {
   row.index = index;
-  row.text = [...(row.sources ?? []), ...(row.target ? [row.target] : [])]
+  const tensors = [...(row.sources ?? []), ...(row.target ? [row.target] : [])];
+  tensors.forEach((tensor) => (tensor.path ??= tensor.key.split("/")));
+  row.text = tensors
     .map((tensor) => `${tensor.key} ${tensor.path.join("/")} ${tensor.spec}`)
     .join(" ")
     .toLowerCase();
@@ -23,6 +25,7 @@ content.findings.forEach((finding) =>
   })
 );
 
+let isPrinting = false;
 const filters = { terms: [], chips: new Set(), finding: null };
 
 function wanted(row) {
@@ -51,7 +54,7 @@ class Tree {
     grid.addEventListener("keydown", (event) => this.key(event));
     grid.addEventListener("focusin", (event) => this.focus(event.target.closest(".row")));
     this.watcher = new IntersectionObserver(
-      (entries) => entries.forEach((each) => each.isIntersecting && this.fill(each.target)),
+      (entries) => entries.forEach((each) => this[each.isIntersecting ? "fill" : "empty"](each.target)),
       { rootMargin: "900px 0px" }
     );
     this.show();
@@ -135,17 +138,26 @@ class Tree {
   }
 
   fill(chunk) {
-    this.watcher.unobserve(chunk);
     if (chunk.filled) return;
     chunk.filled = true;
     chunk.setAttribute("role", "rowgroup");
     chunk.style.removeProperty("height");
     this.lines.slice(chunk.first, chunk.first + CHUNK).forEach((node, at) => {
       const open = this.isOpen(node);
-      chunk.append(line(node, chunk.first + at, { open, terms: filters.terms, described }));
+      const made = line(node, chunk.first + at, { open, terms: filters.terms, described });
+      made.tabIndex = node === this.focused ? 0 : -1;
+      chunk.append(made);
       if (node.row && open) chunk.append(opened(node));
     });
-    this.mark();
+  }
+
+  // What is far from the window takes no more than its height.
+  empty(chunk) {
+    if (!chunk.filled || chunk.contains(document.activeElement) || isPrinting) return;
+    chunk.style.setProperty("height", `${chunk.offsetHeight}px`);
+    chunk.replaceChildren();
+    chunk.setAttribute("role", "presentation");
+    chunk.filled = false;
   }
 
   fillAll() {
@@ -255,11 +267,13 @@ function filter() {
   element("clear").hidden = !isFiltered();
 }
 
+const differs = (row) => row.found || row.difference?.elements;
+
 function addChips() {
   const chips = Object.keys(WORDS)
     .filter((status) => WORDS[status] && content.counts[status])
     .map((status) => ({ name: WORDS[status], kind: status, is: (row) => row.status === status }));
-  chips.push({ name: "differs", kind: "missing", is: (row) => row.found || row.difference?.elements });
+  if (content.kind === "pair") chips.push({ name: "differs", kind: "missing", is: differs });
   chips.push({ name: "rounded", kind: "dropped", is: (row) => row.exact === false });
   for (const chip of chips) {
     const count = content.rows.filter(chip.is).length;
@@ -347,7 +361,11 @@ theme.addEventListener("click", () => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tellTheme);
 
-addEventListener("beforeprint", () => maps.forEach((map) => map.fillAll()));
+addEventListener("beforeprint", () => {
+  isPrinting = true;
+  maps.forEach((map) => map.fillAll());
+});
+addEventListener("afterprint", () => (isPrinting = false));
 
 addChips();
 tellTheme();

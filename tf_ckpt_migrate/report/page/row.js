@@ -113,11 +113,12 @@ function leafCells(node, terms, described) {
 
 function line(node, number, { open, terms, described }) {
   const cells = node.row ? leafCells(node, terms, described) : scopeCells(node, terms, described);
+  const same = node.left === node.rightLabel ? " same" : "";
   const element = make(
     "div",
     {
       role: "row",
-      class: `row ${node.row ? `leaf ${node.row.status}` : "scope"}`,
+      class: `row ${node.row ? `leaf ${node.row.status}` : "scope"}${same}`,
       tabindex: "-1",
       "aria-level": node.level,
       "aria-posinset": node.place[0],
