@@ -57,6 +57,8 @@ if TYPE_CHECKING:
         RenameScope,
         Split,
     )
+    from tf_ckpt_migrate.report.content import MigrationReport
+    from tf_ckpt_migrate.report.making import make_report, write_report
 
 __all__ = [
     "AssignmentMap",
@@ -69,6 +71,7 @@ __all__ = [
     "Drop",
     "Keep",
     "MigrationPlan",
+    "MigrationReport",
     "Recipe",
     "Rename",
     "RenameRegex",
@@ -92,6 +95,7 @@ __all__ = [
     "keras",
     "list_variables",
     "load_checkpoint",
+    "make_report",
     "merge",
     "plan_migration",
     "prune",
@@ -101,6 +105,7 @@ __all__ = [
     "transforms",
     "verify_checkpoint",
     "warm_start",
+    "write_report",
 ]
 
 # Where each public name lives; a submodule lives in the package itself. A new name
@@ -147,6 +152,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "RenameScope",
         "Split",
     ),
+    "report.content": ("MigrationReport",),
+    "report.making": ("make_report", "write_report"),
 }
 
 

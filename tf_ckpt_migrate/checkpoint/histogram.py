@@ -24,12 +24,12 @@ class Bins(NamedTuple):
     Attributes:
       low: Where the first begins.
       high: Where the last ends, which is in it.
-      count: How many there are.
+      number: How many there are.
     """
 
     low: float
     high: float
-    count: int
+    number: int
 
 
 def bins_for(least: float, greatest: float, *, whole_numbers: bool = False) -> Bins:
@@ -42,9 +42,9 @@ def bins_for(least: float, greatest: float, *, whole_numbers: bool = False) -> B
         where they are few.
 
     Example:
-      >>> bins_for(0, 3, whole_numbers=True).count, bins_for(0.0, 3.0).count
+      >>> bins_for(0, 3, whole_numbers=True).number, bins_for(0.0, 3.0).number
       (4, 32)
-      >>> bins_for(1.0, 1.0).count
+      >>> bins_for(1.0, 1.0).number
       1
     """
     low, high = float(least), float(greatest)
@@ -84,15 +84,15 @@ def counts_of(parts: Iterable[Array], bins: Bins, step: int = 1) -> tuple[int, .
     """
     import numpy as np
 
-    counts = np.zeros(bins.count, np.int64)
+    counts = np.zeros(bins.number, np.int64)
     width = bins.high / 2 - bins.low / 2
     for part in parts:
         values = as_numbers(part[::step]).astype(np.float64)
         values = values[np.isfinite(values)]
-        if bins.count == 1:
+        if bins.number == 1:
             counts[0] += values.size
             continue
         share = (values / 2 - bins.low / 2) / width
-        places = np.clip((share * bins.count).astype(np.int64), 0, bins.count - 1)
-        counts += np.bincount(places, minlength=bins.count)
+        places = np.clip((share * bins.number).astype(np.int64), 0, bins.number - 1)
+        counts += np.bincount(places, minlength=bins.number)
     return tuple(counts.tolist())

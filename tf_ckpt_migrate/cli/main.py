@@ -101,6 +101,7 @@ def main(argv: Sequence[str]) -> int:
         _forget_output()
         return _READER_GONE
     except KeyboardInterrupt:
+        sys.stderr.write("tf-ckpt-migrate: interrupted; nothing is left half-written\n")
         return _INTERRUPTED
     except (CheckpointError, OSError) as error:
         _tell(error, verbose=arguments is not None and arguments.verbosity > 0)

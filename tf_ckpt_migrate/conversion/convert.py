@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
@@ -47,6 +48,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     update_state_file: bool = False,
     shards: int | None = None,
     object_graph: bool | None = None,
+    progress: Progress | None = None,
 ) -> ConversionResult:
     """Write the checkpoint that a plan describes.
 
@@ -67,6 +69,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
       shards: None takes over whole shards; a number copies the bytes that are referred
         to, and no others, into so many new ones.
       object_graph: Whether the output is object-based; None to see it by its keys.
+      progress: Called with the bytes in place so far and those there are to be.
 
     Returns:
       What was written, and how; as a path it is ``output_prefix``.
@@ -106,6 +109,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         data=data,
         big_endian=big_endian,
         shards=shards,
+        progress=progress,
     )
     dropped = plan.dropped
     if OBJECT_GRAPH_KEY in reader and OBJECT_GRAPH_KEY not in added:

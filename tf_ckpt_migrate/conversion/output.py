@@ -15,6 +15,7 @@ from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.naming import index_path
+from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.staging import existing_files
 from tf_ckpt_migrate.bundle.writer import BundleWriter, Shard
@@ -130,6 +131,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
     data: DataMode = "auto",
     big_endian: bool = False,
     shards: int | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Shard, ...]:
     """Write a checkpoint.
 
@@ -142,6 +144,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
       big_endian: The byte order of what is referred to.
       shards: None links whole shards; a number writes so many new ones, with only the
         bytes that are referred to.
+      progress: Called with the bytes in place so far and those there are to be.
 
     Returns:
       The shards of the checkpoint.
@@ -156,7 +159,11 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
         raise ValueError("data='move' would take the shards of a source away")
     _refuse_source_as_output(prefix, sources)
     with BundleWriter(
-        prefix, overwrite=overwrite, data=data, big_endian=big_endian
+        prefix,
+        overwrite=overwrite,
+        data=data,
+        big_endian=big_endian,
+        progress=progress,
     ) as writer:
         return committed(writer, contents, shards)
 
@@ -182,6 +189,7 @@ def committed(
         k: item for k, item in contents.items() if isinstance(item, Reference)
     }
     values = {k: item for k, item in contents.items() if isinstance(item, Value)}
+    writer.expect(sum(item.spec.nbytes for item in values.values()))
     if shards is None:
         entries = _linked(writer, references)
     else:
@@ -204,12 +212,12 @@ def _linked(
         sources[id(bundle)][key] = source
     entries: dict[bytes, bytes] = {}
     for name, bundle in bundles.items():
-        numbers = {
-            old: writer.link(
-                bundle.shards.complete(old, bundle.index.end_of_shard(old))
-            )
+        paths = {
+            old: bundle.shards.complete(old, bundle.index.end_of_shard(old))
             for old in _used(bundle.index, sources[name].values())
         }
+        writer.expect(sum(map(os.path.getsize, paths.values())))
+        numbers = {old: writer.link(path) for old, path in paths.items()}
         entries.update(_renamed(bundle.index, sources[name], numbers))
     return entries
 

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tf_ckpt_migrate.report.content import MigrationReport, Row, Side, Tensor, Values
+    from tf_ckpt_migrate.report.content import (
+        MigrationReport,
+        Row,
+        Side,
+        Tensor,
+        Values,
+    )
 
 __all__ = ["config_of"]
 

@@ -47,7 +47,7 @@ def page(report: MigrationReport) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
+    environment: Any = Environment(  # its filters have no types
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(

@@ -27,7 +27,7 @@ __all__ = [
     "path_of",
 ]
 
-Specs: TypeAlias = Mapping[str, TensorSpec]
+_Specs: TypeAlias = Mapping[str, TensorSpec]
 
 
 class Moves(NamedTuple):
@@ -40,13 +40,13 @@ class Moves(NamedTuple):
       kept_targets: The targets that keep the values they have.
     """
 
-    specs: Specs
+    specs: _Specs
     moves: tuple[Move, ...]
     dropped: tuple[Dropped, ...] = ()
     kept_targets: tuple[KeptTarget, ...] = ()
 
 
-def described_rows(specs: Specs) -> tuple[Row, ...]:
+def described_rows(specs: _Specs) -> tuple[Row, ...]:
     """Return a row for every tensor of one checkpoint."""
     return _ordered(
         Row("present", role_of(key, specs), (_tensor(key, spec),))
@@ -54,7 +54,7 @@ def described_rows(specs: Specs) -> tuple[Row, ...]:
     )
 
 
-def converted_rows(specs: Specs, result: ConversionResult) -> tuple[Row, ...]:
+def converted_rows(specs: _Specs, result: ConversionResult) -> tuple[Row, ...]:
     """Return a row for every tensor that a conversion wrote or left behind."""
     special: dict[str, Status] = dict.fromkeys(result.computed, "computed")
     special |= dict.fromkeys(result.added, "added")
@@ -96,7 +96,7 @@ def moved_rows(moves: Moves) -> tuple[Row, ...]:
     )
 
 
-def paired_rows(moves: Moves, found: Specs) -> tuple[Row, ...]:
+def paired_rows(moves: Moves, found: _Specs) -> tuple[Row, ...]:
     """Return a row for every tensor of two checkpoints.
 
     Args:
@@ -118,7 +118,7 @@ def paired_rows(moves: Moves, found: Specs) -> tuple[Row, ...]:
     return _ordered(rows)
 
 
-def _moved(move: Move, specs: Specs) -> Row:
+def _moved(move: Move, specs: _Specs) -> Row:
     status: Status = "kept" if move.is_kept else "renamed"
     return Row(
         "computed" if move.transform else status,
@@ -131,13 +131,13 @@ def _moved(move: Move, specs: Specs) -> Row:
     )
 
 
-def _left(dropped: Iterable[Dropped], specs: Specs) -> Iterator[Row]:
+def _left(dropped: Iterable[Dropped], specs: _Specs) -> Iterator[Row]:
     for key, reason in dropped:
         role = role_of(key, specs)
         yield Row("dropped", role, (_tensor(key, specs[key]),), reason=reason)
 
 
-def _beyond(key: str, found: Specs, reason: str | None) -> Row:
+def _beyond(key: str, found: _Specs, reason: str | None) -> Row:
     role = role_of(key, found)
     status: Status = "added" if role == "bookkeeping" else "extra"
     if reason is not None:
