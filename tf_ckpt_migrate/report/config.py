@@ -25,8 +25,8 @@ def config_of(report: MigrationReport) -> dict[str, Any]:
 
     Example:
       >>> from tf_ckpt_migrate.report.content import MigrationReport, Side
-      >>> sorted(config_of(MigrationReport("checkpoint", Side("w"), None, ())))[:3]
-      ['counts', 'kind', 'report']
+      >>> config_of(MigrationReport("checkpoint", Side("w"), None, ()))["kind"]
+      'checkpoint'
     """
     return {
         "report": _VERSION,

@@ -179,7 +179,7 @@ class MigrationReport:
       >>> with example_checkpoint({"net/w": [1.0, 2.0]}) as prefix:
       ...     report = make_report(prefix)
       >>> report.kind, report.rows[0].main.spec
-      ('checkpoint', 'float32[2]')
+      ('checkpoint', 'float64[2]')
     """
 
     kind: Kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.checkpoint.statistics import NumberStatistics
@@ -62,40 +62,10 @@ def _findings(report: MigrationReport) -> Iterator[str | Table]:
             yield f"  … and {len(finding.rows) - _LISTED:,} more"
 
 
-def _rows(rows: Sequence[Row]) -> Table:
-    has_values = any(row.before or row.after for row in rows)
-    columns = ("source", "target", "tensor", ">bytes", "what")
-    if has_values:
-        columns += ("before", "after", "difference")
-    made: list[tuple[str, ...]] = []
-    for row in rows:
-        cells = (
-            " + ".join(tensor.key for tensor in row.sources),
-            _target(row),
-            row.main.spec,
-            f"{row.main.nbytes:,}",
-            _what(row),
-        )
-        if has_values:
-            cells += (_values(row.before), _values(row.after), judged(row))
-        made.append(cells)
-    if not any(row.target for row in rows):
-        keep = [number for number in range(len(columns)) if number not in (1, 6, 7)]
-        columns = tuple(columns[number] for number in keep)
-        made = [tuple(cells[number] for number in keep) for cells in made]
-    return Table(columns, made)
-
-
 def _target(row: Row) -> str:
     if row.target is None:
         return ""
     return "(same name)" if row.status == "kept" else row.target.key
-
-
-def _what(row: Row) -> str:
-    if row.transform and row.status == "computed":
-        return row.transform
-    return STATUS_WORDS[row.status]
 
 
 def _values(values: Values | None) -> str:
@@ -107,3 +77,22 @@ def _values(values: Values | None) -> str:
     if found.mean is None or found.deviation is None:
         return "nothing finite"
     return f"{found.mean:.4g} ± {found.deviation:.3g}"
+
+
+_COLUMNS: Mapping[str, Callable[[Row], str]] = {
+    "source": lambda row: " + ".join(tensor.key for tensor in row.sources),
+    "target": _target,
+    "tensor": lambda row: row.main.spec,
+    ">bytes": lambda row: f"{row.main.nbytes:,}",
+    "what": lambda row: row.transform or STATUS_WORDS[row.status],
+    "before (mean ± deviation)": lambda row: _values(row.before),
+    "after": lambda row: _values(row.after),
+    "difference": judged,
+}
+
+
+def _rows(rows: Sequence[Row]) -> Table:
+    """Return a table of rows, without the columns that all leave empty."""
+    cells = {name: [cell(row) for row in rows] for name, cell in _COLUMNS.items()}
+    told = {name: column for name, column in cells.items() if any(column)}
+    return Table(tuple(told), list(zip(*told.values(), strict=True)))

@@ -65,4 +65,5 @@ def judged(row: Row) -> str:
     if not found.elements:
         return "equal"
     far = "" if found.max_abs is None else f", max abs {found.max_abs:.3g}"
-    return f"{counted(found.elements, 'element')} differ{far}"
+    verb = "differs" if found.elements == 1 else "differ"
+    return f"{counted(found.elements, 'element')} {verb}{far}"
