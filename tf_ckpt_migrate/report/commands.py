@@ -62,6 +62,9 @@ def _lines(
             "Compare the result with the plan",
             *("report", source, "OUTPUT", *plan, "--output", "report.html"),
         ]
+    if kind == "pair" and typed.plan:
+        what = "Carry the plan out again"
+        yield [what, "convert", source, "OUTPUT", "--plan", typed.plan]
     if kind == "pair" and not typed.plan and (typed.rules or not by_rules):
         what = "Compare both, value by value"
         yield [what, "diff", source, target, *typed.rules]

@@ -49,6 +49,7 @@ function inDigits(value, digits = 5) {
 }
 
 function bars(counts, width, height, kind) {
+  if (counts.length === 1) counts = [0, ...counts, 0]; // one value, in the middle
   const most = Math.max(...counts, 1);
   const step = width / counts.length;
   const path = counts.map((count, at) => {
