@@ -48,7 +48,11 @@ setup(
     extras_require={
         "tf": ["tensorflow>=2.15", "tf-keras>=2.15"],
         "test": ["hypothesis>=6.100", "pytest>=8.2", "pytest-xdist>=3.5"],
-        "browser": ["axe-playwright-python>=0.1.5", "playwright>=1.50"],
+        "browser": [
+            "axe-playwright-python>=0.1.5",
+            "playwright>=1.50",
+            "setuptools>=70.1",  # builds the wheel that a test looks into
+        ],
         "lint": [
             "codespell>=2.4",
             "pyright[nodejs]>=1.1.400",

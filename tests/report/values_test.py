@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -74,6 +76,31 @@ def test_values_that_are_no_numbers(goldens):
     assert strings
     assert all(row.before.statistics.elements >= 0 for row in strings)
     assert all(row.interval is None for row in strings)
+    assert report.to_html()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tf1_15/dtypes_v1",
+        "tf1_15/names",
+        "tf1_15/partitioned_sharded",
+        "tf1_15/shapes",
+        "tf1_15/sliced_v1_sharded",
+        "tf2_21/checkpoint_empty",
+        "tf2_21/dtypes_new",
+        "tf2_21/saved_model",
+    ],
+)
+def test_all_of_whatever_a_checkpoint_holds(goldens, name):
+    folder = goldens / name
+    prefix = json.loads((folder / "expected.json").read_text())["prefix"]
+    report = tcm.make_report(folder / prefix, values="all")
+    found = tcm.inspect_checkpoint(folder / prefix, values=True)
+    expected = {each.key: each.statistics for each in found.tensors}
+    assert {
+        key: row.before and row.before.statistics for key, row in rows(report).items()
+    } == expected
     assert report.to_html()
 
 
