@@ -105,12 +105,13 @@ def test_a_hostile_name_is_text(hostile):
     text = hostile.to_html()
     page = Elements(text)
     assert not page.texts("img")
-    assert len(page.texts("script")) == 2
+    assert len(page.texts("script")) == 3
     assert not any("onmouseover" in attributes for _, attributes, _ in page.found)
     assert "\u202e" not in text
     assert "\x1b" not in text
     keys = {
-        row["sources"][0]["key"] for row in json.loads(page.texts("script")[0])["rows"]
+        row["sources"][0]["key"]
+        for row in json.loads(page.texts("script", id="data")[0])["rows"]
     }
     assert keys == {f"{name}/w" for name in HOSTILE}
     assert any("{{ 7 * 7 }}" in cell for cell in page.texts("bdi"))

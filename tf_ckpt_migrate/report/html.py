@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.checkpoint.text import counted, human_bytes, printable
+from tf_ckpt_migrate.report.content import SECTIONS
 from tf_ckpt_migrate.report.words import SECTION_TITLES, STATUS_WORDS, judged
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["page"]
 
 # In this order they are one script.
-_SCRIPTS = ("tree.js", "detail.js", "row.js", "page.js")
+_SCRIPTS = ("data.js", "tree.js", "detail.js", "row.js", "map.js", "page.js")
 _KINDS = {
     "plan": "Migration plan",
     "checkpoint": "Checkpoint",
@@ -62,6 +62,7 @@ def page(report: MigrationReport) -> str:
         policy=_policy(style, script),
         style=Markup(style),  # noqa: S704 - ours, and no name is in it
         script=Markup(script),  # noqa: S704 - likewise
+        status_words=Markup(_embedded(STATUS_WORDS)),  # noqa: S704 - likewise
         data=Markup(_embedded(report.to_config())),  # noqa: S704 - no markup is left
         tallies=_tallies(report),
         sections=_sections(report),
@@ -89,7 +90,7 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _embedded(content: Mapping[str, Any]) -> str:
+def _embedded(content: object) -> str:
     """Return JSON that ends no script element and begins no comment."""
     text = json.dumps(content, separators=(",", ":"))  # ASCII: no odd line separators
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
@@ -146,6 +147,7 @@ def _sections(report: MigrationReport) -> list[dict[str, Any]]:
                 {
                     "name": name,
                     "title": title,
+                    "roles": " ".join(SECTIONS[name]),
                     "rows": rows,
                     "nbytes": sizes[name],
                     "share": round(100 * sizes[name] / whole, 1),

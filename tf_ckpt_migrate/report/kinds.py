@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate._version import __version__
 from tf_ckpt_migrate.bundle.progress import Progress
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
 from tf_ckpt_migrate.conversion.convert import check_source
 from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.rekey import same_bytes
@@ -56,7 +56,7 @@ class Making(NamedTuple):
             None,
             self._valued(described_rows(reader.specs), (), reader),
             values=self.values,
-            notes=reader.notes,
+            notes=_notes(reader),
             commands=commands_for("checkpoint", reader.prefix, "", self.typed),
             version=__version__,
         )
@@ -70,7 +70,7 @@ class Making(NamedTuple):
             None,
             self._valued(converted_rows(reader.specs, result), (), reader),
             values=self.values,
-            notes=(*_ways(result), *result.notes),
+            notes=(*_ways(result), *_notes(reader), *result.notes),
             commands=commands_for("conversion", reader.prefix, "", self.typed),
             version=__version__,
         )
@@ -124,7 +124,7 @@ class Making(NamedTuple):
             _side(b),
             self._valued(rows, moves.moves, a, b),
             values=self.values,
-            notes=(*a.notes, *b.notes),
+            notes=(*_notes(a), *_notes(b)),
             commands=commands_for(
                 "pair", a.prefix, b.prefix, self.typed, by_rules=by_rules
             ),
@@ -153,6 +153,13 @@ def _side(reader: CheckpointReader) -> Side:
         len(reader.files),
         sum(sizes),
     )
+
+
+def _notes(reader: CheckpointReader) -> tuple[str, ...]:
+    if reader.format is not CheckpointFormat.DUAL_KEYED:
+        return reader.notes
+    why = "two keys may be of the same bytes, which count for each of them"
+    return (*reader.notes, f"{reader.prefix!r} is dual-keyed: {why}")
 
 
 def _sizes(plan: MigrationPlan) -> tuple[int, int]:

@@ -87,10 +87,21 @@ function histogram(row) {
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", `Histogram of values ${inWords(row)}`);
   const [low, high] = row.interval;
-  figure.append(svg, make("div", { class: "axis" }, make("span", {}, inDigits(low)), make("span", {}, inDigits(high))));
+  figure.append(
+    svg,
+    make(
+      "div",
+      { class: "axis" },
+      make("span", {}, inDigits(low)),
+      make("span", {}, inDigits(high))
+    )
+  );
   const told = [];
   if (row.before?.counts && row.after?.counts) {
-    told.push(make("span", { class: "key before" }, "before"), make("span", { class: "key after" }, "after"));
+    told.push(
+      make("span", { class: "key before" }, "before"),
+      make("span", { class: "key after" }, "after")
+    );
   }
   if (row.step) told.push(`of every ${row.step}th value; the statistics are of all`);
   if (told.length) figure.append(make("figcaption", {}, ...told));
@@ -98,7 +109,10 @@ function histogram(row) {
 }
 
 function statistics(row) {
-  const sides = [["before", row.before], ["after", row.after]].filter(([, values]) => values);
+  const sides = [
+    ["before", row.before],
+    ["after", row.after],
+  ].filter(([, values]) => values);
   const head = make("tr", {}, make("td", {}));
   for (const [name] of sides) {
     head.append(make("th", { scope: "col" }, sides.length > 1 ? name : "values"));
@@ -106,7 +120,12 @@ function statistics(row) {
   const body = make("tbody", {});
   for (const [field, name] of NUMBERS) {
     const isCount = COUNTS.includes(field);
-    if (sides.every(([, { statistics }]) => statistics[field] === undefined || (isCount && !statistics[field]))) continue;
+    if (
+      sides.every(
+        ([, { statistics }]) => statistics[field] === undefined || (isCount && !statistics[field])
+      )
+    )
+      continue;
     const line = make("tr", {}, make("th", { scope: "row" }, name));
     for (const [, values] of sides) {
       const value = values.statistics[field];
@@ -123,7 +142,12 @@ function facts(row) {
     list.append(make("dt", {}, name), ...values.map((value) => make("dd", {}, value)));
   };
   const key = (tensor) =>
-    make("span", {}, make("bdi", { class: "key-text" }, printable(tensor.key)), make("span", { class: "why" }, ` ${tensor.spec}`));
+    make(
+      "span",
+      {},
+      make("bdi", { class: "key-text" }, printable(tensor.key)),
+      make("span", { class: "why" }, ` ${tensor.spec}`)
+    );
   if (row.sources) add(row.target ? "from" : "key", ...row.sources.map(key));
   if (row.target) add("to", key(row.target));
   if (row.transform) add("by", make("code", {}, printable(row.transform)));

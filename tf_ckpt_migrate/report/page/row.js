@@ -1,17 +1,5 @@
 // One line of the map: a scope, or a tensor with what became of it.
 
-const WORDS = {
-  renamed: "renamed",
-  kept: "same name",
-  computed: "computed",
-  dropped: "left behind",
-  held: "keeps its value",
-  added: "added",
-  missing: "not there",
-  extra: "of no source",
-  present: "",
-};
-
 function verdict(row) {
   if (row.found) return ["bad", `found ${row.found}`];
   if (row.status === "missing" || row.status === "extra") return ["bad", WORDS[row.status]];
@@ -40,7 +28,11 @@ const LINES = {
 
 function link(status) {
   const line = draw("path", { d: LINES[status] ?? LINES.kept });
-  return draw("svg", { viewBox: "0 0 56 16", class: `line ${status}`, "aria-hidden": "true" }, line);
+  return draw(
+    "svg",
+    { viewBox: "0 0 56 16", class: `line ${status}`, "aria-hidden": "true" },
+    line
+  );
 }
 
 function marked(text, terms) {
@@ -68,16 +60,30 @@ function cell(kind, ...children) {
 
 function scopeCells(node, terms, described) {
   const number = `${node.count.toLocaleString("en")} ${node.count === 1 ? "tensor" : "tensors"}`;
-  const cells = [cell("source", make("span", { class: "twist", "aria-hidden": "true" }), marked(node.left, terms))];
+  const cells = [
+    cell(
+      "source",
+      make("span", { class: "twist", "aria-hidden": "true" }),
+      marked(node.left, terms)
+    ),
+  ];
   if (!described) {
     const same = node.rightLabel === node.left;
     const line = node.right ? link(same ? "kept" : "renamed") : null;
-    cells.push(cell("link", line ?? ""), cell("target", node.right ? marked(node.rightLabel, terms) : ""));
+    cells.push(
+      cell("link", line ?? ""),
+      cell("target", node.right ? marked(node.rightLabel, terms) : "")
+    );
   }
   const told = [];
   if (node.problems) told.push(make("span", { class: "bad" }, `${node.problems} wrong`));
   if (node.checks) told.push(make("span", { class: "warn" }, `${node.checks} to check`));
-  cells.push(cell("spec", number), cell("size", inBytes(node.bytes)), cell("sketch"), cell("verdict", ...told));
+  cells.push(
+    cell("spec", number),
+    cell("size", inBytes(node.bytes)),
+    cell("sketch"),
+    cell("verdict", ...told)
+  );
   return cells;
 }
 
@@ -92,7 +98,9 @@ function leafCells(node, terms, described) {
     names.append(make("span", {}, marked(text, terms)));
   });
   const several = row.sources?.length > 1 ? " several" : "";
-  const cells = [cell(`source${several}`, make("span", { class: "twist", "aria-hidden": "true" }), names)];
+  const cells = [
+    cell(`source${several}`, make("span", { class: "twist", "aria-hidden": "true" }), names),
+  ];
   if (!described) {
     const unseen = make("span", { class: "unseen" }, WORDS[row.status]);
     const target = row.target ? marked(node.rightLabel, terms) : "";
