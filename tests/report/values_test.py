@@ -88,7 +88,7 @@ def test_values_that_are_no_numbers(goldens):
         "tf1_15/shapes",
         "tf1_15/sliced_v1_sharded",
         "tf2_21/checkpoint_empty",
-        "tf2_21/dtypes_new",
+        "tf2_21/dtypes",
         "tf2_21/saved_model",
     ],
 )
