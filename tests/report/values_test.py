@@ -10,7 +10,7 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.report.checkpoints import RULES, SOURCE, write
-from tf_ckpt_migrate.checkpoint import histogram
+from tf_ckpt_migrate.checkpoint import histogram, pieces
 
 
 @pytest.fixture
@@ -59,6 +59,26 @@ def test_of_a_plan_what_is_computed_is_read(source):
     assert w.after.statistics.mean == pytest.approx(rounded.mean())
     assert w.difference.max_abs == np.abs(exact - rounded).max()
     assert w.difference.elements == 6
+
+
+@pytest.mark.parametrize("name", ["saver_v2", "partitioned_axis_1"])
+def test_what_is_rounded_piece_by_piece_is_as_in_one(goldens, name, monkeypatch):
+    source = goldens / "tf1_15" / name / "model.ckpt"
+    cast = tcm.transforms.Cast("bfloat16")
+    specs = tcm.load_checkpoint(source).specs
+    rules = [
+        tcm.Rename(key, key, transform=cast)
+        for key, spec in specs.items()
+        if spec.dtype.name == "float32"
+    ]
+    plan = tcm.plan_migration(source, None, rules, unmatched="keep")
+    whole = tcm.make_report(plan)
+    assert any(row.difference and row.difference.elements for row in whole.rows)
+    monkeypatch.setattr(pieces, "_PIECE", 2)
+    cut = tcm.make_report(plan)
+    assert [(row.difference, row.after.counts) for row in cut.rows if row.after] == [
+        (row.difference, row.after.counts) for row in whole.rows if row.after
+    ]
 
 
 def test_all_of_a_checkpoint(source):

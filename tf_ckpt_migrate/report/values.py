@@ -20,7 +20,7 @@ from tf_ckpt_migrate.checkpoint.histogram import (
     counts_of,
     sampling_step,
 )
-from tf_ckpt_migrate.checkpoint.pieces import as_numbers, pieces
+from tf_ckpt_migrate.checkpoint.pieces import as_numbers, flat_pieces, pieces
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.statistics import (
     NumberStatistics,
@@ -122,7 +122,7 @@ class _Reading(NamedTuple):
         before = self._before(row)
         after = before if row.shared else self._after(row)
         row = _pictured(row, before, after)
-        return row._replace(difference=self._difference(row, before, after))
+        return row._replace(difference=self._difference(row, after))
 
     def _move(self, row: Row) -> Move | None:
         return None if row.target is None else self.moves.get(row.target.key)
@@ -153,28 +153,29 @@ class _Reading(NamedTuple):
         move = self._move(row)
         if move is None or move.transform is None:
             return None
-        array = move.transform(*(self.a[each] for each in move.sources)).reshape(-1)
-        return _Stream(move.spec.dtype, move.spec.size, lambda: iter([array]))
+        array = move.transform(*(self.a[each] for each in move.sources))
+        return _Stream(move.spec.dtype, move.spec.size, lambda: flat_pieces(array))
 
-    def _difference(
-        self, row: Row, before: _Stream | None, after: _Stream | None
-    ) -> Difference | None:
+    def _difference(self, row: Row, after: _Stream | None) -> Difference | None:
         move = self._move(row)
         if move is None or not self._is_pair(row):
             return None
         if self.b is not None:
             both = Comparison(self.a, self.b)
             return both.difference(move.sources, move.target, move.transform)
-        same_shape = self.a.specs[move.sources[0]].shape == move.spec.shape
-        if row.exact or before is None or after is None or not same_shape:
+        if row.exact or after is None or len(move.sources) != 1:
             return None
-        return difference(_side_by_side(before, after), Tolerance())
+        before = self.a[move.sources[0]]
+        if before.shape != move.spec.shape:
+            return None
+        pairs = zip(flat_pieces(before), after.parts(), strict=True)
+        return difference(map(_as_one_dtype, pairs), Tolerance())
 
 
-def _side_by_side(before: _Stream, after: _Stream) -> Iterator[tuple[Array, Array]]:
-    """Yield numbers of two dtypes as those of one."""
-    for a, b in zip(before.parts(), after.parts(), strict=True):
-        yield as_numbers(a).astype("f8"), as_numbers(b).astype("f8")
+def _as_one_dtype(pair: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return numbers of two dtypes as those of one, which has room for both."""
+    a, b = pair
+    return as_numbers(a).astype("f8"), as_numbers(b).astype("f8")
 
 
 def _pictured(row: Row, before: _Stream | None, after: _Stream | None) -> Row:
