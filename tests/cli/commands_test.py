@@ -279,3 +279,28 @@ def test_every_result_comes_as_json(command, adam, tf2, tmp_path):
         outcome = command(*arguments, as_json)
         assert outcome.status == 0, outcome.err
         assert isinstance(json.loads(outcome.out), dict)
+
+
+class TestPartition:
+    @pytest.fixture
+    def source(self, goldens):
+        return str(goldens / "tf1_15" / "partitioned_adam" / "model.ckpt")
+
+    def test_slots_too(self, source, command, tmp_path):
+        made = tmp_path / "m"
+        options = ("--partition", "deep/emb=2@1", "--unmatched=keep")
+        outcome = command("convert", source, made, *options)
+        assert outcome.status == 0, outcome.err
+        assert "3 computed: deep/emb, deep/emb/Adam, deep/emb/Adam_1" in outcome.out
+        assert "equal: 5 tensors" in command("diff", source, made).out
+
+    @pytest.mark.parametrize("text", ["emb", "emb=", "=2", "emb=2@", "emb=x", "e=2@x"])
+    def test_what_is_none(self, source, command, text):
+        outcome = command("plan", source, "--partition", text)
+        assert outcome.status == 2
+        assert f"{text!r} is not of the form NAME=PARTS" in outcome.err
+
+    def test_what_cannot_be(self, source, command):
+        outcome = command("plan", source, "--partition", "deep/emb=0")
+        assert outcome.status == 1
+        assert "parts=0 must be from 1" in outcome.err

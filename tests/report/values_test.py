@@ -38,6 +38,15 @@ def test_a_plan_that_only_renames_reads_nothing(source, values):
         tcm.make_report(plan, values="all")
 
 
+def test_what_is_only_divided_otherwise_is_not_read(source):
+    partition = tcm.transforms.Partition(parts=2)
+    rules = [tcm.Rename("net/w", "net/w", transform=partition)]
+    plan = tcm.plan_migration(source, None, rules, unmatched="keep")
+    without_data(source)
+    (row,) = (r for r in tcm.make_report(plan).rows if r.status == "computed")
+    assert row.before is None
+
+
 def test_bytes_that_are_the_same_are_not_read(source, tmp_path):
     rules = {"net/": "model/", "global_step": "step"}
     plan = tcm.plan_migration(source, None, rules)

@@ -12,6 +12,7 @@ from tf_ckpt_migrate.bundle.progress import Progress, unheard
 from tf_ckpt_migrate.checkpoint.comparison import Comparison
 from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import plain_text
 from tf_ckpt_migrate.transforms import Transform
 
@@ -109,6 +110,7 @@ class CheckpointDiff(NamedTuple):
         return json.dumps(content, indent=2, ensure_ascii=False)
 
 
+@reopening
 def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
     a: str | os.PathLike[str],
     b: str | os.PathLike[str],

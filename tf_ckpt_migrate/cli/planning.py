@@ -9,6 +9,7 @@ from tf_ckpt_migrate.cli.rules import add_rules, rules_of
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
+    from tf_ckpt_migrate.names.rules import Recipe
 
 __all__ = ["add_planning", "plan_of"]
 
@@ -34,6 +35,16 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
         "(full_name, the default) or by their object paths (key)",
     )
     add_rules(parser, "from keys of the source to those of the result")
+    parser.add_argument(
+        "--partition",
+        dest="rules",
+        action="append",
+        type=_partition,
+        metavar="NAME=PARTS[@AXIS]",
+        help="a rule: store variable NAME, or those of a scope/, its slots and "
+        "averages in so many slices along an axis (default 0); 1 makes it whole; may "
+        "be repeated",
+    )
     parser.add_argument(
         "--unmatched",
         choices=("error", "keep", "drop"),
@@ -81,3 +92,15 @@ def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
         unmatched=arguments.unmatched,
         unmet=arguments.unmet,
     )
+
+
+def _partition(text: str) -> Recipe:
+    from tf_ckpt_migrate.names.rules import Recipe
+
+    name, _, number = text.rpartition("=")
+    parts, at, axis = number.partition("@")
+    if not name or not parts.isdecimal() or (at and not axis.isdecimal()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not of the form NAME=PARTS or NAME=PARTS@AXIS"
+        )
+    return Recipe("partition", name, name, parts=int(parts), axis=int(axis or 0))

@@ -11,6 +11,7 @@ from tf_ckpt_migrate.errors import RuleError
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+    from tf_ckpt_migrate.names.rules import Recipe
 
 __all__ = ["ROLES", "add_rules", "rule_flags", "rules_of"]
 
@@ -78,9 +79,13 @@ def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
     from tf_ckpt_migrate.names.rules import Drop
 
-    given: list[_Given] = arguments.rules or []
+    given: list[_Given | Recipe] = arguments.rules or []
     rules: list[Any] = []
-    for source, target, role in given:
+    for each in given:
+        if not isinstance(each, _Given):
+            rules.append(each)
+            continue
+        source, target, role = each
         if role is not None:
             rules.append(Drop(role=role))
         elif target is not None:

@@ -18,6 +18,7 @@ from tf_ckpt_migrate.conversion.layout import (
     is_object_key,
     layout_of,
 )
+from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
@@ -139,7 +140,7 @@ def plan_migration(
     word: Unmatched = "keep" if assignment_map is None else unmatched
     found = resolve(rules, _without(specs, aside), unmatched=word)
     kept = (Move((key,), key, None, spec) for key, spec in aside.items())
-    moves = (*found.moves, *kept)
+    moves = (*with_layouts(reader, found.moves), *kept)
     return MigrationPlan(
         reader.prefix, "", specs, moves, found.dropped, notes=found.notes
     )
@@ -176,6 +177,7 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
         transforms=transforms,
         closed=goal.closed,
     )
+    found = found._replace(moves=with_layouts(reader, found.moves))
     moves, kept = _doubled(found, doubles)
     dropped = (Dropped(key, "bookkeeping of the source") for key in aside)
     kept_targets = (

@@ -26,7 +26,8 @@ class ConversionResult:
       prefix: Of the checkpoint that was written.
       keys: Number of keys in it.
       shards: Its data shards, each with how its bytes came there.
-      computed: Keys whose values were computed or decoded, not taken over by reference.
+      computed: Keys whose values were computed, decoded, or written in other slices,
+        not taken over by reference.
       dropped: Keys of the source that were left behind, and why.
       added: Keys that the conversion itself added, such as the object graph.
       notes: What a reader should know.

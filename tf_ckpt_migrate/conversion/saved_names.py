@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.conversion.contents import Contents, Reference, Value
 from tf_ckpt_migrate.conversion.dual_keys import check_free
 from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.conversion.layout import guide_keys, is_object_key, layout_of
-from tf_ckpt_migrate.conversion.output import Contents, Reference, Value, string_value
+from tf_ckpt_migrate.conversion.output import string_value
 from tf_ckpt_migrate.conversion.output_graph import zero_counter
 from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.saved import Keys, named_contents

@@ -17,6 +17,7 @@ from tf_ckpt_migrate.conversion.layout import (
     layout_of,
     name_of_key,
 )
+from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError, PlanError, capped
@@ -133,7 +134,7 @@ def named_moves(
         for move in found.moves
     )
     dropped = tuple(Dropped(keys[name], reason) for name, reason in found.dropped)
-    return tuple(moves), dropped, found.notes
+    return with_layouts(reader, moves), dropped, found.notes
 
 
 def _by_name(rule: Rule, keys: Mapping[str, str]) -> Iterable[Rule]:

@@ -1,37 +1,35 @@
 """Rules that carry an optimizer of TF1 over into one of Keras.
 
 The slots of a variable go where the variable goes, by the roles they have, and change
-as it does: a transposed kernel has transposed slots. Steps come from the powers of the
-betas where there are such, else from ``global_step``.
+as it does: a transposed kernel has transposed slots.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.live.optimizer_pair import OptimizerPair
+from tf_ckpt_migrate.live.optimizer_steps import StepRules
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.optimizer_names import SLOT_STARTS
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
-from tf_ckpt_migrate.recipes.iterations import counted_steps
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
-from tf_ckpt_migrate.recipes.optimizers import Powers
-from tf_ckpt_migrate.recipes.verdicts import STEPS_WITHOUT_BIAS
-from tf_ckpt_migrate.transforms import (
-    Cast,
-    Chain,
-    Scale,
-    Shift,
-    StepsOfPowers,
-    Transform,
-)
+from tf_ckpt_migrate.recipes.verdicts import Verdict
+from tf_ckpt_migrate.transforms import Cast, Chain, Scale, Transform
 
 __all__ = ["OptimizerMoves"]
+
+# What scales the loss is called in Keras 3 and in Keras 2, by what TF1 calls it.
+_SCALING = {
+    "current_loss_scale": ("dynamic_scale", "current_loss_scale"),
+    "good_steps": ("step_counter", "good_steps"),
+}
 
 
 class OptimizerMoves:
@@ -49,6 +47,7 @@ class OptimizerMoves:
       drops: What is left behind unless other rules want it.
       may_stay: The keys that keep what they have, and why.
       notes: Where what the checkpoint says disagrees.
+      verdicts: How well it goes on: by its slots, its steps, then its settings.
 
     Raises:
       PlanError: If slots cannot follow their variables, or nothing tells the steps.
@@ -64,19 +63,25 @@ class OptimizerMoves:
         owns_step: bool = True,
     ) -> None:
         """Make the rules."""
-        self._reader, self._live, self._pair = reader, live, pair
+        self._live, self._pair = live, pair
         self._weights, self._slots = weights, pair.slot_keys(live)
-        self._owns_step = owns_step
+        self._moved: Counter[str] = Counter()
         self.rules: list[Split | Combine] = []
         self.drops: list[Drop] = []
-        self.notes: tuple[str, ...] = ()
-        why = "a setting of the optimizer, of which TF1 saved none"
+        why = "a setting of the live optimizer; what TF1 had is judged by its verdict"
         self.may_stay = dict.fromkeys(pair.into.hyperparameters, why)
         for moves in self._by_sources().values():
             self._add_slots(moves)
-        self._add_iterations()
-        if pair.kind == "GradientDescent":
+        self._add_scalars()
+        steps = StepRules(reader, live, weights, pair, owns_step=owns_step)
+        self.rules += steps.rules
+        self.drops += steps.drops
+        self.may_stay |= steps.may_stay
+        self.notes = steps.notes
+        if not pair.saved.kind.slots or not pair.saved.slots:
             self._leave_momentum()
+        slots = map(pair.named, self._of_slots())
+        self.verdicts = (*slots, pair.named(steps.verdict), *pair.verdicts)
 
     def _by_sources(self) -> Mapping[tuple[str, ...], list[Move]]:
         found: dict[tuple[str, ...], list[Move]] = defaultdict(list)
@@ -91,11 +96,12 @@ class OptimizerMoves:
         for name in saved.get(sources[0], {}):
             keys = [saved.get(source, {}).get(name) for source in sources]
             goals = {
-                self._slots[move.target][name]: self._transform(move)
+                self._slots[move.target][name]: self._transform(move, name)
                 for move in moves
                 if name in self._slots.get(move.target, {})
             }
             present = [key for key in keys if key]
+            self._moved[name] += len(goals)
             if not goals:
                 why = f"the optimizer has no such slot of {moves[0].target!r}"
                 self.drops += [Drop(key, reason=why) for key in present]
@@ -110,10 +116,11 @@ class OptimizerMoves:
                 joined = {to: how for to, how in goals.items() if how}
                 self.rules.append(Combine(present, joined))
 
-    def _transform(self, move: Move) -> Transform | None:
+    def _transform(self, move: Move, name: str) -> Transform | None:
         """Return what is done to a slot: what was done to the variable, and more."""
         try:
-            followed = slot_transform(move.transform)
+            start = SLOT_STARTS.get((self._pair.kind, name), 0.0)
+            followed = slot_transform(move.transform, start)
         except Unfollowable as error:
             raise PlanError(
                 f"{move}: what follows for the slots of {self._pair.recipe.source!r} "
@@ -121,69 +128,48 @@ class OptimizerMoves:
                 "tcm.Drop(role='slot'), tcm.Drop(role='optimizer') to begin it anew"
             ) from None
         rate = self._pair.into.settings.learning_rate
-        if self._pair.kind != "Momentum" or rate is None:
+        if not self._pair.saved.kind.by_rate or rate is None:
             return followed
         scale = Scale(-rate)
         return scale if followed is None else Chain((followed, scale))
 
-    def _add_iterations(self) -> None:
-        powers, step = self._pair.saved.powers, self._pair.saved.global_step
-        steps = None
-        if powers is not None:
-            count = None if step is None else int(self._reader[step])
-            first, second = (self._reader[key] for key in powers)
-            beta1, beta2 = self._pair.betas
-            steps, self.notes = counted_steps(first, second, (beta1, beta2), count)
-        if step is None and steps is None:
-            raise PlanError(
-                f"nothing in {self._reader.prefix!r} tells how many steps "
-                f"{self._pair.recipe.source!r} has taken: there is no global_step, and "
-                "no power of beta2 that is not 0"
-            )
-        if powers is None:
-            self._from_step(str(step))
-        else:
-            self._from_powers(powers, steps)
+    def _of_slots(self) -> Iterator[Verdict]:
+        """Yield a verdict on each slot."""
+        kind, live = self._pair.saved.kind, self._pair.into.settings
+        names = self._pair.slot_names()
+        for name, count in self._moved.items():
+            why = f"becomes {names[name]} of {counted(count, 'variable')}"
+            if kind.by_rate:
+                why += f", times -{live.learning_rate:.6g}, while that rate stays"
+            if not count:
+                why = "left behind: without it the live optimizer steps alike"
+            yield Verdict("", f"slot {name}", "exact", why)
 
-    def _from_powers(self, powers: Powers, steps: int | None) -> None:
-        """Take iterations from powers, and from a count of steps that agrees."""
-        step = self._pair.saved.global_step
-        sources = [powers.beta2, powers.beta1]
-        if step is not None and not any(step in m.sources for m in self._weights):
-            if steps in (None, int(self._reader[step])) and self._owns_step:
-                sources.append(step)
+    def _add_scalars(self) -> None:
+        """Add rules for what is remembered of no variable."""
+        into, saved = self._pair.into.hyperparameters, self._pair.saved
+        for name, key in saved.scalars.items():
+            goals = {to: None for to in into if f"/{name}/" in to}
+            self.rules.append(Split(key, goals))
+            self._moved_scalar(goals)
+        for name, key in saved.scaling.items():
+            goals = {
+                to: Cast(self._live.specs[to].dtype)
+                for to in into
+                if to.split("/")[-3] in _SCALING[name]
+            }
+            if goals:
+                self.rules.append(Split(key, goals))
+                self._moved_scalar(goals)
             else:
-                why = f"the optimizer has counted {steps or 0:,} steps of its own"
-                self.drops.append(Drop(step, reason=why))
-        if steps is None:
-            self.notes += (
-                "the powers of the betas are 0; global_step tells the steps",
-            )
-        if steps is None and step not in sources:  # it goes elsewhere too
-            why = "it is 0, which tells no steps any more"
-            self.drops += [Drop(key, reason=why) for key in sources]
-            self._from_step(str(step))
-            return
-        beta1, beta2 = self._pair.betas
-        how = self._as_iterations(StepsOfPowers((beta2, beta1)))
-        self.rules.append(Combine(sources, {self._pair.into.iterations: how}))
+                why = "the live optimizer scales no loss"
+                self.drops.append(Drop(key, reason=why))
+        why = "a setting, compared with that of the live optimizer"
+        self.drops += [Drop(key, reason=why) for key in saved.settings.values()]
 
-    def _from_step(self, step: str) -> None:
-        """Take iterations from ``global_step``, which may go elsewhere too."""
-        moves = (move for move in self._weights if move.sources == (step,))
-        goals = {move.target: move.transform for move in moves}
-        is_bert = self._pair.kind == "AdamWeightDecay"
-        shift = Shift(STEPS_WITHOUT_BIAS) if is_bert else None
-        goals[self._pair.into.iterations] = self._as_iterations(shift)
-        self.rules.append(Split(step, goals))
-
-    def _as_iterations(self, how: Transform | None) -> Any:
-        """Return what makes iterations, which Keras may hold as int32."""
-        spec = self._live.specs[self._pair.into.iterations]
-        if spec.dtype.name == "int64":
-            return how
-        cast = Cast(spec.dtype)
-        return cast if how is None else Chain((how, cast))
+    def _moved_scalar(self, goals: Mapping[str, object]) -> None:
+        for key in goals:
+            del self.may_stay[key]
 
     def _leave_momentum(self) -> None:
         """Let slots stay that SGD of tf-keras has without using them."""

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
-from tf_ckpt_migrate.live.optimizers import live_optimizer
+from tf_ckpt_migrate.live.optimizers import embeddings_of, live_optimizer
 from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.names.keys import ATTRIBUTES, VARIABLE_VALUE
 from tf_ckpt_migrate.names.rules import Recipe
-from tf_ckpt_migrate.recipes.epsilon import Epsilons, step_fraction
+from tf_ckpt_migrate.recipes.epsilon import Epsilons, is_outside, step_fraction
 from tf_ckpt_migrate.recipes.iterations import likely_beta
+from tf_ckpt_migrate.recipes.judging import judged
+from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
+from tf_ckpt_migrate.recipes.known import Known
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, kind_for
-from tf_ckpt_migrate.recipes.optimizers import saved_optimizer
-from tf_ckpt_migrate.recipes.verdicts import Verdict, judged, without_counterpart
+from tf_ckpt_migrate.recipes.optimizers import keras_scope, saved_optimizer
+from tf_ckpt_migrate.recipes.verdicts import Verdict, without_counterpart
 
 __all__ = ["OptimizerPair"]
 
-_BESIDE = ("instance", "like")  # what a recipe takes besides the settings of TF1
+_BESIDE = (
+    "instance",
+    "like",
+    "sparse",
+)  # what a recipe takes besides the settings of TF1
 
 
 class OptimizerPair:
@@ -30,11 +39,10 @@ class OptimizerPair:
 
     Attributes:
       recipe: What names them.
-      kind: Which of `KINDS`.
       saved: What the checkpoint has.
       into: The optimizer that goes on.
-      betas: beta1 and beta2, as told or as the powers fit; none where there are none.
-      verdicts: How well it goes on.
+      betas: By the setting, the betas of the powers: as told, or as these fit.
+      verdicts: How well it goes on, by its settings.
 
     Raises:
       PlanError: If there is no such optimizer on one of the sides.
@@ -48,14 +56,37 @@ class OptimizerPair:
         self._reader = reader
         self.recipe = recipe
         self.into = live_optimizer(live, recipe.target)
-        told = dict(recipe.options)
-        instance, like = (told.pop(name, None) for name in _BESIDE)
-        self.kind = self._kind(like)
-        self._check_options(told)
-        self.saved = saved_optimizer(recipe.source, self.kind, reader.specs, instance)
-        self.betas = self._betas(told)
-        told |= dict(zip(("beta1", "beta2"), self.betas, strict=False))
-        self.verdicts = self._judged(told)
+        self._told = dict(recipe.options)
+        instance, like, sparse = (self._told.pop(name, None) for name in _BESIDE)
+        self._is_of_keras = keras_scope(recipe.source, reader.specs) is not None
+        name = self._kind(like)
+        self.saved = saved_optimizer(recipe.source, name, reader.specs, instance)
+        self._check_options(name)
+        saved = self._known_from_the_checkpoint()
+        known = Known(name, self.saved.kind, self._told, saved, self._is_of_keras)
+        self.betas = {
+            beta: wanted.value
+            for beta in self.saved.powers
+            if (wanted := known.wanted(beta, self.into.settings))
+        }
+        step = self.saved.step or self.saved.global_step
+        known = known._replace(
+            epsilon_fraction=self._epsilon_fraction(known),
+            steps=0 if step is None else int(reader[step]),
+            is_sparse=sparse is not False,
+            embeddings=self._embeddings(live),
+        )
+        self.verdicts = tuple(map(self.named, judged(known, self.into.settings)))
+
+    def named(self, verdict: Verdict) -> Verdict:
+        """Return a verdict with the names of the optimizers that it is about."""
+        return verdict._replace(optimizer=self.recipe.source, into=self.into.path)
+
+    def slot_names(self) -> dict[str, str]:
+        """Return what the live optimizer calls its slots, by the slots of TF1."""
+        flavor = self.into.settings.flavor
+        slots = self.saved.kind.slots
+        return {tf1: by_flavor[flavor] for tf1, by_flavor in slots.items()}
 
     def slot_keys(self, live: LiveTarget) -> dict[str, dict[str, str]]:
         """Return the keys of live slots: by the key of a variable, by TF1's slot.
@@ -63,11 +94,9 @@ class OptimizerPair:
         Raises:
           PlanError: If there are none yet.
         """
-        flavor = self.into.settings.flavor
-        slots = KINDS[self.kind].slots
-        names = {tf1: by_flavor[flavor] for tf1, by_flavor in slots.items()}
+        names = self.slot_names()
         found = self.into.slot_keys(live, names)
-        if slots and not found:
+        if any(self.saved.slots.values()) and not found:
             raise PlanError(
                 f"the optimizer at {self.into.path!r} has no slots yet: call "
                 "optimizer.build(model.trainable_variables), or apply gradients once "
@@ -75,76 +104,98 @@ class OptimizerPair:
             )
         return found
 
+    def _embeddings(self, live: LiveTarget) -> tuple[str, ...]:
+        trained = self.into.slot_keys(live, self.slot_names())
+        ends = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
+        keys = (key for key in embeddings_of(live) if key in trained)
+        return tuple(key.removesuffix(ends) for key in keys)
+
     def _kind(self, like: str | None) -> str:
         name = like or self.recipe.source.rpartition("/")[2]
-        why = without_counterpart(name)
+        kinds = KINDS_OF_KERAS if self._is_of_keras else KINDS
+        why = None if self._is_of_keras else without_counterpart(name)
         if why:
             raise PlanError(
                 f"the state of {name} cannot go on in Keras: {why}; keep the optimizer "
                 "of TF1, or begin anew with tcm.Drop(role='slot')"
             )
-        kind = kind_for(name, self.into.settings.keras_class)
+        kind = kind_for(name, self.into.settings.keras_class, kinds)
         if kind is None or (like and kind != like):
             raise PlanError(
                 f"{self.recipe!r}: no optimizer of TF1 is known that goes on in "
                 f"{self.into.settings.keras_class}; say like=… with one of "
-                f"{', '.join(KINDS)}"
+                f"{', '.join(kinds)}"
             )
         return kind
 
-    def _check_options(self, told: dict[str, Any]) -> None:
-        settings = KINDS[self.kind].settings
-        known = [name for name, setting in settings.items() if setting.is_told]
-        for name in told:
-            if name not in known:
-                hint = nearest(name, known, 1)
+    def _check_options(self, name: str) -> None:
+        settings = self.saved.kind.settings
+        known = [each for each, setting in settings.items() if setting.is_told]
+        known.append("learning_rate")
+        for each in self._told:
+            if each in self.saved.settings:
+                raise RuleError(
+                    f"{self.recipe!r}: {each} need not be told, the checkpoint has it "
+                    f"in {self.saved.settings[each]!r}"
+                )
+            if each not in known:
+                hint = nearest(each, known, 1)
                 meant = f"; did you mean {hint[0]!r}?" if hint else ""
                 raise RuleError(
-                    f"{self.recipe!r}: of {self.kind} can be told "
-                    f"{', '.join((*known, *_BESIDE))}, not {name!r}{meant}"
+                    f"{self.recipe!r}: of {name} can be told "
+                    f"{', '.join((*known, *_BESIDE))}, not {each!r}{meant}"
                 )
 
-    def _betas(self, told: dict[str, Any]) -> tuple[float, ...]:
-        powers = self.saved.powers
-        if powers is None:
-            return ()
-        settings, values = KINDS[self.kind].settings, self.into.settings.values
-        found: list[float] = []
-        for name, key in zip(("beta1", "beta2"), powers, strict=True):
-            keras, default, _ = settings[name]
-            candidates = [values.get(keras, default), default]
-            found.append(told.get(name) or likely_beta(self._reader[key], candidates))
-        return tuple(found)
-
-    def _judged(self, told: dict[str, Any]) -> tuple[Verdict, ...]:
-        is_centered = any("mg" in slots for slots in self.saved.slots.values())
-        return judged(
-            self.kind,
-            self.into.settings,
-            told,
-            is_centered=is_centered,
-            epsilon_fraction=self._epsilon_fraction(told),
-        )
-
-    def _epsilon_fraction(self, told: dict[str, Any]) -> float:
-        """Return by how much of itself a step differs for another epsilon."""
-        settings, live = KINDS[self.kind].settings, self.into.settings
-        have = live.values.get("epsilon")
-        if "epsilon" not in settings or have is None:
-            return 0.0
-        wanted = told.get("epsilon", settings["epsilon"].default)
-        outside = live.flavor == "legacy" and (
-            self.kind == "Adagrad"
-            or (self.kind == "RMSProp" and not live.values.get("momentum"))
-        )
-        if have == wanted and not outside:
-            return 0.0
-        decay = float(live.values.get("beta_2") or live.values.get("rho") or 1)
-        epsilons = Epsilons(wanted, have, decay, outside)
-        fractions = [
-            step_fraction(
-                self.kind, {n: self._reader[k] for n, k in slots.items()}, epsilons
+    def _fitting_betas(self) -> dict[str, float]:
+        """Return the betas that powers prove; a power of 0 proves none."""
+        settings, values = self.saved.kind.settings, self.into.settings.values
+        found: dict[str, float | None] = {}
+        for name, key in self.saved.powers.items():
+            told, setting = self._told.get(name), settings[name]
+            candidates = (
+                [told] if told else [values.get(setting.keras), setting.default]
             )
-            for slots in self.saved.slots.values()
-        ]
-        return max(fractions, default=0.0)
+            found[name] = likely_beta(self._reader[key], filter(None, candidates))
+        return {name: beta for name, beta in found.items() if beta}
+
+    def _known_from_the_checkpoint(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            name: float(f"{float(self._reader[key]):.7g}")
+            for name, key in self.saved.settings.items()
+        }
+        slots = {name for each in self.saved.slots.values() for name in each}
+        for setting, slot in (("centered", "mg"), ("amsgrad", "vhat")):
+            if slot in self.saved.kind.slots:
+                found[setting] = slot in slots
+        return found | self._fitting_betas()
+
+    def _epsilon_fraction(self, known: Known) -> float:
+        """Return by how much of itself a step differs for another epsilon."""
+        live, keras = self.into.settings, known.kind.keras
+        have = live.values.get("epsilon")
+        if "epsilon" not in known.kind.settings or have is None:
+            return 0.0
+        wanted = known.wanted("epsilon", live)
+        flavor, momentum = live.flavor, live.values.get("momentum") or 0.0
+        # Within TF1, its own optimizers of these kinds add epsilon below the root.
+        outside = is_outside(keras, "legacy" if known.is_of_keras else "keras_3",
+                             known.saved.get("momentum", 0.0))  # fmt: skip
+        epsilons = Epsilons(
+            wanted.value if wanted else have,
+            have,
+            float(live.values.get("beta_2") or live.values.get("rho") or 1),
+            outside,
+            is_outside(keras, flavor, momentum),
+        )
+        if epsilons.tf1 == have and epsilons.live_outside == outside:
+            return 0.0
+        if keras == "Adamax":  # its v is no square
+            epsilons = epsilons._replace(decay=epsilons.decay**2)
+        slots = self.saved.slots.values()
+        return max((self._fraction(each, epsilons) for each in slots), default=0.0)
+
+    def _fraction(self, slots: Mapping[str, str], epsilons: Epsilons) -> float:
+        values = {name: self._reader[key] for name, key in slots.items()}
+        if self.saved.kind.keras == "Adamax":
+            values["v"] = values["v"].astype("float64") ** 2
+        return step_fraction(values, epsilons)

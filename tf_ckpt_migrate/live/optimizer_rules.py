@@ -84,8 +84,7 @@ def with_optimizers(
     others = AssignmentMap(rule for rule in rules if rule not in recipes)
     weights = _weights(reader, live, others)
     pairs = [OptimizerPair(reader, live, recipe) for recipe in recipes]
-    verdicts = tuple(verdict for pair in pairs for verdict in pair.verdicts)
-    _refuse(verdicts)
+    _refuse(verdict for pair in pairs for verdict in pair.verdicts)
     alone = len(pairs) == 1
     made = [
         OptimizerMoves(reader, live, weights, pair, owns_step=alone) for pair in pairs
@@ -93,7 +92,7 @@ def with_optimizers(
     return WithOptimizers(
         _joined(made, others),
         {key: why for each in made for key, why in each.may_stay.items()},
-        verdicts,
+        tuple(verdict for each in made for verdict in each.verdicts),
         tuple(note for each in made for note in each.notes),
     )
 

@@ -19,7 +19,7 @@ from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor
 from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
-__all__ = ["LiveOptimizer", "live_optimizer"]
+__all__ = ["LiveOptimizer", "embeddings_of", "live_optimizer"]
 
 # What an optimizer that scales the loss keeps, in Keras 3 and in Keras 2.
 _OF_SCALING = ("step_counter", "dynamic_scale", "current_loss_scale", "good_steps")
@@ -99,6 +99,27 @@ def live_optimizer(live: LiveTarget, path: str) -> LiveOptimizer:
     return LiveOptimizer(
         path, optimizer, _settings(optimizer), iterations, tuple(hyperparameters)
     )
+
+
+def embeddings_of(live: LiveTarget) -> list[str]:
+    """Return the keys of the variables whose gradients are sparse, as layers tell.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> table = tf.keras.layers.Embedding(3, 2)
+      >>> table.build(None)
+      >>> live = LiveTarget(tf.train.Checkpoint(table=table, w=tf.Variable(1.0)))
+      >>> [tuple(live.variables[key].shape) for key in embeddings_of(live)]
+      [(3, 2)]
+    """
+    layers = live.objects_by_path(_is_embedding).values()
+    variables = [each for layer in layers for each in layer.trainable_variables]
+    return live.keys_of(variables)
+
+
+def _is_embedding(candidate: object) -> bool:
+    names = {each.__name__ for each in type(candidate).__mro__}
+    return {"Embedding", "Layer"} <= names
 
 
 def _is_setting(key: str, live: LiveTarget) -> bool:

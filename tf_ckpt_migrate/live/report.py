@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes, plain_text
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.live.verdict_text import verdict_blocks
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.slots import ROLES, role_of
@@ -105,7 +106,7 @@ class RestoreReport:
             "left behind", (f"{d.key!r}: {d.reason}" for d in self.left_behind)
         )
         lines += _section("kept", (f"{k.name!r}: {k.reason}" for k in self.kept))
-        lines += _section("verdict", map(str, self.verdicts))
+        lines += verdict_blocks(self.verdicts)
         lines += _section("note", self.plan.notes)
         return plain_text(lines)
 
@@ -119,7 +120,7 @@ class RestoreReport:
                 "restored": [self._row(move) for move in self.restored],
                 "left_behind": [entry._asdict() for entry in self.left_behind],
                 "kept": [{"name": k.name, "reason": k.reason} for k in self.kept],
-                "verdicts": [verdict._asdict() for verdict in self.verdicts],
+                "verdicts": [verdict.as_row() for verdict in self.verdicts],
                 "notes": self.plan.notes,
             },
             indent=2,

@@ -6,7 +6,8 @@ import os
 from typing import Any
 
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.output import Value, write_output
+from tf_ckpt_migrate.conversion.contents import Value
+from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import GraphModeError

@@ -79,12 +79,20 @@ class MigrationPlan:
         """One line that counts what becomes of the keys."""
         moved = {key for move in self.moves for key in move.sources}
         kept = sum(move.is_kept for move in self.moves)
-        computed = {k for move in self.moves if not move.is_plain for k in move.sources}
+        divided = {m.sources[0] for m in self.moves if m.is_divided}
+        computed = {
+            key
+            for move in self.moves
+            if not move.is_plain and not move.is_divided
+            for key in move.sources
+        }
+        divided -= computed
         renamed = {
             move.sources[0] for move in self.moves if move.is_plain and not move.is_kept
-        } - computed
+        } - (computed | divided)
         counts = [f"{len(renamed):,} renamed"]
         counts += [f"{len(computed):,} computed"] if computed else []
+        counts += [f"{len(divided):,} partitioned"] if divided else []
         counts += [f"{kept:,} kept", f"{len(self.dropped):,} dropped"]
         total = len(moved) + len(self.dropped)
         keys = "key" if total == 1 else "keys"

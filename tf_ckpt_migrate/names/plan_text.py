@@ -27,8 +27,11 @@ def plan_text(plan: MigrationPlan) -> str:
     renamed = [move for move in plan.moves if move.is_plain and not move.is_kept]
     lines = [plan.summary, *_ends(plan)]
     lines += _section("renamed", _renames(renamed))
-    computed = [str(move) for move in plan.moves if not move.is_plain]
+    changed = [move for move in plan.moves if not move.is_plain]
+    computed = [str(move) for move in changed if not move.is_divided]
     lines += _section("computed", capped(computed, _LISTED))
+    divided = [str(move) for move in changed if move.is_divided]
+    lines += _section("stored in other slices", capped(divided, _LISTED))
     kept = [repr(move.target) for move in plan.moves if move.is_kept]
     lines += _section("kept under their names", capped(kept, _LISTED))
     lines += _section("dropped", _by_reason(plan.dropped))

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from tf_ckpt_migrate.checkpoint.diff_values import Difference
 from tf_ckpt_migrate.checkpoint.statistics import NumberStatistics, StringStatistics
 from tf_ckpt_migrate.recipes.verdicts import Verdict
+from tf_ckpt_migrate.report.words import SECTIONS
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.report.attention import Finding
 
 __all__ = [
-    "SECTIONS",
     "Command",
     "Kind",
     "MigrationReport",
@@ -41,14 +41,6 @@ Status: TypeAlias = Literal[
     "extra",  # in the second checkpoint, of no source
     "present",  # of a checkpoint that is only described
 ]
-
-# What training needs apart from what it makes, and apart from what only serves
-# TensorFlow.
-SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "weights": ("weight",),
-    "optimizer": ("slot", "average", "optimizer", "step"),
-    "bookkeeping": ("bookkeeping",),
-}
 
 
 class Tensor(NamedTuple):
@@ -208,7 +200,7 @@ class MigrationReport:
         return findings_of(self)
 
     def section(self, name: str) -> tuple[Row, ...]:
-        """Return the rows of one of `SECTIONS`."""
+        """Return the rows of one of ``words.SECTIONS``."""
         return tuple(row for row in self.rows if row.role in SECTIONS[name])
 
     def __str__(self) -> str:

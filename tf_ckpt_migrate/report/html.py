@@ -14,8 +14,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.checkpoint.text import counted, human_bytes, printable
-from tf_ckpt_migrate.report.content import SECTIONS
-from tf_ckpt_migrate.report.words import SECTION_TITLES, STATUS_WORDS, judged
+from tf_ckpt_migrate.report.words import SECTION_TITLES, SECTIONS, STATUS_WORDS, judged
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.report.content import MigrationReport, Row, Side

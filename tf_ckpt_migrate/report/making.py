@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, get_args, runtime_checkab
 from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.bundle.staging import flushed, replace_file, staging_folder
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -43,6 +44,7 @@ class Restored(Protocol):
 Subject: TypeAlias = "CheckpointLike | MigrationPlan | ConversionResult | Restored"
 
 
+@reopening
 def make_report(  # noqa: PLR0913 what to show, by keyword
     subject: Subject,
     converted: CheckpointLike | None = None,

@@ -29,6 +29,7 @@ from tf_ckpt_migrate.checkpoint.statistics import (
     string_statistics,
 )
 from tf_ckpt_migrate.report.content import Row, Values, WhichValues
+from tf_ckpt_migrate.transforms.partition import parted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,7 +116,13 @@ class _Reading(NamedTuple):
         """Return whether values of a row are to be read."""
         if which != "changed":
             return which == "all"
-        return row.shared is False or (self.b is None and row.status == "computed")
+        return row.shared is False or (self.b is None and self._is_changed(row))
+
+    def _is_changed(self, row: Row) -> bool:
+        """Return whether a value changes, not only how it is divided into slices."""
+        move = self._move(row)
+        transform = None if move is None else move.transform
+        return transform is not None and parted(transform)[0] is not None
 
     def read(self, row: Row) -> Row:
         """Return a row with its values."""

@@ -10,7 +10,22 @@ from tf_ckpt_migrate.checkpoint.text import counted, human_bytes
 if TYPE_CHECKING:
     from tf_ckpt_migrate.report.content import MigrationReport, Row, Side, Status
 
-__all__ = ["SECTION_TITLES", "STATUS_WORDS", "head_line", "judged", "side_line"]
+__all__ = [
+    "SECTIONS",
+    "SECTION_TITLES",
+    "STATUS_WORDS",
+    "head_line",
+    "judged",
+    "side_line",
+]
+
+# What training needs apart from what it makes, and apart from what only serves
+# TensorFlow.
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "weights": ("weight",),
+    "optimizer": ("slot", "average", "optimizer", "step"),
+    "bookkeeping": ("bookkeeping",),
+}
 
 SECTION_TITLES: Mapping[str, str] = {
     "weights": "Weights",
