@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections import Counter
 from contextlib import suppress
 
@@ -37,6 +38,7 @@ def rewritten(sources, tmp_path):
     def run():
         for number in range(10_000):
             tcm.compact(sources[number % 2], prefix, overwrite=True)
+            time.sleep(0.005)  # faster than any reader, it would not be waited for
 
     process = forked(run)
     yield prefix

@@ -119,7 +119,9 @@ class OptimizerMoves:
     def _transform(self, move: Move, name: str) -> Transform | None:
         """Return what is done to a slot: what was done to the variable, and more."""
         try:
-            start = SLOT_STARTS.get((self._pair.kind, name), 0.0)
+            kind = self._pair.saved.kind
+            own = next((n for n, each in KINDS.items() if each is kind), "")
+            start = SLOT_STARTS.get((own, name), 0.0)
             followed = slot_transform(move.transform, start)
         except Unfollowable as error:
             raise PlanError(
