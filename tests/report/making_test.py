@@ -169,7 +169,7 @@ def test_what_restore_returned(plan):
         "check: Adam epsilon: approximate",
     ]
     assert report.findings[0].why == "Keras has none; go on in TF1"
-    assert "of themselves; set 1e-8" in report.findings[1].why
+    assert "of itself; set 1e-8" in report.findings[1].why
     assert "impossible" in report.to_html()
 
 

@@ -49,7 +49,7 @@ def _problems(report: MigrationReport) -> Iterator[Finding]:
     for verdict in report.verdicts:
         if verdict.kind == "impossible":
             title = f"{verdict.optimizer} {verdict.what}: impossible"
-            yield Finding("problem", title, _joined(verdict.why, verdict.instead))
+            yield Finding("problem", title, verdict.reason)
     yield from _by(
         report,
         "problem",
@@ -87,10 +87,7 @@ def _checks(report: MigrationReport) -> Iterator[Finding]:
     for verdict in report.verdicts:
         if verdict.kind == "approximate":
             title = f"{verdict.optimizer} {verdict.what}: approximate"
-            far = ""
-            if verdict.how_far < float("inf"):
-                far = f"steps differ by up to {verdict.how_far:.1e} of themselves"
-            yield Finding("check", title, _joined(verdict.why, far, verdict.instead))
+            yield Finding("check", title, verdict.reason)
     yield from _by(
         report,
         "check",
@@ -156,7 +153,3 @@ def _by(
         yield Finding(
             level, title.format(counted(len(rows), _NOUNS[role])), reason, tuple(rows)
         )
-
-
-def _joined(*parts: str) -> str:
-    return "; ".join(filter(None, parts))

@@ -37,7 +37,7 @@ def config_of(report: MigrationReport) -> dict[str, Any]:
         "counts": dict(report.counts),
         "findings": [_filled(each._asdict()) for each in report.findings],
         "verdicts": [
-            _filled(each._asdict()) | {"text": str(each)} for each in report.verdicts
+            _filled(each.as_row()) | {"text": str(each)} for each in report.verdicts
         ],
         "notes": list(report.notes),
         "commands": [each._asdict() for each in report.commands],

@@ -64,6 +64,7 @@ def page(report: MigrationReport) -> str:
         status_words=Markup(_embedded(STATUS_WORDS)),  # noqa: S704 - likewise
         data=Markup(_embedded(report.to_config())),  # noqa: S704 - no markup is left
         tallies=_tallies(report),
+        verdicts=sorted(report.verdicts, key=lambda each: each.kind == "exact"),
         sections=_sections(report),
         words=STATUS_WORDS,
         listed=_LISTED,

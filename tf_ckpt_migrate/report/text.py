@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.checkpoint.statistics import NumberStatistics
 from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes
+from tf_ckpt_migrate.live.verdict_text import verdict_blocks
 from tf_ckpt_migrate.report.words import (
     SECTION_TITLES,
     STATUS_WORDS,
@@ -33,11 +34,7 @@ def told(report: MigrationReport) -> Iterator[str | Table]:
     yield from _findings(report)
     if report.verdicts:
         yield ""
-        rows = [
-            (each.optimizer, each.what, each.kind, each.why, each.instead)
-            for each in report.verdicts
-        ]
-        yield Table(("optimizer", "what", "verdict", "why", "instead"), rows)
+        yield from verdict_blocks(report.verdicts)
     for name, title in SECTION_TITLES.items():
         rows_of = report.section(name)
         if rows_of:
