@@ -9,9 +9,11 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.report.checkpoints import RULES, SOURCE, write
+from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.recipes.verdicts import Verdict
 from tf_ckpt_migrate.report.commands import Typed
 from tf_ckpt_migrate.report.making import Restored
+from tf_ckpt_migrate.report.rows import Moves, paired_rows
 
 
 @pytest.fixture
@@ -171,6 +173,21 @@ def test_what_restore_returned(plan):
     assert report.findings[0].why == "Keras has none; go on in TF1"
     assert "of itself; set 1e-8" in report.findings[1].why
     assert "impossible" in report.to_html()
+
+
+def test_a_setting_beside_the_state_of_an_optimizer_is_no_weight(source):
+    spec = tcm.load_checkpoint(source).specs["net/b"]
+    found = dict.fromkeys(("net/b", "opt/m", "opt/rate", "net/beta"), spec)
+    moves = Moves(
+        {"net/b": spec, "net/b/Momentum": spec},
+        (
+            Move(("net/b",), "net/b", None, spec),
+            Move(("net/b/Momentum",), "opt/m", None, spec),
+        ),
+    )
+    roles = {row.main.key: row.role for row in paired_rows(moves, found)}
+    assert roles["opt/rate"] == "optimizer"
+    assert roles["net/beta"] == "weight"
 
 
 def test_what_does_not_go_together(source, plan, converted):

@@ -77,23 +77,38 @@ def converted_rows(specs: _Specs, result: ConversionResult) -> tuple[Row, ...]:
 
 def moved_rows(moves: Moves) -> tuple[Row, ...]:
     """Return a row for every target, and for every source that is left behind."""
-    targets = {move.target for move in moves.moves}
+    moved = [_moved(move, moves.specs) for move in moves.moves]
+    targets = {row.main.key for row in moved}
     targets |= {kept.name for kept in moves.kept_targets}
-    return _ordered(
-        [
-            *(_moved(move, moves.specs) for move in moves.moves),
-            *_left(moves.dropped, moves.specs),
-            *(
-                Row(
-                    "held",
-                    role_of(kept.name, targets),
-                    target=_tensor(kept.name, kept.spec),
-                    reason=kept.reason,
-                )
-                for kept in moves.kept_targets
-            ),
-        ]
-    )
+    held = [
+        Row(
+            "held",
+            role_of(kept.name, targets),
+            target=_tensor(kept.name, kept.spec),
+            reason=kept.reason,
+        )
+        for kept in moves.kept_targets
+    ]
+    left = _left(moves.dropped, moves.specs)
+    return _ordered([*moved, *left, *_beside(held, moved)])
+
+
+def _beside(rows: Iterable[Row], moved: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows, a setting of an optimizer as what it is.
+
+    Its key alone may not tell: what is in a scope with an optimizer's state only, as
+    the sources of that have it, is no weight, nor what is called ``learning_rate``.
+    """
+    roles: dict[tuple[str, ...], set[str]] = {}
+    for row in moved:
+        roles.setdefault(row.main.path[:-1], set()).add(row.role)
+    for row in rows:
+        others = roles.get(row.main.path[:-1], {"weight"})
+        is_setting = "weight" not in others or row.main.path[-1] == "learning_rate"
+        if row.role == "weight" and is_setting:
+            yield row._replace(role="optimizer")
+        else:
+            yield row
 
 
 def paired_rows(moves: Moves, found: _Specs) -> tuple[Row, ...]:
@@ -103,19 +118,21 @@ def paired_rows(moves: Moves, found: _Specs) -> tuple[Row, ...]:
       moves: What should have become of the tensors of the first.
       found: Every tensor of the second.
     """
-    rows: list[Row] = []
+    moved: list[Row] = []
     for move in moves.moves:
         row = _moved(move, moves.specs)
         if move.target not in found:
             row = row._replace(status="missing")
         elif found[move.target] != move.spec:
             row = row._replace(found=str(found[move.target]))
-        rows.append(row)
-    rows += _left(moves.dropped, moves.specs)
-    expected = {move.target for move in moves.moves}
+        moved.append(row)
+    left = _left(moves.dropped, moves.specs)
+    expected = {row.main.key for row in moved}
     held = {kept.name: kept.reason for kept in moves.kept_targets}
-    rows += [_beyond(key, found, held.get(key)) for key in found if key not in expected]
-    return _ordered(rows)
+    beyond = [
+        _beyond(key, found, held.get(key)) for key in found if key not in expected
+    ]
+    return _ordered([*moved, *left, *_beside(beyond, moved)])
 
 
 def _moved(move: Move, specs: _Specs) -> Row:
