@@ -129,6 +129,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         tuple(added),
         (*reader.notes, *plan.notes),
         record_latest(prefix) if update_state_file else "",
+        plan.verdicts,
     )
 
 

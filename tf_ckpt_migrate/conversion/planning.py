@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Collection, Container, Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
@@ -18,6 +18,7 @@ from tf_ckpt_migrate.conversion.layout import (
     is_object_key,
     layout_of,
 )
+from tf_ckpt_migrate.conversion.optimizers.rules import with_optimizers
 from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
@@ -28,6 +29,7 @@ from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, Rule
 from tf_ckpt_migrate.transforms import Transform
 
 __all__ = [
+    "Averages",
     "CheckpointLike",
     "Goal",
     "goal_of",
@@ -36,6 +38,7 @@ __all__ = [
     "plan_migration",
 ]
 
+Averages: TypeAlias = Literal["raw", "average", "both"]
 CheckpointLike: TypeAlias = str | os.PathLike[str] | CheckpointReader
 
 
@@ -91,13 +94,14 @@ def _doubles(view: CheckpointView, layout: Layout) -> Mapping[str, str]:
 
 
 @without_collections
-def plan_migration(
+def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
     source: CheckpointLike,
     target: CheckpointLike | CheckpointView | None = None,
     assignment_map: AssignmentMapLike | None = None,
     *,
     unmatched: Unmatched = "error",
     unmet: Unmet = "error",
+    averages: Averages | None = None,
 ) -> MigrationPlan:
     """Decide what becomes of every tensor of a checkpoint.
 
@@ -115,6 +119,9 @@ def plan_migration(
         it under its name, or ``"drop"`` it.
       unmet: What becomes of a target key without a source: ``"error"``, or ``"keep"``
         the target's value.
+      averages: What variables get whose moving averages are there: ``"average"``,
+        ``"raw"`` (their own values) or ``"both"``; None leaves it to the map. See
+        ``docs/recipes.md``.
 
     Returns:
       The plan, for ``convert``.
@@ -131,11 +138,10 @@ def plan_migration(
       '2 keys: 1 renamed, 1 kept, 0 dropped, 0 unmatched, 0 collisions'
     """
     reader = opened(source)
+    rules = AssignmentMap(assignment_map).with_averages(averages)
     if target is not None:
-        return plan_into(
-            goal_of(target), reader, assignment_map, unmatched=unmatched, unmet=unmet
-        )
-    rules = AssignmentMap(assignment_map)
+        view = opened(target) if isinstance(target, str | os.PathLike) else target
+        return _plan_like(view, reader, rules, unmatched, unmet)
     specs, aside = _source_specs(reader, rules)
     word: Unmatched = "keep" if assignment_map is None else unmatched
     found = resolve(rules, _without(specs, aside), unmatched=word)
@@ -144,6 +150,24 @@ def plan_migration(
     return MigrationPlan(
         reader.prefix, "", specs, moves, found.dropped, notes=found.notes
     )
+
+
+def _plan_like(
+    view: CheckpointView,
+    reader: CheckpointReader,
+    rules: AssignmentMap,
+    unmatched: Unmatched,
+    unmet: Unmet,
+) -> MigrationPlan:
+    goal = goal_of(view)
+
+    def weights(others: AssignmentMap) -> tuple[Move, ...]:
+        return plan_into(goal, reader, others, unmatched="drop", unmet="keep").moves
+
+    made = with_optimizers(reader, view, rules, weights)
+    may_stay = unmet if unmet == "keep" or not made.may_stay else {*made.may_stay}
+    plan = plan_into(goal, reader, made.rules, unmatched=unmatched, unmet=may_stay)
+    return made.told_in(plan)
 
 
 def plan_into(  # noqa: PLR0913 what is planned, by keyword

@@ -13,7 +13,7 @@ from tf_ckpt_migrate.live.verdict_text import verdict_blocks
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.slots import ROLES, role_of
-from tf_ckpt_migrate.recipes.verdicts import Verdict
+from tf_ckpt_migrate.names.verdict import Verdict
 
 __all__ = ["RestoreReport", "Total"]
 
@@ -41,7 +41,6 @@ class RestoreReport:
     Attributes:
       plan: What was carried out: the assignments, in order, what was left behind, what
         kept its value.
-      verdicts: How well each optimizer goes on that a recipe has translated.
 
     Example:
       >>> import tf_ckpt_migrate as tcm, tensorflow as tf
@@ -54,7 +53,11 @@ class RestoreReport:
     """
 
     plan: MigrationPlan
-    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """How well each optimizer goes on that a recipe has translated."""
+        return self.plan.verdicts
 
     @property
     def restored(self) -> tuple[Move, ...]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from tf_ckpt_migrate.checkpoint.text import Table
-from tf_ckpt_migrate.recipes.epsilon import STEPS_AHEAD
-from tf_ckpt_migrate.recipes.verdicts import Verdict
+from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.names.verdict_text import VERDICT_COLUMNS, verdict_groups
 
 __all__ = ["verdict_blocks"]
-
-_ANY = float("inf")
 
 
 def verdict_blocks(verdicts: Iterable[Verdict]) -> Iterator[str | Table]:
@@ -25,28 +22,6 @@ def verdict_blocks(verdicts: Iterable[Verdict]) -> Iterator[str | Table]:
       what     verdict  why
       epsilon  exact    1e-08, as you say
     """
-    by_optimizer: dict[tuple[str, str], list[Verdict]] = {}
-    for each in verdicts:
-        by_optimizer.setdefault((each.optimizer, each.into), []).append(each)
-    for (optimizer, into), own in by_optimizer.items():
-        yield f"optimizer {optimizer!r} goes on in {into!r} {_summary(own)}"
-        assumed = ", ".join(each.assumes for each in own if each.assumes)
-        if assumed:
-            yield f"if TF1 had {assumed}: no checkpoint tells, nor does the recipe"
-        # What is not exact comes first: it is what someone has to read.
-        rows = sorted(own, key=lambda verdict: verdict.kind == "exact")
-        yield Table(
-            ("what", "verdict", "why"),
-            [(each.what, each.kind, each.reason) for each in rows],
-        )
-
-
-def _summary(verdicts: Sequence[Verdict]) -> str:
-    doubtful = [each for each in verdicts if each.kind != "exact"]
-    far = math.prod(1 + each.how_far for each in doubtful) - 1
-    names = ", ".join(each.what for each in doubtful)
-    if not doubtful:
-        return "as in TF1"
-    if far == _ANY:
-        return f"not as in TF1: {names}"
-    return f"with the next {STEPS_AHEAD} steps each within {far:.1e} of TF1's: {names}"
+    for head, rows in verdict_groups(verdicts):
+        yield from head
+        yield Table(VERDICT_COLUMNS, rows)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.keys import ATTRIBUTES, OPTIMIZER_SLOT, parse_object_key
 from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.verdict_text import verdict_groups
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -37,6 +38,8 @@ def plan_text(plan: MigrationPlan) -> str:
     lines += _section("dropped", _by_reason(plan.dropped))
     targets = [(entry.name, entry.reason) for entry in plan.kept_targets]
     lines += _section("targets that keep their values", _by_reason(targets))
+    for head, rows in verdict_groups(plan.verdicts):
+        lines += ["", *head, *(f"  {row}" for row in _columns(rows))]
     lines += _section("notes", capped(plan.notes, _LISTED))
     return "\n".join(lines)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tf_ckpt_migrate.names.verdict import STEPS_AHEAD
 from tf_ckpt_migrate.transforms.steps import PowerCount, steps_of_power
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Counted", "Power", "counted_steps", "likely_beta"]
+__all__ = ["Counted", "Power", "bias_left", "counted_steps", "likely_beta"]
 
 
 class Power(NamedTuple):
@@ -92,6 +93,23 @@ def counted_steps(powers: Iterable[Power], global_step: int | None) -> Counted:
     ]
     notes += _of_step(count, global_step)
     return Counted(count.steps, tuple(notes), fits)
+
+
+def bias_left(steps: int, betas: tuple[float, float]) -> float:
+    """Return by what fraction Adam's correction of bias changes the steps to come.
+
+    Args:
+      steps: How many have been taken.
+      betas: beta1 and beta2.
+
+    Example:
+      >>> round(bias_left(10_000, (0.9, 0.999)), 7)
+      2.26e-05
+    """
+    after = range(steps + 1, steps + 1 + STEPS_AHEAD)
+    beta1, beta2 = betas
+    rates = ((1 - beta2**t) ** 0.5 / (1 - beta1**t) for t in after)
+    return max(max(rate, 1 / rate) - 1 for rate in rates)
 
 
 def _name(power: Power) -> str:

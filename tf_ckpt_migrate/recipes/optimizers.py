@@ -8,18 +8,23 @@ and ``part_0`` behind it all come with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped, nearest
+from tf_ckpt_migrate.names.optimizer_names import (
+    NAMED_SLOTS,
+    RMSPROP_CENTERED,
+    TF1_SLOTS,
+)
 from tf_ckpt_migrate.names.rules.recipe import recipe
 from tf_ckpt_migrate.names.slots import Slot, slot_of
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind
 
-__all__ = ["SavedOptimizer", "keras_scope", "saved_optimizer"]
+__all__ = ["SavedOptimizer", "keras_scope", "made_optimizer", "saved_optimizer"]
 
 _POWER = re.compile(r"(?:(?P<scope>.*)/)?(?P<of>beta[12])_power(?:_(?P<number>\d+))?")
 _STEP = re.compile(r"(?:.*/)?global_step", re.DOTALL)
@@ -86,16 +91,21 @@ def keras_scope(name: str, specs: Mapping[str, TensorSpec]) -> str | None:
 
 
 def saved_optimizer(
-    name: str, kind: str, specs: Mapping[str, TensorSpec], instance: int | None = None
+    name: str,
+    kind: str,
+    specs: Mapping[str, TensorSpec],
+    instance: int | None = None,
+    kinds: Mapping[str, Kind] = KINDS,
 ) -> SavedOptimizer:
     """Return the optimizer of a name.
 
     Args:
       name: Its name in TF1, such as ``"Adam"``; a scope that it was made in may stand
         before: ``"train_op/Adam"``.
-      kind: Which of `KINDS` it is, or of `KINDS_OF_KERAS` if it is of tf.keras.
+      kind: Which of the kinds it is, or of `KINDS_OF_KERAS` if it is of tf.keras.
       specs: The tensors of the checkpoint.
       instance: Which one of this name, counted from 0; None for the only one.
+      kinds: Those that it may be.
 
     Raises:
       PlanError: If there is none, or several and ``instance`` does not say which.
@@ -112,22 +122,68 @@ def saved_optimizer(
     if scope is not None:
         return _of_keras(scope, KINDS_OF_KERAS[kind], specs)
     scope, _, own = name.rpartition("/")
-    default = KINDS[kind].named or kind
+    default = kinds[kind].named or kind
+    if own.removesuffix("Optimizer") == kind:  # not what it is called by default
+        own = default
     found: dict[str, list[dict[str, str]]] = {}
     for key in specs:
         slot = slot_of(key, specs, {own: default})
         if slot and slot.optimizer == own and _is_within(key, scope):
             _add(found, slot, key)
-    if not found and KINDS[kind].slots:
+    if not found and kinds[kind].slots:
         raise _not_found(name, kind, specs)
     return SavedOptimizer(
-        KINDS[kind],
+        kinds[kind],
         name,
         {v: _chosen(v, each, name, instance) for v, each in found.items()},
-        _powers(name, KINDS[kind], specs, instance),
+        _powers(name, kinds[kind], specs, instance),
         global_step=_global_step(specs),
         scaling={m[1]: key for key in specs if (m := _SCALING.fullmatch(key))},
     )
+
+
+def made_optimizer(
+    name: str,
+    kind: str,
+    variables: Mapping[str, Collection[str]],
+    instance: int = 0,
+    kinds: Mapping[str, Kind] = KINDS,
+) -> SavedOptimizer:
+    """Return the optimizer with the names that TF1 gives its tensors.
+
+    Args:
+      name: As `saved_optimizer` takes it.
+      kind: Which of the kinds it is.
+      variables: For each variable that it trains, which slots are known.
+      instance: Which one of this name it is, counted from 0.
+      kinds: Those that it may be.
+
+    Example:
+      >>> made = made_optimizer("train_op/Adam", "Adam", {"w": ["m", "v"]}, 1)
+      >>> made.slots["w"], made.powers["beta1"]
+      ({'m': 'train_op/w/Adam_2', 'v': 'train_op/w/Adam_3'}, 'train_op/beta1_power_1')
+    """
+    scope, slash, own = name.rpartition("/")
+    start, default = scope + slash, kinds[kind].named or kind
+    slots = {
+        variable: dict(_named(f"{start}{variable}/", own, default, known, instance))
+        for variable, known in variables.items()
+    }
+    end = f"_{instance}" if instance else ""
+    powers = {beta: f"{start}{beta}_power{end}" for beta in kinds[kind].powers}
+    return SavedOptimizer(kinds[kind], name, slots, powers, global_step="global_step")
+
+
+def _named(
+    start: str, own: str, kind: str, known: Collection[str], instance: int
+) -> Iterator[tuple[str, str]]:
+    """Yield the slots of a variable: their roles and names."""
+    if kind == "AdamWeightDecay":
+        yield from ((slot, start + suffix) for suffix, slot in NAMED_SLOTS.items())
+        return
+    names = RMSPROP_CENTERED if "mg" in known else TF1_SLOTS.get(kind, ())
+    for number, slot in enumerate(names, instance * len(names)):
+        yield slot, f"{start}{own}_{number}" if number else start + own
 
 
 def _of_keras(
@@ -237,15 +293,15 @@ def _not_found(name: str, kind: str, specs: Mapping[str, TensorSpec]) -> PlanErr
 
 
 @recipe("optimizer")
-def _without_live(
+def _without_other_side(
     source: str, target: str, specs: object, targets: object, **options: object
 ) -> list[object]:
-    """Refuse: what a slot becomes depends on the settings of a live optimizer."""
+    """Refuse: what a slot becomes depends on the settings of the one in Keras."""
     del specs, targets, options
     raise PlanError(
         f'Recipe("optimizer", {source!r}, {target!r}): what the state of an optimizer '
-        "becomes depends on the settings of the one that goes on (its epsilon, its "
-        "learning rate), which only a live one has. Restore into it, tcm.restore("
-        "prefix, tf.train.Checkpoint(model=model, optimizer=optimizer), rules), and "
-        "save that"
+        "becomes depends on that of Keras, which is none of this call. Give a "
+        "checkpoint that the model and its optimizer saved, convert_tf1_to_tf2(…, "
+        "like=…) or plan_migration(source, target, …); restore into live ones, "
+        "tcm.restore(…); or for the way back call convert_tf2_to_tf1(…, names=…)"
     )

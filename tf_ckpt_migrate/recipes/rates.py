@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.known import Known
-from tf_ckpt_migrate.recipes.verdicts import LiveSettings, Verdict
+from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["decay_of_weights", "rate_of_learning"]
 
@@ -46,7 +47,7 @@ def rate_of_learning(known: Known, live: LiveSettings) -> Verdict:
         return Verdict(name, _RATE, "exact", f"{have:.6g}, {source}")
     why = f"it has learning_rate={have:.6g}, TF1 had {rate:.6g}"
     is_in_proportion = known.kind.by_rate or known.kind.keras in _IN_PROPORTION
-    far = far if is_in_proportion or not known.kind.slots else _ANY
+    far = far if is_in_proportion or known.kind.keras == "SGD" else _ANY
     return Verdict(name, _RATE, "approximate", why, instead, far)
 
 
@@ -78,7 +79,9 @@ def _rate_and_decay(live: LiveSettings) -> tuple[float, float]:
 
     What is no such decay is told as one that does not exist, of infinity.
     """
-    rate = live.values[_RATE]
+    rate = live.values.get(_RATE)
+    if rate is None:  # on file no schedule is
+        return 0.0, _ANY
     if not isinstance(rate, Mapping):
         return float(rate), float(live.values.get("decay") or 0.0)
     schedule = cast("Mapping[str, Any]", rate)

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.layout import CheckpointView
+from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
 from tf_ckpt_migrate.errors import PlanError
-from tf_ckpt_migrate.live.optimizer_pair import OptimizerPair
-from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
+from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.iterations import Counted, Power, counted_steps
 from tf_ckpt_migrate.recipes.limits import STEPS_WITHOUT_BIAS
-from tf_ckpt_migrate.recipes.verdicts import Verdict
 from tf_ckpt_migrate.transforms import Cast, Chain, Shift, StepsOfPowers, Transform
 
 __all__ = ["StepRules"]
@@ -30,7 +30,7 @@ class StepRules:
 
     Args:
       reader: The checkpoint.
-      live: The target.
+      target: What has the optimizer of Keras.
       weights: Where the weights go, by the keys of variables.
       pair: The optimizer on both sides.
       owns_step: Whether no other optimizer is there that global_step might count.
@@ -49,18 +49,18 @@ class StepRules:
     def __init__(
         self,
         reader: CheckpointReader,
-        live: LiveTarget,
+        target: CheckpointView,
         weights: Sequence[Move],
         pair: OptimizerPair,
         *,
         owns_step: bool,
     ) -> None:
         """Make the rules."""
-        self._reader, self._live, self._pair = reader, live, pair
+        self._reader, self._target, self._pair = reader, target, pair
         self._weights, self._owns_step = weights, owns_step
         self._saved = pair.saved
         # A schedule has to read the steps as they are.
-        is_free = pair.into.settings.learning_rate is not None
+        is_free = pair.settings.learning_rate is not None
         corrects_bias = pair.saved.kind.corrects_bias
         self._more = STEPS_WITHOUT_BIAS if is_free and not corrects_bias else 0
         self.rules: list[Split | Combine] = []
@@ -147,6 +147,8 @@ class StepRules:
         if not kind.corrects_bias:
             more = f" and {self._more:,}, so that no bias is corrected"
             return self._exact(f"{count:,}{more if self._more else ''}", "global_step")
+        if kind.counts:
+            return self._exact(count, "global_step, if that was what it was given")
         if not needs_betas:
             return self._exact(count, "global_step; only a schedule would read them")
         if self._owns_step:
@@ -167,7 +169,7 @@ class StepRules:
         """Leave iterations as they are, which only a schedule would read."""
         why = "nothing in the checkpoint counts steps"
         self.may_stay[self._pair.into.iterations] = why
-        if self._pair.into.settings.learning_rate is not None:
+        if self._pair.settings.learning_rate is not None:
             why = f"as they were: {why}, and only a schedule would read them"
             return Verdict("", "iterations", "exact", why)
         instead = "assign what TF1 had taken to optimizer.iterations"
@@ -190,7 +192,7 @@ class StepRules:
 
     def _as_iterations(self, how: Transform | None) -> Any:
         """Return what makes iterations, which Keras may hold as int32."""
-        spec = self._live.specs[self._pair.into.iterations]
+        spec = self._target.specs[self._pair.into.iterations]
         if spec.dtype.name == "int64":
             return how
         cast = Cast(spec.dtype)
@@ -199,6 +201,6 @@ class StepRules:
     def _nothing_tells(self) -> PlanError:
         return PlanError(
             f"nothing in {self._reader.prefix!r} tells how many steps "
-            f"{self._pair.recipe.source!r} has taken: there is no global_step, and "
+            f"{self._pair.names.name!r} has taken: there is no global_step, and "
             "no power of beta2 that is not 0"
         )
