@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 
 import pytest
+
+from tf_ckpt_migrate.cli.rules import add_rules, rule_flags
 
 
 @pytest.fixture
@@ -82,3 +85,13 @@ def test_wrong_use(command, adam, converted, plan):
     outcome = command("report", adam.parent / "nothing")
     assert outcome.status == 1
     assert outcome.err.startswith("tf-ckpt-migrate: ")
+
+
+def test_a_recipe_can_be_typed_again():
+    parser = argparse.ArgumentParser()
+    add_rules(parser, "")
+    words = ["--recipe=lstm 'rnn/a b/'=lstm/ forget_bias=0.5", "--drop_role=step"]
+    first = parser.parse_args([*words, "--rename=a=b", "--drop=c.*"])
+    again = parser.parse_args([*rule_flags(first)])
+    assert again.rules == first.rules
+    assert again.rules[0].options == (("forget_bias", 0.5),)

@@ -112,8 +112,12 @@ def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
 
 def rule_flags(arguments: argparse.Namespace) -> Iterator[str]:
     """Yield the flags that gave the rules, as they can be typed again."""
-    given: list[_Given] = arguments.rules or []
-    for source, target, role in given:
+    given: list[_Given | Recipe] = arguments.rules or []
+    for each in given:
+        if not isinstance(each, _Given):
+            yield f"--recipe={_typed(each)}"
+            continue
+        source, target, role = each
         if role is not None:
             yield f"--drop_role={role}"
         elif target is not None:
@@ -122,6 +126,14 @@ def rule_flags(arguments: argparse.Namespace) -> Iterator[str]:
             yield f"--drop={source}"
     if arguments.map is not None:
         yield f"--map={arguments.map}"
+
+
+def _typed(recipe: Recipe) -> str:
+    """Return what `_recipe` reads."""
+    import shlex
+
+    options = [f"{name}={value}" for name, value in recipe.options]
+    return shlex.join([recipe.kind, f"{recipe.source}={recipe.target}", *options])
 
 
 def _map_of(path: str) -> AssignmentMap:

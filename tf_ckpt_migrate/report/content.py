@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.diff_values import Difference
 from tf_ckpt_migrate.checkpoint.statistics import NumberStatistics, StringStatistics
-from tf_ckpt_migrate.recipes.verdicts import Verdict
+from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.report.words import SECTIONS
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from tf_ckpt_migrate.errors import CheckpointNotFoundError
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import resolve
-from tf_ckpt_migrate.recipes.verdicts import Verdict
+from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.report.commands import Typed, commands_for
 from tf_ckpt_migrate.report.content import Kind, MigrationReport, Row, Side, WhichValues
 from tf_ckpt_migrate.report.rows import (

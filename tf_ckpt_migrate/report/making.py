@@ -13,7 +13,7 @@ from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.recipes.verdicts import Verdict
+from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.report.commands import Typed
 from tf_ckpt_migrate.report.content import MigrationReport, WhichValues
 from tf_ckpt_migrate.report.kinds import Making
