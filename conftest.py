@@ -48,12 +48,23 @@ def tf1_python() -> str:
     return path
 
 
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium browser; gives the mark ``browser``."""
+    path = os.environ.get("TF_CKPT_MIGRATE_CHROMIUM")
+    if path is None:
+        pytest.skip("TF_CKPT_MIGRATE_CHROMIUM names no browser here")
+    return path
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         asked = getattr(item, "fixturenames", ())
         if "tf" in asked:
             item.add_marker("tf")
+        if "chromium" in asked:
+            item.add_marker("browser")
         if "tf1_python" in asked:
             item.add_marker("tf1")
         if item.get_closest_marker("tf") and not _HAS_TENSORFLOW:

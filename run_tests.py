@@ -30,6 +30,7 @@ from tools.environments import (
     CannotRunError,
     Environment,
     activated,
+    chromium,
     tensorflow_1,
     virtual_environment,
 )
@@ -40,7 +41,7 @@ HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 # Without CUDA, where there is such a build.
 CPU = "-cpu" if (sys.platform, platform.machine()) == ("linux", "x86_64") else ""
 ANY = tuple(sorted(("3.10", "3.11", "3.12", "3.13"), key=lambda v: v != HERE))
-WITHOUT_TF = "not tf and not tf1"
+WITHOUT_TF = "not tf and not tf1 and not browser"
 PACKAGE = ("-e", ".[test]")
 LINT = ("-e", ".[lint]")
 # tf-keras depends on `tensorflow`, which would come beside `tensorflow-cpu`.
@@ -82,6 +83,8 @@ MATRIX = (
         venv="tf-2.21",
         marks="tf1 and every_keras",  # the rest knows no Keras
     ),
+    # The page of a report, in Chromium.
+    Environment("browser", ANY, ("-e", ".[browser,test]"), marks="browser"),
 )
 LINTERS = (
     ("ruff", "check", "."),
@@ -144,6 +147,8 @@ def attempt(environment: Environment) -> Outcome:
         variables = dict(environment.variables)
         if environment.marks.startswith("tf1"):
             variables["TF_CKPT_MIGRATE_TF1_PYTHON"] = str(tensorflow_1())
+        if environment.marks == "browser":
+            variables["TF_CKPT_MIGRATE_CHROMIUM"] = chromium()
         python = virtual_environment(environment)
     except CannotRunError as error:
         return Outcome(note=f"not run: {error}")

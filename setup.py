@@ -24,7 +24,10 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["tf_ckpt_migrate", "tf_ckpt_migrate.*"]),
-    package_data={"tf_ckpt_migrate": ["py.typed"]},
+    package_data={
+        "tf_ckpt_migrate": ["py.typed"],
+        "tf_ckpt_migrate.report": ["page/*"],
+    },
     # `build`, the default, is the file BUILD where file names ignore case.
     options={"build": {"build_base": ".build"}},
     python_requires=">=3.10,<3.14",
@@ -45,6 +48,11 @@ setup(
     extras_require={
         "tf": ["tensorflow>=2.15", "tf-keras>=2.15"],
         "test": ["hypothesis>=6.100", "pytest>=8.2", "pytest-xdist>=3.5"],
+        "browser": [
+            "axe-playwright-python>=0.1.5",
+            "playwright>=1.50",
+            "setuptools>=70.1",  # builds the wheel that a test looks into
+        ],
         "lint": [
             "codespell>=2.4",
             "pyright[nodejs]>=1.1.400",

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
         RenameScope,
         Split,
     )
+    from tf_ckpt_migrate.report.content import MigrationReport
+    from tf_ckpt_migrate.report.making import make_report, write_report
 
 __all__ = [
     "AssignmentMap",
@@ -72,6 +74,7 @@ __all__ = [
     "Drop",
     "Keep",
     "MigrationPlan",
+    "MigrationReport",
     "Recipe",
     "Rename",
     "RenameRegex",
@@ -95,6 +98,7 @@ __all__ = [
     "keras",
     "list_variables",
     "load_checkpoint",
+    "make_report",
     "merge",
     "plan_migration",
     "prune",
@@ -106,6 +110,7 @@ __all__ = [
     "verify_checkpoint",
     "verify_conversion",
     "warm_start",
+    "write_report",
 ]
 
 # Where each public name lives; a submodule lives in the package itself. A new name
@@ -154,6 +159,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "RenameScope",
         "Split",
     ),
+    "report.content": ("MigrationReport",),
+    "report.making": ("make_report", "write_report"),
 }
 
 

@@ -12,6 +12,7 @@ PyPI is named in comments, because how it reaches a build differs between users.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -98,7 +99,8 @@ def _rule(path: Path) -> str:
     if path.stem.endswith("_test"):
         return _test(path)
     testonly = ["    testonly = True,"] if "tests" in path.parts else []
-    return _call("py_library", path.stem, [*testonly, *_sources(path)], _deps(path))
+    lines = [*testonly, *_sources(path), *_resources(path)]
+    return _call("py_library", path.stem, lines, _deps(path))
 
 
 def _folder_library(path: Path) -> str:
@@ -122,6 +124,18 @@ def _test(path: Path) -> str:
 
 def _sources(path: Path) -> list[str]:
     return [f'    srcs = ["{path.name}"],']
+
+
+def _resources(path: Path) -> list[str]:
+    """Return the data of a module that reads files of its package."""
+    if "resources.files(" not in path.read_text():
+        return []
+    others = sorted(
+        f"{folder.name}/*"
+        for folder in path.parent.iterdir()
+        if folder.is_dir() and not any(folder.glob("*.py")) and folder.name[0] != "_"
+    )
+    return [f"    data = glob({json.dumps(others)}),"]
 
 
 def _deps(path: Path) -> dict[str, None]:

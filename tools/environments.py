@@ -17,6 +17,7 @@ __all__ = [
     "CannotRunError",
     "Environment",
     "activated",
+    "chromium",
     "tensorflow_1",
     "virtual_environment",
 ]
@@ -45,7 +46,7 @@ class Environment(NamedTuple):
     requirements: tuple[str, ...]
     without_deps: tuple[str, ...] = ()
     venv: str = ""
-    marks: str = "not tf1"
+    marks: str = "not tf1 and not browser"
     variables: tuple[tuple[str, str], ...] = ()
 
 
@@ -90,6 +91,15 @@ def tensorflow_1() -> Path:
 
     _unless_fresh(folder, repr(_TF_115), make)
     return python
+
+
+def chromium() -> str:
+    """Return the path of a browser that has Chromium's engine."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        raise CannotRunError(f"none of {', '.join(names)} is on PATH")
+    return found
 
 
 def _unless_fresh(folder: Path, recipe: str, make: Callable[[], None]) -> None:

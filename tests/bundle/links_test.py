@@ -193,3 +193,12 @@ class TestCopyFileRange:
         monkeypatch.setattr(os, "copy_file_range", failing(errno.ENOSPC))
         with pytest.raises(OSError, match="No space"):
             written(*paths, 0, 10)
+
+
+def test_a_copy_tells_how_far_it_is(paths, way, monkeypatch):
+    monkeypatch.setattr(links, "_RANGE", 4000)
+    monkeypatch.setattr(links, "_CHUNK", 4000)
+    monkeypatch.setattr(links, "_cloned", lambda *_: False)  # done at once
+    told = []
+    assert transfer(*paths, "copy", told.append) is Transfer.COPIED
+    assert told == [4000, 4000, 2240]

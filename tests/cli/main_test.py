@@ -116,12 +116,13 @@ def test_flags_from_a_file_as_absl_reads_them(command, checkpoint, tmp_path):
     assert outcome.status == 0
 
 
-def test_an_interrupt_ends_quietly(command, monkeypatch):
+def test_an_interrupt_ends_with_one_line(command, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tf_ckpt_migrate.checkpoint.verify.load_checkpoint", interrupt)
-    assert command("verify", "m") == (130, "", "")
+    line = "tf-ckpt-migrate: interrupted; nothing is left half-written\n"
+    assert command("verify", "m") == (130, "", line)
 
 
 def test_a_reader_that_goes_away(checkpoint, monkeypatch, tmp_path, capfd):

@@ -6,6 +6,7 @@ import enum
 import errno
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,6 +20,7 @@ DataMode = Literal["auto", "link", "copy", "symlink", "move"]
 
 _FICLONE = 0x40049409  # linux/fs.h: make a file share the extents of another
 _CHUNK = 16 << 20
+_RANGE = 64 << 20  # after so many bytes an interruption is noticed, and progress told
 _NO_CLONE = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS}
 _NO_RANGE = _NO_CLONE | {errno.EPERM, errno.EBADF, errno.ETXTBSY}
 
@@ -34,7 +36,12 @@ class Transfer(enum.Enum):
     WRITTEN = "written"
 
 
-def transfer(source: str, target: str, data: DataMode = "auto") -> Transfer:
+def transfer(
+    source: str,
+    target: str,
+    data: DataMode = "auto",
+    progress: Callable[[int], None] | None = None,
+) -> Transfer:
     """Make ``target`` a file with the bytes of ``source``.
 
     Args:
@@ -43,6 +50,7 @@ def transfer(source: str, target: str, data: DataMode = "auto") -> Transfer:
       data: ``"link"`` takes only a hard link, ``"copy"`` never takes one, ``"auto"``
         takes the first that works of hard link, reflink, copy, ``"symlink"`` a
         symbolic link before these, and ``"move"`` renames the source.
+      progress: Called with the number of bytes copied since the last call.
 
     Returns:
       Which it was.
@@ -73,11 +81,18 @@ def transfer(source: str, target: str, data: DataMode = "auto") -> Transfer:
     with Path(source).open("rb") as reading, Path(target).open("xb") as writing:
         if _cloned(reading.fileno(), writing.fileno()):
             return Transfer.REFLINKED
-        append_range(reading.fileno(), writing.fileno(), 0, _size(reading.fileno()))
+        ends = reading.fileno(), writing.fileno()
+        append_range(*ends, 0, _size(ends[0]), progress)
     return Transfer.COPIED
 
 
-def append_range(source: int, target: int, offset: int, size: int) -> None:
+def append_range(
+    source: int,
+    target: int,
+    offset: int,
+    size: int,
+    progress: Callable[[int], None] | None = None,
+) -> None:
     """Append a range of one open file to another, within the kernel where possible.
 
     Args:
@@ -85,6 +100,7 @@ def append_range(source: int, target: int, offset: int, size: int) -> None:
       target: Descriptor of the file to write, positioned at its end.
       offset: First byte of the range.
       size: Number of bytes.
+      progress: Called with the number of bytes copied since the last call.
 
     Raises:
       OSError: If the source ends before the range does, or a write fails.
@@ -94,7 +110,8 @@ def append_range(source: int, target: int, offset: int, size: int) -> None:
     while offset < end:
         if in_kernel:
             try:
-                moved = os.copy_file_range(source, target, end - offset, offset)
+                part = min(_RANGE, end - offset)
+                moved = os.copy_file_range(source, target, part, offset)
             except OSError as error:
                 if error.errno not in _NO_RANGE:
                     raise
@@ -106,6 +123,8 @@ def append_range(source: int, target: int, offset: int, size: int) -> None:
         if not moved:
             raise OSError(errno.EIO, f"the file ends {end - offset} bytes too early")
         offset += moved
+        if progress is not None:
+            progress(moved)
 
 
 def _symlinked(source: str, target: str) -> bool:

@@ -13,6 +13,7 @@ from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import HEADER_KEY, serialized_header
 from tf_ckpt_migrate.bundle.links import DataMode, Transfer, append_range, transfer
 from tf_ckpt_migrate.bundle.naming import index_path, shard_path
+from tf_ckpt_migrate.bundle.progress import Meter, Progress
 from tf_ckpt_migrate.bundle.staging import (
     check_absent,
     flushed,
@@ -60,6 +61,7 @@ class BundleWriter:
       overwrite: Whether a checkpoint of this prefix may be replaced.
       big_endian: Byte order of the data, that of the shards it will link.
       data: How shards of other checkpoints are taken over (``links.transfer``).
+      progress: Called with the bytes in place so far and those that are expected.
 
     Attributes:
       prefix: The same.
@@ -76,6 +78,7 @@ class BundleWriter:
         overwrite: bool = False,
         big_endian: bool = False,
         data: DataMode = "auto",
+        progress: Progress | None = None,
     ) -> None:
         """Check the output; nothing is written before the context is entered."""
         if not overwrite:
@@ -84,6 +87,7 @@ class BundleWriter:
         self.prefix = os.path.join(*os.path.split(prefix))
         self._order = ">" if big_endian else "<"
         self._data: DataMode = data
+        self._meter = Meter(progress)
         self._open = ExitStack()
         self.folder = ""
         self._shards: list[Shard] = []
@@ -96,13 +100,21 @@ class BundleWriter:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    def expect(self, size: int) -> None:
+        """Tell that so many bytes are going to be linked, copied or written."""
+        self._meter.total += size
+
     def link(self, path: str) -> int:
         """Take over a whole shard of another checkpoint; return its number here."""
         number = len(self._shards)
-        how = transfer(path, self._staged(number), self._data)
+        how = transfer(
+            path, self._staged(number), self._data, progress=self._meter.advance
+        )
         if how not in (Transfer.LINKED, Transfer.SYMLINKED):
             flushed(self._staged(number))  # before the index that refers to it
         size = Path(self._staged(number)).stat().st_size
+        if how is not Transfer.COPIED:
+            self._meter.advance(size)
         self._shards.append(Shard(path, how, size, path))
         return number
 
@@ -167,6 +179,7 @@ class BundleWriter:
             crc = crc32c.extend(crc, data)
             size += len(data)
             file.write(data)
+            self._meter.advance(len(data))
         if size != spec.nbytes:
             raise TransformError(f"cannot store {size:,} bytes as {spec}")
         return serialized_entry(Entry(spec, number, offset, size, crc32c.mask(crc)))
@@ -186,6 +199,7 @@ class BundleWriter:
         file = self._files[number]
         offset = file.tell()
         file.write(data)
+        self._meter.advance(len(data))
         return serialized_entry(Entry(spec, number, offset, len(data), crc))
 
     def _encoded(self, array: Array, dtype: DType) -> memoryview:
@@ -216,7 +230,7 @@ class BundleWriter:
         file = self._files[number]
         file.flush()
         at = file.tell()
-        append_range(source, file.fileno(), offset, size)
+        append_range(source, file.fileno(), offset, size, self._meter.advance)
         file.seek(at + size)
         return at
 

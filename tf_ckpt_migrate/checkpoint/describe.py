@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
+from tf_ckpt_migrate.bundle.progress import Meter, Progress
 from tf_ckpt_migrate.checkpoint.ordering import by_numbers
 from tf_ckpt_migrate.checkpoint.reader import Place, load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
@@ -209,6 +210,7 @@ def inspect_checkpoint(
     *,
     values: bool = False,
     names: bool = False,
+    progress: Progress | None = None,
 ) -> CheckpointDescription:
     """Describe a checkpoint.
 
@@ -218,6 +220,7 @@ def inspect_checkpoint(
       values: Whether to read all values, for their statistics. Without, only the index
         is read, and the data need not be there.
       names: Whether to read the object graph, for the variable names in it.
+      progress: Called with the bytes of values read so far and those there are.
 
     Returns:
       The description; ``print`` it to read it.
@@ -242,6 +245,8 @@ def inspect_checkpoint(
     graph = reader.object_graph if names else None
     full_names = {} if graph is None else graph.full_names()
     tensors: list[TensorDescription] = []
+    meter = Meter(progress if values else None)
+    meter.total = sum(spec.nbytes for spec in keys.values())
     for key in sorted(keys):
         spec, places = keys[key], reader.places(key)
         stored = sum(place.size for place in places)
@@ -258,6 +263,7 @@ def inspect_checkpoint(
                 full_names.get(key, ""),
             )
         )
+        meter.advance(spec.nbytes)
     files = tuple(FileDescription(path, _size(path)) for path in reader.files)
     notes = (*reader.notes, *_lacks(files))
     return CheckpointDescription(

@@ -7,18 +7,17 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY
-from tf_ckpt_migrate.checkpoint.diff_graph import same_objects
-from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance, difference
-from tf_ckpt_migrate.checkpoint.pairing import is_same_place, paired, stored_bytes
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.bundle.progress import Progress, unheard
+from tf_ckpt_migrate.checkpoint.comparison import Comparison
+from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance
+from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import plain_text
+from tf_ckpt_migrate.transforms import Transform
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
-    from tf_ckpt_migrate.names.moves import Move
 
 __all__ = ["CheckpointDiff", "SpecDifference", "ValueDifference", "diff_checkpoints"]
 
@@ -112,13 +111,14 @@ class CheckpointDiff(NamedTuple):
 
 
 @reopening
-def diff_checkpoints(
+def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
     a: str | os.PathLike[str],
     b: str | os.PathLike[str],
     *,
     rtol: float = 0.0,
     atol: float = 0.0,
     assignment_map: AssignmentMapLike | None = None,
+    progress: Progress | None = None,
 ) -> CheckpointDiff:
     """Compare two checkpoints.
 
@@ -132,6 +132,7 @@ def diff_checkpoints(
       atol: How far numbers may be apart, absolutely.
       assignment_map: Rules that turn keys of ``a`` into those of ``b``. What no rule
         names keeps its key; what a rule drops is left out.
+      progress: Called with the bytes compared so far and those there are.
 
     Returns:
       The differences; ``equal`` says whether there are none.
@@ -151,17 +152,21 @@ def diff_checkpoints(
       >>> diff.equal, diff.values[0].key, diff.values[0].difference.max_abs
       (False, 'new/w', 0.5)
     """
-    comparison = _Comparison(
+    report = progress or unheard
+    comparison = Comparison(
         load_checkpoint(a), load_checkpoint(b), Tolerance(rtol, atol)
     )
     if assignment_map is None:
         pairs = {key: _Origin((key,), spec) for key, spec in comparison.a.specs.items()}
-        return comparison.run(pairs, ())
+        return _compared(comparison, pairs, (), report)
     from tf_ckpt_migrate.names.resolution import resolve
 
     resolution = resolve(assignment_map, comparison.a.specs, unmatched="keep")
-    pairs = {m.target: _Origin(m.sources, m.spec, m) for m in resolution.moves}
-    return comparison.run(pairs, tuple(drop.key for drop in resolution.dropped))
+    pairs = {
+        m.target: _Origin(m.sources, m.spec, m.transform) for m in resolution.moves
+    }
+    left_out = tuple(drop.key for drop in resolution.dropped)
+    return _compared(comparison, pairs, left_out, report)
 
 
 class _Origin(NamedTuple):
@@ -169,57 +174,40 @@ class _Origin(NamedTuple):
 
     sources: tuple[str, ...]
     spec: TensorSpec
-    move: Move | None = None
+    transform: Transform | None = None
 
 
-class _Comparison(NamedTuple):
-    a: CheckpointReader
-    b: CheckpointReader
-    tolerance: Tolerance
-
-    def run(
-        self, origins: Mapping[str, _Origin], left_out: tuple[str, ...]
-    ) -> CheckpointDiff:
-        specs: list[SpecDifference] = []
-        values: list[ValueDifference] = []
-        common = [key for key in sorted(origins) if key in self.b]
-        for key in common:
-            spec = self.b.specs[key]
-            if origins[key].spec != spec:
-                specs.append(SpecDifference(key, str(origins[key].spec), str(spec)))
-            elif (found := self._difference(origins[key], key)).elements:
-                values.append(ValueDifference(key, spec.size, found))
-        return CheckpointDiff(
-            self.a.prefix,
-            self.b.prefix,
-            tuple(sorted(key for key in origins if key not in self.b)),
-            tuple(sorted(key for key in self.b if key not in origins)),
-            tuple(specs),
-            tuple(values),
-            len(common) - len(specs) - len(values),
-            left_out,
-            {
-                key: " + ".join(origin.sources)
-                for key, origin in sorted(origins.items())
-                if origin.sources != (key,)
-            },
-        )
-
-    def _difference(self, origin: _Origin, key: str) -> Difference:
-        source = origin.sources[0]
-        dtype = self.b.specs[key].dtype
-        transform = None if origin.move is None else origin.move.transform
-        if transform is not None:
-            array = transform(*(self.a[each] for each in origin.sources))
-            pair = array.reshape(-1), self.b[key].reshape(-1)
-            return difference(iter([pair]), self.tolerance)
-        if is_same_place(self.a, source, self.b, key):
-            return Difference(0)
-        if OBJECT_GRAPH_KEY in (source, key):
-            graphs = self.a.object_graph, self.b.object_graph
-            same = None not in graphs and same_objects(*graphs)  # type: ignore[arg-type]
-            return Difference(0 if same else 1)
-        if dtype in (DType.resource, DType.variant):
-            stored = stored_bytes(self.a, source), stored_bytes(self.b, key)
-            return Difference(int(stored[0] != stored[1]))
-        return difference(paired(self.a, source, self.b, key), self.tolerance)
+def _compared(
+    comparison: Comparison,
+    origins: Mapping[str, _Origin],
+    left_out: tuple[str, ...],
+    report: Progress,
+) -> CheckpointDiff:
+    a, b = comparison.a, comparison.b
+    specs: list[SpecDifference] = []
+    values: list[ValueDifference] = []
+    common = [key for key in sorted(origins) if key in b]
+    total, done = sum(b.specs[key].nbytes for key in common), 0
+    for key in common:
+        spec, (sources, expected, transform) = b.specs[key], origins[key]
+        if expected != spec:
+            specs.append(SpecDifference(key, str(expected), str(spec)))
+        elif (found := comparison.difference(sources, key, transform)).elements:
+            values.append(ValueDifference(key, spec.size, found))
+        done += spec.nbytes
+        report(done, total)
+    return CheckpointDiff(
+        a.prefix,
+        b.prefix,
+        tuple(sorted(key for key in origins if key not in b)),
+        tuple(sorted(key for key in b if key not in origins)),
+        tuple(specs),
+        tuple(values),
+        len(common) - len(specs) - len(values),
+        left_out,
+        {
+            key: " + ".join(origin.sources)
+            for key, origin in sorted(origins.items())
+            if origin.sources != (key,)
+        },
+    )

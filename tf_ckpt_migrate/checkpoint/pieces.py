@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["as_numbers", "is_partitioned", "pieces"]
+__all__ = ["as_numbers", "flat_pieces", "is_partitioned", "pieces"]
 
 _PIECE = 1 << 20  # elements: 8 MB as float64
 
@@ -41,7 +41,7 @@ def pieces(
     shape = reader.specs[key].shape
     partitioned = is_partitioned(reader, key)
     if not shape or not (by_rows or partitioned):
-        yield from _flat(reader[key])
+        yield from flat_pieces(reader[key])
         return
     whole: Array | None = None
     if partitioned and reader.bundle is not None:
@@ -51,10 +51,19 @@ def pieces(
     rows = max(1, _PIECE // max(1, math.prod(shape[1:])))
     for first in range(0, shape[0], rows):
         part = slice(first, first + rows)
-        yield from _flat(reader.get_tensor(key, part) if whole is None else whole[part])
+        yield from flat_pieces(
+            reader.get_tensor(key, part) if whole is None else whole[part]
+        )
 
 
-def _flat(array: Array) -> Iterator[Array]:
+def flat_pieces(array: Array) -> Iterator[Array]:
+    """Yield the values of an array as flat arrays of bounded size.
+
+    Example:
+      >>> import numpy as np
+      >>> [piece.tolist() for piece in flat_pieces(np.ones((1, 2)))]
+      [[1.0, 1.0]]
+    """
     flat = array.reshape(-1)
     for first in range(0, flat.size, _PIECE):
         yield flat[first : first + _PIECE]

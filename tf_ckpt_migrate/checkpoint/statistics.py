@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["NumberStatistics", "StringStatistics", "statistics_of"]
+__all__ = [
+    "NumberStatistics",
+    "StringStatistics",
+    "number_statistics",
+    "statistics_of",
+    "string_statistics",
+]
 
 
 class NumberStatistics(NamedTuple):
@@ -72,12 +78,27 @@ def statistics_of(
     if dtype in (DType.resource, DType.variant):
         return None
     if dtype is DType.string:
-        lengths = [len(element) for piece in pieces(reader, key) for element in piece]
-        return StringStatistics(len(lengths), sum(lengths))
-    return _of_numbers(pieces(reader, key))
+        return string_statistics(pieces(reader, key))
+    return number_statistics(pieces(reader, key))
 
 
-def _of_numbers(parts: Iterable[Array]) -> NumberStatistics:
+def string_statistics(parts: Iterable[Array]) -> StringStatistics:
+    """Return the statistics of strings, given as flat arrays of bytes."""
+    lengths = [len(element) for piece in parts for element in piece]
+    return StringStatistics(len(lengths), sum(lengths))
+
+
+def number_statistics(parts: Iterable[Array]) -> NumberStatistics:
+    """Return the statistics of numbers.
+
+    Args:
+      parts: The values, as flat arrays.
+
+    Example:
+      >>> import numpy as np
+      >>> number_statistics([np.array([1.0, 3.0]), np.array([np.nan])]).mean
+      2.0
+    """
     import numpy as np
 
     count = zeros = nans = infinities = 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from tf_ckpt_migrate.bundle.progress import Progress, unheard
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import counted
@@ -65,7 +66,7 @@ class Verification(NamedTuple):
 def verify_checkpoint(
     ckpt_dir_or_file: str | os.PathLike[str],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Verification:
     """Check a checkpoint whole, and gather all that is wrong with it.
 
@@ -97,7 +98,7 @@ def verify_checkpoint(
         reader = load_checkpoint(ckpt_dir_or_file)
     except CorruptCheckpointError as error:
         return Verification(os.fspath(ckpt_dir_or_file), 0, 0, (str(error),))
-    report = progress or _unheard
+    report = progress or unheard
     if reader.bundle is None:
         return _of_v1(reader, report)
     found = BundleVerifier(reader.bundle, report)
@@ -110,13 +111,7 @@ def verify_checkpoint(
     )
 
 
-def _unheard(done: int, total: int) -> None:
-    del done, total
-
-
-def _of_v1(
-    reader: CheckpointReader, report: Callable[[int, int], None]
-) -> Verification:
+def _of_v1(reader: CheckpointReader, report: Progress) -> Verification:
     """Read every tensor: the blocks of a V1 file hold values and checksums alike."""
     problems: list[str] = []
     total = sum(os.path.getsize(path) for path in reader.files)

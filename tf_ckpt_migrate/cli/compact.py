@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from tf_ckpt_migrate.cli.outputs import add_output, add_writing, writing_options
 
@@ -25,12 +26,15 @@ def execute(arguments: argparse.Namespace) -> int:
     """Copy, and show what was done."""
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.conversion.compact import compact
+    from tf_ckpt_migrate.report.progress import byte_progress
 
-    result = compact(
-        arguments.source,
-        arguments.output,
-        shards=arguments.shards,
-        **writing_options(arguments),
-    )
+    with byte_progress("copying", sys.stderr) as progress:
+        result = compact(
+            arguments.source,
+            arguments.output,
+            shards=arguments.shards,
+            progress=progress,
+            **writing_options(arguments),
+        )
     show(result, arguments)
     return 0

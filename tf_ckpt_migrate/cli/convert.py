@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Plan, convert, and show what was done."""
     from tf_ckpt_migrate.cli.results import show
+    from tf_ckpt_migrate.report.progress import byte_progress
 
     _check_asked(arguments)
     plan = _plan(arguments)
@@ -47,9 +49,14 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     from tf_ckpt_migrate.conversion.convert import convert
 
-    result = convert(
-        plan, arguments.output, source=arguments.source, **writing_options(arguments)
-    )
+    with byte_progress("writing", sys.stderr) as progress:
+        result = convert(
+            plan,
+            arguments.output,
+            source=arguments.source,
+            progress=progress,
+            **writing_options(arguments),
+        )
     show(result, arguments)
     return 0
 

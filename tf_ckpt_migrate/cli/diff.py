@@ -38,14 +38,17 @@ def execute(arguments: argparse.Namespace) -> int:
     from tf_ckpt_migrate.checkpoint.diff import diff_checkpoints
     from tf_ckpt_migrate.checkpoint.diff_text import compared
     from tf_ckpt_migrate.report.output import write
+    from tf_ckpt_migrate.report.progress import byte_progress
 
-    diff = diff_checkpoints(
-        arguments.a,
-        arguments.b,
-        rtol=arguments.rtol,
-        atol=arguments.atol,
-        assignment_map=rules_of(arguments),
-    )
+    with byte_progress("comparing", sys.stderr) as progress:
+        diff = diff_checkpoints(
+            arguments.a,
+            arguments.b,
+            rtol=arguments.rtol,
+            atol=arguments.atol,
+            assignment_map=rules_of(arguments),
+            progress=progress,
+        )
     if arguments.output_format == "json":
         sys.stdout.write(diff.to_json() + "\n")
     else:

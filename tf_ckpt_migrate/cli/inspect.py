@@ -42,10 +42,16 @@ def execute(arguments: argparse.Namespace) -> int:
     from tf_ckpt_migrate.checkpoint.describe import inspect_checkpoint
     from tf_ckpt_migrate.checkpoint.describe_text import described
     from tf_ckpt_migrate.report.output import is_terminal, write
+    from tf_ckpt_migrate.report.progress import byte_progress
 
-    description = inspect_checkpoint(
-        arguments.checkpoint, values=arguments.values, names=arguments.names
-    )
+    shown = sys.stderr if arguments.values else None
+    with byte_progress("reading values", shown) as progress:
+        description = inspect_checkpoint(
+            arguments.checkpoint,
+            values=arguments.values,
+            names=arguments.names,
+            progress=progress,
+        )
     if arguments.output_format == "json":
         sys.stdout.write(description.to_json() + "\n")
         return 0

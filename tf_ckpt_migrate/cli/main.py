@@ -42,6 +42,7 @@ _COMMANDS = {
     "prune": "write a checkpoint without optimizer slots, averages or others",
     "merge": "write one checkpoint with the tensors of several",
     "compact": "copy a checkpoint without the bytes that nothing refers to",
+    "report": "show a plan, a checkpoint or a conversion as a page for people",
 }
 
 # Flags of absl itself. Its parser reads all that argparse does, but its import costs as
@@ -93,6 +94,7 @@ def main(argv: Sequence[str]) -> int:
         if execute is None:
             parser.print_help(sys.stderr)
             return _WRONG_USE
+        arguments.argv = [*argv]  # what a report tells to type again
         status = execute(arguments)
         sys.stdout.flush()
     except SystemExit as end:  # argparse has printed help, or what is wrong
@@ -101,6 +103,7 @@ def main(argv: Sequence[str]) -> int:
         _forget_output()
         return _READER_GONE
     except KeyboardInterrupt:
+        sys.stderr.write("tf-ckpt-migrate: interrupted; nothing is left half-written\n")
         return _INTERRUPTED
     except (CheckpointError, OSError) as error:
         _tell(error, verbose=arguments is not None and arguments.verbosity > 0)

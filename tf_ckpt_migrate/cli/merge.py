@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from tf_ckpt_migrate.cli.outputs import add_writing, writing_options
 
@@ -32,12 +33,15 @@ def execute(arguments: argparse.Namespace) -> int:
     """Merge, and show what was done."""
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.conversion.merge import merge
+    from tf_ckpt_migrate.report.progress import byte_progress
 
-    result = merge(
-        arguments.sources,
-        arguments.output,
-        precedence=arguments.precedence,
-        **writing_options(arguments),
-    )
+    with byte_progress("merging", sys.stderr) as progress:
+        result = merge(
+            arguments.sources,
+            arguments.output,
+            precedence=arguments.precedence,
+            progress=progress,
+            **writing_options(arguments),
+        )
     show(result, arguments)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from tf_ckpt_migrate.cli.outputs import add_output, add_writing, writing_options
 from tf_ckpt_migrate.cli.rules import ROLES
@@ -48,6 +49,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Prune, and show what was done."""
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.conversion.prune import plan_prune, prune
+    from tf_ckpt_migrate.report.progress import byte_progress
 
     default = [] if arguments.patterns else ["slot", "optimizer"]
     roles = default if arguments.roles is None else arguments.roles
@@ -55,13 +57,15 @@ def execute(arguments: argparse.Namespace) -> int:
         plan = plan_prune(arguments.source, roles=roles, patterns=arguments.patterns)
         show(plan, arguments)
         return 0
-    result = prune(
-        arguments.source,
-        arguments.output,
-        roles=roles,
-        patterns=arguments.patterns,
-        compact=arguments.compact,
-        **writing_options(arguments),
-    )
+    with byte_progress("writing", sys.stderr) as progress:
+        result = prune(
+            arguments.source,
+            arguments.output,
+            roles=roles,
+            patterns=arguments.patterns,
+            compact=arguments.compact,
+            progress=progress,
+            **writing_options(arguments),
+        )
     show(result, arguments)
     return 0

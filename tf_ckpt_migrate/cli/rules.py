@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
     from tf_ckpt_migrate.names.rules import Recipe
 
-__all__ = ["ROLES", "add_rules", "rules_of"]
+__all__ = ["ROLES", "add_rules", "rule_flags", "rules_of"]
 
 ROLES = ("slot", "optimizer", "average", "step")
 
@@ -107,6 +108,32 @@ def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
     if arguments.map is not None:
         rules += _map_of(arguments.map)
     return AssignmentMap(rules)
+
+
+def rule_flags(arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the flags that gave the rules, as they can be typed again."""
+    given: list[_Given | Recipe] = arguments.rules or []
+    for each in given:
+        if not isinstance(each, _Given):
+            yield f"--recipe={_typed(each)}"
+            continue
+        source, target, role = each
+        if role is not None:
+            yield f"--drop_role={role}"
+        elif target is not None:
+            yield f"--rename={source}={target}"
+        else:
+            yield f"--drop={source}"
+    if arguments.map is not None:
+        yield f"--map={arguments.map}"
+
+
+def _typed(recipe: Recipe) -> str:
+    """Return what `_recipe` reads."""
+    import shlex
+
+    options = [f"{name}={value}" for name, value in recipe.options]
+    return shlex.join([recipe.kind, f"{recipe.source}={recipe.target}", *options])
 
 
 def _map_of(path: str) -> AssignmentMap:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
@@ -13,13 +14,14 @@ __all__ = ["compact"]
 
 
 @without_collections
-def compact(
+def compact(  # noqa: PLR0913 the options of every conversion, by keyword
     checkpoint_path: CheckpointLike,
     output_prefix: str | os.PathLike[str],
     *,
     shards: int = 1,
     overwrite: bool = False,
     update_state_file: bool = False,
+    progress: Progress | None = None,
 ) -> ConversionResult:
     """Copy a checkpoint without bytes that nothing refers to.
 
@@ -34,6 +36,7 @@ def compact(
       overwrite: Whether a checkpoint of that prefix may be replaced.
       update_state_file: Whether the ``checkpoint`` file of the folder is to name the
         output as the latest.
+      progress: Called with the bytes in place so far and those there are to be.
 
     Returns:
       What was written.
@@ -57,4 +60,5 @@ def compact(
         overwrite=overwrite,
         update_state_file=update_state_file,
         shards=shards,
+        progress=progress,
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.bundle.dtypes import TensorSpec
     from tf_ckpt_migrate.transforms import Transform
 
-__all__ = ["convert", "prepared"]
+__all__ = ["check_source", "convert", "prepared"]
 
 
 @without_collections
@@ -52,6 +53,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     update_state_file: bool = False,
     shards: int | None = None,
     object_graph: bool | None = None,
+    progress: Progress | None = None,
 ) -> ConversionResult:
     """Write the checkpoint that a plan describes.
 
@@ -72,6 +74,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
       shards: None takes over whole shards; a number copies the bytes that are referred
         to, and no others, into so many new ones.
       object_graph: Whether the output is object-based; None to see it by its keys.
+      progress: Called with the bytes in place so far and those there are to be.
 
     Returns:
       What was written, and how; as a path it is ``output_prefix``.
@@ -107,6 +110,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         data=data,
         big_endian=big_endian,
         shards=shards,
+        progress=progress,
     )
     dropped = plan.dropped
     if OBJECT_GRAPH_KEY in reader and OBJECT_GRAPH_KEY not in added:
@@ -155,7 +159,7 @@ def prepared(
       PlanError: If the source is not the one that the plan was made for, or the plan
         keeps targets and names no checkpoint that has them.
     """
-    _check(plan, reader)
+    check_source(plan, reader)
     if object_graph is None:
         object_graph = _has_object_keys(plan, reader)
     like = _like(plan, target, object_graph=object_graph)
@@ -184,8 +188,12 @@ def _contents(
     return contents
 
 
-def _check(plan: MigrationPlan, reader: CheckpointReader) -> None:
-    """Check that the source is the planned one; what we add ourselves may be there."""
+def check_source(plan: MigrationPlan, reader: CheckpointReader) -> None:
+    """Check that the source is the planned one; what we add ourselves may be there.
+
+    Raises:
+      PlanError: If a tensor is gone, new, or of another dtype or shape.
+    """
     derived = {OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY} - {*plan.source_specs}
     specs = reader.specs
     plan.check({key: specs[key] for key in specs if key not in derived})

@@ -8,6 +8,7 @@ from typing import Literal
 
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
@@ -37,6 +38,7 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
     overwrite: bool = False,
     data: DataMode = "auto",
     update_state_file: bool = False,
+    progress: Progress | None = None,
 ) -> ConversionResult:
     """Write one checkpoint with the tensors of several.
 
@@ -52,6 +54,7 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
       data: How shards are taken over; see ``convert``.
       update_state_file: Whether the ``checkpoint`` file of the folder is to name the
         output as the latest.
+      progress: Called with the bytes in place so far and those there are to be.
 
     Returns:
       What was written; ``dropped`` lists what gave way.
@@ -94,6 +97,7 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
         overwrite=overwrite,
         data=data,
         big_endian=big_endian,
+        progress=progress,
     )
     return ConversionResult(
         prefix,

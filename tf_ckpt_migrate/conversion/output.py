@@ -16,6 +16,7 @@ from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.naming import index_path
+from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.bundle.slices import slice_key
 from tf_ckpt_migrate.bundle.staging import existing_files
 from tf_ckpt_migrate.bundle.writer import BundleWriter, Shard
@@ -104,6 +105,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
     data: DataMode = "auto",
     big_endian: bool = False,
     shards: int | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Shard, ...]:
     """Write a checkpoint.
 
@@ -116,6 +118,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
       big_endian: The byte order of what is referred to.
       shards: None links whole shards; a number writes so many new ones, with only the
         bytes that are referred to.
+      progress: Called with the bytes in place so far and those there are to be.
 
     Returns:
       The shards of the checkpoint.
@@ -130,7 +133,11 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
         raise ValueError("data='move' would take the shards of a source away")
     _refuse_source_as_output(prefix, sources)
     with BundleWriter(
-        prefix, overwrite=overwrite, data=data, big_endian=big_endian
+        prefix,
+        overwrite=overwrite,
+        data=data,
+        big_endian=big_endian,
+        progress=progress,
     ) as writer:
         return committed(writer, contents, shards)
 
@@ -153,6 +160,7 @@ def committed(
       OSError: If a write fails; the output is then as it was.
     """
     references, stored, made, entries = _sorted_out(contents)
+    writer.expect(sum(item.spec.nbytes for item in made.values()))
     if shards is None:
         entries.update(_linked(writer, references, stored))
     else:
@@ -225,12 +233,12 @@ def _linked(
     for name, bundle in bundles.items():
         used = needed[name].union(_used(bundle.index, sources[name].values()))
         with bundle.index.kept_current():
-            numbers[name] = {
-                old: writer.link(
-                    bundle.shards.complete(old, bundle.index.end_of_shard(old))
-                )
+            paths = {
+                old: bundle.shards.complete(old, bundle.index.end_of_shard(old))
                 for old in sorted(used)
             }
+            writer.expect(sum(map(os.path.getsize, paths.values())))
+            numbers[name] = {old: writer.link(path) for old, path in paths.items()}
         entries.update(_renamed(bundle.index, sources[name], numbers[name]))
     for key, (bundle, entry) in stored.items():
         number = numbers[id(bundle)][entry.shard]

@@ -103,6 +103,7 @@ def _copied(
 ) -> dict[_Range, _Place]:
     """Copy sorted ranges, neighbours in one go; return where each is now."""
     places: dict[_Range, _Place] = {}
+    writer.expect(sum(each.size for each in ranges))
     for number, run in _runs(ranges, numbers):
         first, last = run[0], run[-1]
         size = last.offset + last.size - first.offset

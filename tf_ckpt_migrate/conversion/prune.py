@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.layout import layout_of
@@ -71,6 +72,7 @@ def prune(  # noqa: PLR0913 the options of every conversion, by keyword
     overwrite: bool = False,
     data: DataMode = "auto",
     update_state_file: bool = False,
+    progress: Progress | None = None,
 ) -> ConversionResult:
     """Write a checkpoint without the tensors that are not wanted.
 
@@ -86,6 +88,7 @@ def prune(  # noqa: PLR0913 the options of every conversion, by keyword
       data: How shards are taken over; see ``convert``.
       update_state_file: Whether the ``checkpoint`` file of the folder is to name the
         output as the latest.
+      progress: Called with the bytes in place so far and those there are to be.
 
     Returns:
       What was written; ``dropped`` lists what was not, and why.
@@ -112,4 +115,5 @@ def prune(  # noqa: PLR0913 the options of every conversion, by keyword
         data=data,
         update_state_file=update_state_file,
         shards=1 if compact else None,
+        progress=progress,
     )

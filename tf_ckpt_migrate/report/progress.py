@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TextIO
 
+from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.report.output import is_terminal
 
 __all__ = ["byte_progress"]
 
 
 @contextmanager
-def byte_progress(
-    title: str, stream: TextIO
-) -> Generator[Callable[[int, int], None] | None]:
+def byte_progress(title: str, stream: TextIO | None) -> Generator[Progress | None]:
     """Show a bar of bytes done while the context lasts.
 
     Args:
       title: What is being done.
       stream: Where to show it, the standard error stream: standard output is for
-        results.
+        results. None for nowhere.
 
     Yields:
       What to call with the bytes done and the bytes there are; None where nobody looks.
     """
-    if not is_terminal(stream):
+    if stream is None or not is_terminal(stream):
         yield None
         return
     from rich.console import Console

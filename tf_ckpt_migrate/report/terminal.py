@@ -18,6 +18,7 @@ _STYLES = {
     "equal:": "green",
     "different:": "bold red",
     "problem:": "bold red",
+    "check:": "yellow",
     "note:": "yellow",
 }
 _INDENT = "    "
