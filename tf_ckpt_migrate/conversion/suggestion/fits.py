@@ -1,0 +1,72 @@
+"""What can become what: equal shapes, and the changes of shape that are known.
+
+==========================  ====================================================
+change                      where it is met
+==========================  ====================================================
+lengths of 1 come or go     a 1x1 convolution and a dense layer
+axes joined or parted       attention heads: ``[d, d]`` and ``[d, heads, d/heads]``
+two axes exchanged          ``output_weights [classes, d]`` and a dense kernel
+==========================  ====================================================
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from tf_ckpt_migrate.conversion.suggestion.items import Form
+from tf_ckpt_migrate.transforms import Reshape, Transform, Transpose
+
+__all__ = ["Fit", "fit_of"]
+
+
+class Fit(NamedTuple):
+    """How one form becomes another.
+
+    Attributes:
+      transform: What is done; None for equal forms.
+      cost: How much that speaks against it.
+      why: The same in words.
+    """
+
+    transform: Transform | None
+    cost: float
+    why: str
+
+
+_EQUAL = Fit(None, 0.0, "equal shape and dtype")
+
+
+def fit_of(source: Form, target: Form) -> Fit | None:
+    """Return how ``source`` becomes ``target``; None if in no way that is known.
+
+    Example:
+      >>> fit_of(Form("float32", (1, 1, 8, 3)), Form("float32", (8, 3))).transform
+      Reshape(shape=(8, 3))
+      >>> fit_of(Form("float32", (2, 8)), Form("float32", (8, 2))).transform
+      Transpose(perm=(1, 0))
+    """
+    if source == target:
+        return _EQUAL
+    if source.native is not None or target.native is not None:
+        same = source[:2] == target[:2] and None not in (source.native, target.native)
+        return Fit(None, 0.0, f"a cell of the same sizes, {source}") if same else None
+    a, b = source.shape, target.shape
+    if source.kind != target.kind or math.prod(a) != math.prod(b):
+        return None
+    if [n for n in a if n != 1] == [n for n in b if n != 1]:
+        return Fit(Reshape(b), 0.3, "equal but for lengths of 1")
+    if _merges(a, b) or _merges(b, a):
+        return Fit(Reshape(b), 0.2, "heads taken as one axis, or apart")
+    if len(a) == 2 and a == b[::-1]:
+        return Fit(Transpose((1, 0)), 0.5, "transposed")
+    return None
+
+
+def _merges(many: tuple[int, ...], few: tuple[int, ...]) -> bool:
+    """Return whether joining neighbours among ``many`` axes gives ``few``."""
+    if not 1 <= len(few) < len(many) <= 3:
+        return False
+    pairs = range(len(many) - 1)
+    joined = [(*many[:i], many[i] * many[i + 1], *many[i + 2 :]) for i in pairs]
+    return few in joined
