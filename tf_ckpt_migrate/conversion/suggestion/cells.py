@@ -92,7 +92,7 @@ def _scopes(side: Side) -> Iterator[tuple[str, dict[str, int]]]:
     """Yield the sets of names that a cell may have, of those that mean one key only."""
     known: dict[str, int] = {}
     for at, item in enumerate(side.weights):
-        for name in item.names:
+        for name in reversed(item.names):  # what its program called it comes first
             if name == item.key or side.aliases.get(name) == item.key:
                 known[name] = at
     for names in (*_TF1_NAMES, _KERAS_NAMES):
@@ -176,11 +176,14 @@ def _parted_heads(side: Side) -> list[_Group]:
         if part in HEADS and leaf in ("kernel", "bias"):
             scopes["".join(scope) + "/"][f"{part}/{leaf}"] = at
     found: list[_Group] = []
-    for scope, members in scopes.items():
-        shapes = [side.weights[members[f"{part}/kernel"]].form.shape for part in HEADS
-                  if f"{part}/kernel" in members]  # fmt: skip
-        if len(shapes) == len(HEADS) and len(set(shapes)) == 1:
-            rows, columns = shapes[0][0], math.prod(shapes[0][1:])
+    for scope, parts in scopes.items():
+        # All kernels, then all biases: each third belongs to one joined tensor.
+        names = [f"{part}/{leaf}" for leaf in ("kernel", "bias") for part in HEADS]
+        members = {name: parts[name] for name in names if name in parts}
+        kernels = [side.weights[members[name]].form.shape for name in names[:3]
+                   if name in members]  # fmt: skip
+        if len(kernels) == len(HEADS) and len(set(kernels)) == 1 and not len(members) % 3:
+            rows, columns = kernels[0][0], math.prod(kernels[0][1:])
             form = Form("heads", (rows, columns, len(members) // 3), native=True)
             found.append(_Group(scope, members, form))
     return found

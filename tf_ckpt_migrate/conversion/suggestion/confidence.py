@@ -32,6 +32,7 @@ _DOUBT = 0.15  # what is worse by less is a rival
 _CLEAR = 0.5  # by how much a certain one is better
 _BETTER = 0.1  # by how much a kind of evidence prefers one to the next
 _SURROUNDED = 0.3
+_CONFLICT = -1.0  # of kinds; a gamma does not become a beta
 
 
 class Judged(NamedTuple):
@@ -59,7 +60,7 @@ def judged(
 ) -> list[Judged]:
     """Return the best pairs with what is thought of each."""
     pairs = best_pairs(evidence, _DOUBT)
-    pairs = [pair for pair in pairs if evidence.score[pair[:2]] > 0]
+    pairs = [pair for pair in pairs if evidence.kinds[pair[:2]] > _CONFLICT]
     doubtful = {pair.source for pair in pairs if pair.margin < _DOUBT}
     if doubtful:
         pairs = _untied(evidence, sources, targets, pairs, doubtful)
@@ -121,8 +122,8 @@ def _confidence(evidence: Evidence, pair: Pair) -> Confidence:
     if evidence.bytes_[at]:
         return "certain"
     backed = evidence.own[at] - max(0.0, evidence.kinds[at]) + evidence.context[at]
-    if pair.margin < _DOUBT or evidence.kinds[at] < -1 or backed < _SURROUNDED:
-        return "likely" if alone and evidence.kinds[at] > -1 else "ambiguous"
+    if pair.margin < _DOUBT or backed < _SURROUNDED:
+        return "ambiguous"
     by_name = [_is_better(evidence, pair, what) for what in ("words", "numbers")]
     around = evidence.context[at] > _SURROUNDED
     if alone:
@@ -148,23 +149,21 @@ def _is_better(evidence: Evidence, pair: Pair, what: str) -> bool:
 
 def _reasons(evidence: Evidence, pair: Pair, fit: Fit) -> list[str]:
     at = pair.source, pair.target
-    found = ["the only pair of this form" if _is_only(evidence, pair) else fit.why]
+    found = ["alone of this shape" if _is_only(evidence, pair) else fit.why]
     if found[0] != fit.why and fit.transform is not None:
         found.append(fit.why)
     if evidence.bytes_[at]:
         found.append("equal bytes")
     if evidence.kinds[at] > 0:
-        found.append("same part of a layer")
-    if evidence.kinds[at] < 0:
-        found.append("called differently")
+        found.append("part of the layer")
     if evidence.words[at] > 0.3:  # noqa: PLR2004 what people would call alike
-        found.append("words in common")
+        found.append("words")
     if evidence.numbers[at] > 0.3:  # noqa: PLR2004
-        found.append("equal numbers, counted alike")
+        found.append("numbers")
     if evidence.order[at] > 0.3:  # noqa: PLR2004
-        found.append("same place in order")
+        found.append("order")
     if evidence.context[at] > _SURROUNDED:
-        found.append("what stands around it matches too")
+        found.append("neighbours")
     return found
 
 

@@ -34,7 +34,7 @@ class Fit(NamedTuple):
     why: str
 
 
-_EQUAL = Fit(None, 0.0, "equal shape and dtype")
+_EQUAL = Fit(None, 0.0, "equal shape")
 
 
 def fit_of(source: Form, target: Form) -> Fit | None:
@@ -50,14 +50,15 @@ def fit_of(source: Form, target: Form) -> Fit | None:
         return _EQUAL
     if source.native is not None or target.native is not None:
         same = source[:2] == target[:2] and None not in (source.native, target.native)
-        return Fit(None, 0.0, f"a cell of the same sizes, {source}") if same else None
+        return Fit(None, 0.0, f"both are {source}") if same else None
     a, b = source.shape, target.shape
     if source.kind != target.kind or math.prod(a) != math.prod(b):
         return None
-    if [n for n in a if n != 1] == [n for n in b if n != 1]:
-        return Fit(Reshape(b), 0.3, "equal but for lengths of 1")
-    if _merges(a, b) or _merges(b, a):
-        return Fit(Reshape(b), 0.2, "heads taken as one axis, or apart")
+    lengths = [tuple(n for n in shape if n != 1) for shape in (a, b)]
+    if lengths[0] == lengths[1]:
+        return Fit(Reshape(b), 0.3, "equal shape but for lengths of 1")
+    if _merges(*lengths) or _merges(*reversed(lengths)):
+        return Fit(Reshape(b), 0.2, "equal shape but for heads")
     if len(a) == 2 and a == b[::-1]:
         return Fit(Transpose((1, 0)), 0.5, "transposed")
     return None

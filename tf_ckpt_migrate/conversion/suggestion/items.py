@@ -61,14 +61,14 @@ class Side(NamedTuple):
     Attributes:
       prefix: What to call it.
       weights: What is trained, or kept beside it.
-      others: What training keeps: by role, the keys.
+      others: What training keeps: by role.
       specs: Dtype and shape of all of these.
       aliases: Names that mean one key only, by name.
     """
 
     prefix: str
     weights: tuple[Item, ...]
-    others: Mapping[str, tuple[str, ...]]
+    others: Mapping[str, tuple[Item, ...]]
     specs: Mapping[str, TensorSpec]
     aliases: Mapping[str, str]
 
@@ -85,23 +85,13 @@ def side_of(view: CheckpointView, *, is_target: bool) -> Side:
         specs = {k: s for k, s in specs.items() if is_object_key(k) == is_target}
     graph = view.object_graph
     full_names = graph.full_names() if graph is not None else {}
-    roles: dict[str, list[str]] = defaultdict(list)
-    for key in specs:
-        roles[role_of(key, specs)].append(key)
-    weights = roles.pop("weight", [])
-    names = [
-        _distinct([name_of_key(key), full_names.get(key, "")]) for key in weights
-    ]
-    return Side(
-        view.prefix,
-        tuple(
-            Item(key, _form(specs[key]), each)
-            for key, each in zip(weights, names, strict=True)
-        ),
-        {role: tuple(keys) for role, keys in roles.items()},
-        specs,
-        aliases_of(view, specs),
-    )
+    items: dict[str, list[Item]] = defaultdict(list)
+    for key, spec in specs.items():
+        names = _distinct([name_of_key(key), full_names.get(key, "")])
+        items[role_of(key, specs)].append(Item(key, _form(spec), names))
+    weights = items.pop("weight", [])
+    others = {role: tuple(each) for role, each in items.items()}
+    return Side(view.prefix, tuple(weights), others, specs, aliases_of(view, specs))
 
 
 def _form(spec: TensorSpec) -> Form:

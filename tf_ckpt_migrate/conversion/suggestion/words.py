@@ -17,9 +17,11 @@ _WORD = re.compile(r"\d+x\d+|[^\W\d_]+|\d+")
 
 # Phrases that are one word, in names already in lower case and parted by "_".
 _PHRASES = (
-    # GPT-2's two norms of a block, before attention and before the rest of it.
-    (re.compile(r"ln_1"), "norm_layer_attention_1"),
-    (re.compile(r"ln_2"), "norm_layer_ffn_2"),
+    # GPT-2: of a block's two norms, one is before attention, one before the rest.
+    (re.compile(r"\bln_1\b"), "norm_layer_attention_1"),
+    (re.compile(r"\bln_2\b"), "norm_layer_ffn_2"),
+    (re.compile(r"\bwte\b"), "token_embedding"),
+    (re.compile(r"\bwpe\b"), "position_embedding"),
     (re.compile(r"batch_?norm(?:alization)?|(?<![a-z])bn(?![a-z])"), "norm_batch"),
     (re.compile(r"layer_?norm(?:alization)?|(?<![a-z])ln(?![a-z])"), "norm_layer"),
     (re.compile(r"depth_?wise_?conv(?:2_?d)?"), "depthwise_conv"),
@@ -100,9 +102,9 @@ def kind_of(words: Sequence[str]) -> str:
       >>> kind_of(words_of("net/thing"))
       ''
     """
-    for word in list(reversed(words))[:3]:
-        if word in _KINDS:
-            return word
-        if word in _LAST_LETTERS and not word.isdecimal():
-            return _LAST_LETTERS[word]
-    return ""
+    ending = list(reversed(words))[:5]
+    kind = next((word for word in ending[:3] if word in _KINDS), "")
+    if not kind:
+        return next((_LAST_LETTERS[w] for w in ending[:3] if w in _LAST_LETTERS), "")
+    # The bias of a normalization is what Keras calls its beta.
+    return "beta" if kind == "bias" and "norm" in ending else kind

@@ -1,0 +1,160 @@
+"""What training keeps beside the weights: optimizers, averages, the count of steps.
+
+Within one world it follows: slots go where their variables go. From names of TF1 to
+objects of Keras an optimizer's state is translated, by a recipe of its own; here it is
+only said which becomes which.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from tf_ckpt_migrate.checkpoint.text import counted
+from tf_ckpt_migrate.conversion.layout import is_object_key
+from tf_ckpt_migrate.conversion.suggestion.compression import Renamed
+from tf_ckpt_migrate.conversion.suggestion.items import Item, Side
+from tf_ckpt_migrate.names.keys import parse_object_key
+from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule
+from tf_ckpt_migrate.names.slots import Slot, slot_of
+from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
+from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
+
+__all__ = ["Training", "following", "training_rules"]
+
+_POWER = re.compile(r"(?:.*/)?beta2_power(?:_\d+)?", re.DOTALL)
+_ROLES = ("slot", "average", "optimizer", "step")
+
+
+class Training(NamedTuple):
+    """What is proposed for all that is no weight.
+
+    Attributes:
+      rules: The rules, to stand before those of the weights.
+      open_rules: Rules that might be meant, of which someone has to choose.
+      notes: What is left behind, and what else could be done.
+    """
+
+    rules: list[Rule]
+    open_rules: list[Rule]
+    notes: list[str]
+
+
+def following(
+    renamed: Iterable[Renamed], ours: Side, theirs: Side, names: Callable[[str], tuple[str, ...]]
+) -> list[Renamed]:
+    """Return where slots and averages go that have the like in the same world."""
+    by_owner: dict[tuple[str, str, int, bool], str] = {}
+    for key, slot in _slots(theirs):
+        by_owner[slot.variable or "", slot.name, slot.instance, is_object_key(key)] = key
+    targets = {pair.source: pair for pair in renamed}
+    keys = {name: key for key in theirs.specs for name in names(key)}
+    found: list[Renamed] = []
+    for key, slot in _slots(ours):
+        owner = targets.get(slot.variable or "")
+        if owner is None:
+            continue
+        at = keys[owner.targets[0]], slot.name, slot.instance, is_object_key(key)
+        if at not in by_owner:
+            continue
+        try:
+            how = slot_transform(owner.transform)
+        except Unfollowable:
+            continue
+        found.append(Renamed(key, names(by_owner[at]), how))
+    return found
+
+
+def _slots(side: Side) -> list[tuple[str, Slot]]:
+    items = [item for role in ("slot", "average") for item in side.others.get(role, ())]
+    slots = ((item.key, slot_of(item.key, side.specs)) for item in items)
+    return [(key, slot) for key, slot in slots if slot is not None and slot.variable]
+
+
+def training_rules(ours: Side, theirs: Side, taken: Iterable[str]) -> Training:
+    """Return rules for what training keeps and no rename takes.
+
+    Args:
+      ours: The source.
+      theirs: The target.
+      taken: The keys of the source that renames take.
+    """
+    gone = set(taken)
+    left = {role: [i.key for i in ours.others.get(role, ()) if i.key not in gone]
+            for role in _ROLES}  # fmt: skip
+    found = Training([], [], [])
+    into = _keras_optimizers(theirs)
+    is_tf1 = not any(map(is_object_key, ours.specs))
+    if is_tf1 and into and (left["slot"] or left["optimizer"]):
+        _optimizers(found, ours, into)
+    for role in _ROLES:
+        if left[role]:
+            _leave(found, role, left[role], recipes=bool(found.rules or found.open_rules))
+    return found
+
+
+def _leave(found: Training, role: str, keys: Sequence[str], *, recipes: bool) -> None:
+    if recipes and role in ("optimizer", "step", "slot"):
+        return  # a recipe takes them
+    reason = "the target has no place for it"
+    found.rules.append(Drop(role=role, reason=reason))
+    what = {"slot": "slot", "average": "average", "step": "count of steps",
+            "optimizer": "number of an optimizer"}[role]  # fmt: skip
+    more = "; a target with its optimizer takes them" if role == "slot" else ""
+    if role == "average":
+        more = (
+            '; to take them for the variables: Recipe("averages", "/", scope, '
+            'use="average")'
+        )
+    found.notes.append(
+        f"{counted(len(keys), what)} left behind, as the target has no place: "
+        f"{keys[0]!r}{', …' if len(keys) > 1 else ''}{more}"
+    )
+
+
+def _keras_optimizers(side: Side) -> list[str]:
+    """Return the paths of the optimizers of Keras among the objects."""
+    paths: list[str] = []
+    for item in side.others.get("step", ()):
+        parsed = parse_object_key(item.key)
+        if parsed is not None and parsed.path[-1] in ("_iterations", "iter"):
+            paths.append("/".join(parsed.path[:-1]))
+    return paths
+
+
+def _optimizers(found: Training, ours: Side, into: Sequence[str]) -> None:
+    names = _tf1_optimizers(ours)
+    unknown = [name for name in names if name.rpartition("/")[2] not in KINDS]
+    if unknown:
+        found.notes.append(
+            f"{', '.join(map(repr, unknown))}: no optimizer of TF1 is known by this "
+            "name; say which it is: Recipe(\"optimizer\", name, path, like=\"Adam\")"
+        )
+        names = [name for name in names if name not in unknown]
+    powers = sum(_POWER.fullmatch(key) is not None for key in ours.specs)
+    if len(names) == len(into) == 1 and powers < 2:  # noqa: PLR2004
+        found.rules.append(Recipe("optimizer", names[0], into[0]))
+        return
+    for path in into:
+        for name in names:
+            for which in range(powers) if powers > 1 else [None]:
+                options = {} if which is None else {"instance": which}
+                found.open_rules.append(Recipe("optimizer", name, path, **options))
+    if found.open_rules:
+        found.notes.append(
+            f"{counted(max(powers, len(names)), 'optimizer')} in the source, "
+            f"{len(into)} in the target: no file says which becomes which; instances "
+            "count in the order in which the program made them"
+        )
+
+
+def _tf1_optimizers(side: Side) -> list[str]:
+    """Return the names of optimizers as recipes take them, with their scopes."""
+    found: dict[str, None] = {}
+    for key, slot in _slots(side):
+        if slot.name == "average":
+            continue
+        scope = key[: key.index(slot.variable or "")]
+        found[f"{scope}{slot.optimizer}"] = None
+    return [*found]
