@@ -31,7 +31,8 @@ Confidence: TypeAlias = Literal["certain", "likely", "ambiguous"]
 _DOUBT = 0.15  # what is worse by less is a rival
 _CLEAR = 0.5  # by how much a certain one is better
 _BETTER = 0.1  # by how much a kind of evidence prefers one to the next
-_SURROUNDED = 0.3
+_BACKED = 0.3  # what a kind of evidence must come to, to count
+_AKIN = 0.5  # of the weights that could be matched; less is another model
 _CONFLICT = -1.0  # of kinds; a gamma does not become a beta
 
 
@@ -65,7 +66,17 @@ def judged(
     if doubtful:
         pairs = _untied(evidence, sources, targets, pairs, doubtful)
     found = [_judged(evidence, sources, targets, pair) for pair in pairs]
-    return _with_square_doubts(found, sources, targets)
+    found = _with_square_doubts(found, sources, targets)
+    shared = len(found) / max(1, min(len(sources), len(targets)))
+    return found if shared >= _AKIN else [*map(_less_sure, found)]
+
+
+def _less_sure(each: Judged) -> Judged:
+    """Return a pair of two models that have little in common."""
+    if "equal bytes" in each.evidence:
+        return each
+    less: Confidence = "likely" if each.confidence == "certain" else "ambiguous"
+    return each._replace(confidence=less)
 
 
 def _untied(
@@ -122,14 +133,17 @@ def _confidence(evidence: Evidence, pair: Pair) -> Confidence:
     if evidence.bytes_[at]:
         return "certain"
     backed = evidence.own[at] - max(0.0, evidence.kinds[at]) + evidence.context[at]
-    if pair.margin < _DOUBT or backed < _SURROUNDED:
+    if alone and evidence.kinds[at] > 0:
+        backed = max(backed, _BACKED)
+    if pair.margin < _DOUBT or backed < _BACKED:
         return "ambiguous"
-    by_name = [_is_better(evidence, pair, what) for what in ("words", "numbers")]
-    around = evidence.context[at] > _SURROUNDED
+    named = evidence.words[at] > _BACKED
+    around = evidence.context[at] > _BACKED
     if alone:
-        return "certain" if around or evidence.words[at] > _SURROUNDED else "likely"
-    agreeing = by_name.count(True) + around + (evidence.kinds[at] > 0)
-    is_sure = any(by_name) and agreeing > 1 and pair.margin >= _CLEAR
+        return "certain" if around or named else "likely"
+    better = any(_is_better(evidence, pair, what) for what in ("words", "numbers"))
+    agreeing = around or evidence.kinds[at] > 0
+    is_sure = named and better and agreeing and pair.margin >= _CLEAR
     return "certain" if is_sure else "likely"
 
 
@@ -156,13 +170,13 @@ def _reasons(evidence: Evidence, pair: Pair, fit: Fit) -> list[str]:
         found.append("equal bytes")
     if evidence.kinds[at] > 0:
         found.append("part of the layer")
-    if evidence.words[at] > 0.3:  # noqa: PLR2004 what people would call alike
+    if evidence.words[at] > _BACKED:
         found.append("words")
-    if evidence.numbers[at] > 0.3:  # noqa: PLR2004
+    if evidence.numbers[at] > _BACKED:
         found.append("numbers")
-    if evidence.order[at] > 0.3:  # noqa: PLR2004
+    if evidence.order[at] > _BACKED:
         found.append("order")
-    if evidence.context[at] > _SURROUNDED:
+    if evidence.context[at] > _BACKED:
         found.append("neighbours")
     return found
 

@@ -4,7 +4,8 @@
 change                      where it is met
 ==========================  ====================================================
 lengths of 1 come or go     a 1x1 convolution and a dense layer
-axes joined or parted       attention heads: ``[d, d]`` and ``[d, heads, d/heads]``
+axes joined or parted       attention heads: ``[d, d]`` and ``[d, heads, d/heads]``;
+                            a convolution over all that is there and a dense layer
 two axes exchanged          ``output_weights [classes, d]`` and a dense kernel
 ==========================  ====================================================
 """
@@ -17,7 +18,9 @@ from typing import NamedTuple
 from tf_ckpt_migrate.conversion.suggestion.items import Form
 from tf_ckpt_migrate.transforms import Reshape, Transform, Transpose
 
-__all__ = ["Fit", "fit_of"]
+__all__ = ["TRANSPOSED", "Fit", "fit_of"]
+
+TRANSPOSED = 0.5  # what it costs, more than any other change
 
 
 class Fit(NamedTuple):
@@ -58,16 +61,19 @@ def fit_of(source: Form, target: Form) -> Fit | None:
     if lengths[0] == lengths[1]:
         return Fit(Reshape(b), 0.3, "equal shape but for lengths of 1")
     if _merges(*lengths) or _merges(*reversed(lengths)):
-        return Fit(Reshape(b), 0.2, "equal shape but for heads")
+        return Fit(Reshape(b), 0.2, "equal shape but for axes joined")
     if len(a) == 2 and a == b[::-1]:
-        return Fit(Transpose((1, 0)), 0.5, "transposed")
+        return Fit(Transpose((1, 0)), TRANSPOSED, "transposed")
     return None
 
 
 def _merges(many: tuple[int, ...], few: tuple[int, ...]) -> bool:
     """Return whether joining neighbours among ``many`` axes gives ``few``."""
-    if not 1 <= len(few) < len(many) <= 3:
-        return False
-    pairs = range(len(many) - 1)
-    joined = [(*many[:i], many[i] * many[i + 1], *many[i + 2 :]) for i in pairs]
-    return few in joined
+    left = list(many)
+    for length in few:
+        joined = 1
+        while left and joined < length:
+            joined *= left.pop(0)
+        if joined != length:
+            return False
+    return not left and len(few) < len(many)

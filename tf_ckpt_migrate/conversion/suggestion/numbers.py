@@ -14,6 +14,7 @@ from itertools import combinations, product
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tf_ckpt_migrate.conversion.suggestion.linear import Floats
 
@@ -45,10 +46,11 @@ def agreement_of_numbers(
         product(_series_of(sources), _series_of(targets)),
         key=lambda pair: -min(len(pair[0].members), len(pair[1].members)),
     )
-    for a, b in pairs[:_MOST_PAIRS]:
-        at = np.ix_(a.members, b.members)
-        if not fits[at].any():
+    for pair in pairs[:_MOST_PAIRS]:
+        a, b = _fitting(*pair, fits)
+        if not a.values or not b.values:
             continue
+        at = np.ix_(a.members, b.members)
         agreement = _agreement(a, b, fits[at])
         found[at] = np.where(seen[at], np.maximum(found[at], agreement), agreement)
         seen[at] = True
@@ -79,6 +81,24 @@ def _varying(group: Sequence[tuple[int, list[int]]]) -> Iterator[_Series]:
     values = [list(column) for column in columns if len(set(column)) > 1]
     if values:
         yield _Series([item for item, _ in group], values[:_MOST_POSITIONS])
+
+
+def _fitting(a: _Series, b: _Series, fits: Floats) -> tuple[_Series, _Series]:
+    """Return of two series the members that fit any of the other.
+
+    Of ``Variable_0…7`` only every second one is a kernel.
+    """
+    found = fits[np.ix_(a.members, b.members)] > 0
+    return _kept(a, found.any(1)), _kept(b, found.any(0))
+
+
+def _kept(series: _Series, chosen: NDArray[np.bool_]) -> _Series:
+    if chosen.all():
+        return series
+    members = [m for m, keep in zip(series.members, chosen, strict=True) if keep]
+    values = [[v for v, keep in zip(column, chosen, strict=True) if keep]
+              for column in series.values]  # fmt: skip
+    return _Series(members, [column for column in values if len(set(column)) > 1])
 
 
 def _agreement(a: _Series, b: _Series, fits: Floats) -> Floats:

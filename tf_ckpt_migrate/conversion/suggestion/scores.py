@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tf_ckpt_migrate.conversion.suggestion.context import Context
-from tf_ckpt_migrate.conversion.suggestion.fits import Fit, fit_of
+from tf_ckpt_migrate.conversion.suggestion.fits import TRANSPOSED, Fit, fit_of
 from tf_ckpt_migrate.conversion.suggestion.items import Form, Item, numbered
 from tf_ckpt_migrate.conversion.suggestion.linear import Floats, sparse
 from tf_ckpt_migrate.conversion.suggestion.numbers import agreement_of_numbers
 from tf_ckpt_migrate.conversion.suggestion.order import agreement_of_order
-from tf_ckpt_migrate.conversion.suggestion.words import kind_of, words_of
+from tf_ckpt_migrate.conversion.suggestion.words import KINDS, kind_of, words_of
 
 __all__ = ["Evidence", "evidence_of"]
 
@@ -23,6 +23,7 @@ __all__ = ["Evidence", "evidence_of"]
 WORDS, NUMBERS, ORDER, CONTEXT, SAME_BYTES = 1.0, 1.0, 1.0, 2.0, 10.0
 _SAME_KIND, _OTHER_KIND, _NEARLY = 0.3, -2.0, -0.3
 _NEAR_KINDS = ({"bias", "beta"}, {"kernel", "embedding"}, {"kernel", "gamma"})
+_WITH_KINDS = {"moving"}  # of mean and variance
 # Each round listens more to what the one before found.
 _ROUNDS = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
@@ -106,7 +107,8 @@ def evidence_of(
     fits, possible, costs = _fits(sources, targets)
     forms = [i.form for i in sources], [i.form for i in targets]
     order = agreement_of_order((names[0], names[1]), forms, (kinds[0], kinds[1]))
-    agreeing = agreement_of_numbers(*names, possible)
+    # What fits only when transposed is seldom what a series is about.
+    agreeing = agreement_of_numbers(*names, possible * (costs < TRANSPOSED))
     alike, common = _kinds(*kinds), _words(*words)
     trusted = order.agreement * order.trust
     own = alike + WORDS * common + NUMBERS * agreeing + ORDER * trusted
@@ -208,7 +210,8 @@ def _words(
 
 
 def _set(names: Sequence[tuple[str, ...]]) -> set[str]:
-    return {word for words in names for word in words if not word.isdecimal()}
+    found = {word for words in names for word in words if not word.isdecimal()}
+    return found - (KINDS - {"embedding"}) - _WITH_KINDS
 
 
 def _entries(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-__all__ = ["kind_of", "words_of"]
+__all__ = ["KINDS", "kind_of", "words_of"]
 
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"\d+x\d+|[^\W\d_]+|\d+")
@@ -48,6 +48,8 @@ _TODAY = {
     **dict.fromkeys(("proj",), "projection"),
     **dict.fromkeys(("enc",), "encoder"),
     **dict.fromkeys(("dec",), "decoder"),
+    **dict.fromkeys(("fw", "fwd"), "forward"),
+    **dict.fromkeys(("bw", "bwd"), "backward"),
     **dict.fromkeys(("gen",), "generator"),
     **dict.fromkeys(("disc", "discrim"), "discriminator"),
     **dict.fromkeys(("dw",), "depthwise"),
@@ -58,7 +60,8 @@ _LETTERS = {"q": "query", "k": "key", "v": "value"}
 _LAST_LETTERS = {"w": "kernel", "b": "bias", "g": "gamma"}
 _FIRST_LETTERS = {"d": "discriminator", "g": "generator"}
 
-_KINDS = frozenset(
+# What a tensor is to its layer.
+KINDS = frozenset(
     ["kernel", "bias", "gamma", "beta", "mean", "variance", "embedding"]
 )
 
@@ -103,7 +106,7 @@ def kind_of(words: Sequence[str]) -> str:
       ''
     """
     ending = list(reversed(words))[:5]
-    kind = next((word for word in ending[:3] if word in _KINDS), "")
+    kind = next((word for word in ending[:3] if word in KINDS), "")
     if not kind:
         return next((_LAST_LETTERS[w] for w in ending[:3] if w in _LAST_LETTERS), "")
     # The bias of a normalization is what Keras calls its beta.
