@@ -88,7 +88,7 @@ def bert(tf: Any, layers: int = 4, width: int = 8, heads: int = 2) -> Case:
     word = keras.layers.Embedding(30, width, name="word_embeddings")
     kind = keras.layers.Embedding(2, width, name="type_embeddings")
     place = keras.layers.Embedding(16, width, name="position_embedding")
-    norm = keras.layers.LayerNormalization(name="embeddings/layer_norm".replace("/", "_"))
+    norm = keras.layers.LayerNormalization(name="embeddings_layer_norm")
     x = norm(word(tokens) + kind(types) + place(tokens))
     truth = [
         (word.embeddings, f"{base}/word_embeddings"),
@@ -218,7 +218,9 @@ def inception(tf: Any) -> Case:
     names = {"kernel": "weights", "bias": "biases"}
     truth += of_layer(head, f"{net}/Logits/Conv2d_1c_1x1", **names)
     shapes |= {"InceptionV3/AuxLogits/Conv2d_1b_1x1/weights": (1, 1, 768, 128)}
-    shapes |= batch_norm("InceptionV3/AuxLogits/Conv2d_1b_1x1/BatchNorm", 128, scale=False)
+    shapes |= batch_norm(
+        "InceptionV3/AuxLogits/Conv2d_1b_1x1/BatchNorm", 128, scale=False
+    )
     shapes["InceptionV3/AuxLogits/Conv2d_2b_1x1/weights"] = (1, 1, 768, 1000)
     shapes["InceptionV3/AuxLogits/Conv2d_2b_1x1/biases"] = (1000,)
     slots = ["RMSProp", "RMSProp_1", "ExponentialMovingAverage"]
@@ -267,7 +269,9 @@ def transformer(tf: Any, layers: int = 3, width: int = 8, heads: int = 2) -> Cas
     def norm(at: str, name: str) -> Any:
         shapes[f"{at}/layer_norm_scale"] = shapes[f"{at}/layer_norm_bias"] = (width,)
         layer = keras.layers.LayerNormalization(name=name)
-        pending.append((layer, at, {"gamma": "layer_norm_scale", "beta": "layer_norm_bias"}))
+        pending.append(
+            (layer, at, {"gamma": "layer_norm_scale", "beta": "layer_norm_bias"})
+        )
         return layer
 
     def attention(at: str, name: str) -> Any:
@@ -292,22 +296,36 @@ def transformer(tf: Any, layers: int = 3, width: int = 8, heads: int = 2) -> Cas
     shared = f"{net}/symbol_modality_50_{width}/shared"
     pending = [(embedding, shared, {"embeddings": "weights_0"})]
     parts: list[tuple[Any, str, str]] = []
-    sides = {}
+    sides: dict[str, Any] = {}
+    memory = None
     for side in ("encoder", "decoder"):
         tokens = keras.Input((None,), dtype="int32", name=f"{side}_tokens")
         x = embedding(tokens)
         for i in range(layers):
             at, own = f"{net}/body/{side}/layer_{i}", f"{side}_{i}"
-            h = norm(f"{at}/self_attention/layer_prepostprocess/layer_norm", f"{own}_self_attention_norm")(x)
-            x = x + attention(f"{at}/self_attention/multihead_attention", f"{own}_self_attention")(h, h)
+            h = norm(
+                f"{at}/self_attention/layer_prepostprocess/layer_norm",
+                f"{own}_self_attention_norm",
+            )(x)
+            x = x + attention(
+                f"{at}/self_attention/multihead_attention", f"{own}_self_attention"
+            )(h, h)
             if side == "decoder":
-                h = norm(f"{at}/encdec_attention/layer_prepostprocess/layer_norm", f"{own}_cross_attention_norm")(x)
-                x = x + attention(f"{at}/encdec_attention/multihead_attention", f"{own}_cross_attention")(h, memory)
+                h = norm(
+                    f"{at}/encdec_attention/layer_prepostprocess/layer_norm",
+                    f"{own}_cross_attention_norm",
+                )(x)
+                x = x + attention(
+                    f"{at}/encdec_attention/multihead_attention",
+                    f"{own}_cross_attention",
+                )(h, memory)
             h = norm(f"{at}/ffn/layer_prepostprocess/layer_norm", f"{own}_ffn_norm")(x)
             for layer in feed_forward(f"{at}/ffn/conv_hidden_relu", f"{own}_ffn"):
                 h = layer(h)
             x = x + h
-        memory = norm(f"{net}/body/{side}/layer_prepostprocess/layer_norm", f"{side}_final_norm")(x)
+        memory = norm(
+            f"{net}/body/{side}/layer_prepostprocess/layer_norm", f"{side}_final_norm"
+        )(x)
         sides[side] = tokens
     head = keras.layers.Dense(50, use_bias=False, name="softmax")
     model = keras.Model(list(sides.values()), head(memory))
@@ -316,8 +334,7 @@ def transformer(tf: Any, layers: int = 3, width: int = 8, heads: int = 2) -> Cas
     for layer, at, names in pending:
         truth += of_layer(layer, at, **names)
     truth += [(getattr(layer, part).kernel, name) for layer, part, name in parts]
-    renamed = {n: s for n, s in shapes.items()}
-    return Case({**renamed, "global_step": ()}, model, truth)
+    return Case({**shapes, "global_step": ()}, model, truth)
 
 
 def dcgan(tf: Any) -> Case:
@@ -331,22 +348,41 @@ def dcgan(tf: Any) -> Case:
 
     pending: list[tuple[Any, str, dict[str, str]]] = []
     norm_names = {n: n for n in ("gamma", "beta", "moving_mean", "moving_variance")}
-    generator = [add(layers.Dense(4 * 4 * 32, name="g_dense"), "generator/g_h0_lin", kernel="Matrix", bias="bias")]
+    generator = [
+        add(
+            layers.Dense(4 * 4 * 32, name="g_dense"),
+            "generator/g_h0_lin",
+            kernel="Matrix",
+            bias="bias",
+        )
+    ]
     generator += [layers.Reshape((4, 4, 32))]
     generator += [add(layers.BatchNormalization(), "generator/g_bn0", **norm_names)]
     for i, width in enumerate((16, 8, 3), 1):
         layer = layers.Conv2DTranspose(width, 5, strides=2, padding="same")
         generator.append(add(layer, f"generator/g_h{i}", kernel="w", bias="biases"))
         if i < 3:
-            generator.append(add(layers.BatchNormalization(), f"generator/g_bn{i}", **norm_names))
+            generator.append(
+                add(layers.BatchNormalization(), f"generator/g_bn{i}", **norm_names)
+            )
     discriminator = []
     for i, width in enumerate((8, 16, 32)):
         layer = layers.Conv2D(width, 5, strides=2, padding="same")
-        discriminator.append(add(layer, f"discriminator/d_h{i}_conv", kernel="w", bias="biases"))
+        discriminator.append(
+            add(layer, f"discriminator/d_h{i}_conv", kernel="w", bias="biases")
+        )
         if i:
-            discriminator.append(add(layers.BatchNormalization(), f"discriminator/d_bn{i}", **norm_names))
-    discriminator += [layers.Flatten(), add(layers.Dense(1), "discriminator/d_h3_lin", kernel="Matrix", bias="bias")]
-    models = [keras.Sequential(generator, name="generator"), keras.Sequential(discriminator, name="discriminator")]
+            discriminator.append(
+                add(layers.BatchNormalization(), f"discriminator/d_bn{i}", **norm_names)
+            )
+    discriminator += [
+        layers.Flatten(),
+        add(layers.Dense(1), "discriminator/d_h3_lin", kernel="Matrix", bias="bias"),
+    ]
+    models = [
+        keras.Sequential(generator, name="generator"),
+        keras.Sequential(discriminator, name="discriminator"),
+    ]
     models[0](tf.zeros((1, 10)))
     models[1](tf.zeros((1, 32, 32, 3)))
     optimizers = [keras.optimizers.Adam(1e-4) for _ in models]
@@ -358,7 +394,9 @@ def dcgan(tf: Any) -> Case:
             shapes[f"{scope}/{tf1}"] = tuple(variable.shape)
             truth.append((variable, f"{scope}/{tf1}"))
     shapes = with_slots(shapes, ["Adam", "Adam_1"])
-    shapes |= {n: () for n in ("beta1_power", "beta2_power", "beta1_power_1", "beta2_power_1")}
+    shapes |= dict.fromkeys(
+        ("beta1_power", "beta2_power", "beta1_power_1", "beta2_power_1"), ()
+    )
     del shapes["global_step"]
     target = tf.train.Checkpoint(
         generator=models[0], discriminator=models[1],
@@ -398,7 +436,10 @@ def shuffled(tf: Any) -> Case:
     x = inputs = keras.Input((24, 24, 3))
     widths = [8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 64, 64]
     for width in widths:
-        conv, norm = keras.layers.Conv2D(width, 3, padding="same"), keras.layers.BatchNormalization()
+        conv, norm = (
+            keras.layers.Conv2D(width, 3, padding="same"),
+            keras.layers.BatchNormalization(),
+        )
         before, x = int(x.shape[-1]), norm(conv(x))
         scope = name()
         at = f"{scope}/{name()}"
@@ -422,12 +463,20 @@ def gpt2(tf: Any, layers: int = 3, width: int = 8, heads: int = 2) -> Case:
     for i in range(layers):
         at = f"model/h{i}"
         for part, size in {"attn/c_attn": 3, "attn/c_proj": 1, "mlp/c_fc": 4}.items():
-            shapes |= {f"{at}/{part}/w": (1, width, size * width), f"{at}/{part}/b": (size * width,)}
-        shapes |= {f"{at}/mlp/c_proj/w": (1, 4 * width, width), f"{at}/mlp/c_proj/b": (width,)}
+            shapes |= {
+                f"{at}/{part}/w": (1, width, size * width),
+                f"{at}/{part}/b": (size * width,),
+            }
+        shapes |= {
+            f"{at}/mlp/c_proj/w": (1, 4 * width, width),
+            f"{at}/mlp/c_proj/b": (width,),
+        }
         for part in ("ln_1", "ln_2"):
             shapes |= {f"{at}/{part}/{n}": (width,) for n in "gb"}
         first = keras.layers.LayerNormalization(name=f"layer_{i}_attention_norm")
-        attention = keras.layers.MultiHeadAttention(heads, width // heads, name=f"layer_{i}_attention")
+        attention = keras.layers.MultiHeadAttention(
+            heads, width // heads, name=f"layer_{i}_attention"
+        )
         second = keras.layers.LayerNormalization(name=f"layer_{i}_mlp_norm")
         inner = keras.layers.Dense(4 * width, name=f"layer_{i}_mlp_fc")
         outer = keras.layers.Dense(width, name=f"layer_{i}_mlp_proj")

@@ -32,6 +32,7 @@ _COMMANDS = {
     "inspect": "say what a checkpoint holds",
     "diff": "compare two checkpoints; exit code 1 where they differ",
     "verify": "check every byte against its checksum; exit code 1 where one is wrong",
+    "suggest": "propose the rules from one checkpoint to another, and say how sure",
     "plan": "say what a conversion would do, and write it down to be edited",
     "convert": "convert a checkpoint: TF1 to TF2 and back, or other names",
     "add-name-keys": "let TF1 read a TF2 checkpoint by variable names too",

@@ -73,18 +73,14 @@ def _with(side: Side, groups: Iterable[_Group]) -> list[Item]:
     return [*(i for at, i in enumerate(side.weights) if at not in gone), *made]
 
 
-def _groups(
-    side: Side, form_of: Callable[[str, _Shapes], Form | None]
-) -> list[_Group]:
+def _groups(side: Side, form_of: Callable[[str, _Shapes], Form | None]) -> list[_Group]:
     """Return the groups that have a form, each by one of its readings."""
     found: dict[frozenset[int], _Group] = {}
     for scope, members in _scopes(side):
         shapes = {name: side.weights[at].form.shape for name, at in members.items()}
         form = form_of(scope, shapes)
         if form is not None:
-            found.setdefault(
-                frozenset(members.values()), _Group(scope, members, form)
-            )
+            found.setdefault(frozenset(members.values()), _Group(scope, members, form))
     return [*found.values()]
 
 
@@ -182,7 +178,11 @@ def _parted_heads(side: Side) -> list[_Group]:
         members = {name: parts[name] for name in names if name in parts}
         kernels = [side.weights[members[name]].form.shape for name in names[:3]
                    if name in members]  # fmt: skip
-        if len(kernels) == len(HEADS) and len(set(kernels)) == 1 and not len(members) % 3:
+        if (
+            len(kernels) == len(HEADS)
+            and len(set(kernels)) == 1
+            and not len(members) % 3
+        ):
             rows, columns = kernels[0][0], math.prod(kernels[0][1:])
             form = Form("heads", (rows, columns, len(members) // 3), native=True)
             found.append(_Group(scope, members, form))

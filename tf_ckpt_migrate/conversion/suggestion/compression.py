@@ -38,7 +38,7 @@ class Renamed(NamedTuple):
 
 
 def compressed(pairs: Sequence[Renamed], others: Iterable[str]) -> list[_Renaming]:
-    """Return rules that bring the source of every pair to its target.
+    r"""Return rules that bring the source of every pair to its target.
 
     Args:
       pairs: What is to be said.
@@ -50,13 +50,16 @@ def compressed(pairs: Sequence[Renamed], others: Iterable[str]) -> list[_Renamin
     Example:
       >>> pairs = [Renamed(f"layer_{i}/w", (f"net/{i}/kernel",)) for i in range(12)]
       >>> print(*compressed(pairs, ["layer_x/w"]))
-      RenameRegex('layer_(\\\\d+)/w', 'net/\\\\1/kernel')
+      RenameRegex('layer_(\\d+)/w', 'net/\\1/kernel')
     """
     wanted = {pair.source: pair for pair in pairs}
     open_ = {*wanted, *others}
     supporters, ranks = _supporters(pairs)
-    heap = [(-len(keys), (ranks[rule], *_price(rule)), at, rule)
-            for at, (rule, keys) in enumerate(supporters.items()) if len(keys) > 1]  # fmt: skip
+    heap = [
+        (-len(keys), (ranks[rule], *_price(rule)), at, rule)
+        for at, (rule, keys) in enumerate(supporters.items())
+        if len(keys) > 1
+    ]
     heapq.heapify(heap)
     left = set(wanted)
     rules: list[_Renaming] = []
@@ -71,8 +74,8 @@ def compressed(pairs: Sequence[Renamed], others: Iterable[str]) -> list[_Renamin
             decided = _fitted(rule, open_)
             left -= decided
             open_ -= decided
-    single = sorted(left)
-    return [*rules, *(_plain(wanted[key]) for key in single if not _is_same(wanted[key]))]
+    single = [wanted[key] for key in sorted(left)]
+    return [*rules, *(_plain(pair) for pair in single if not _is_same(pair))]
 
 
 def _supporters(
@@ -99,9 +102,7 @@ def _fitted(rule: _Renaming, keys: set[str]) -> set[str]:
     return set(match([rule], keys).decided)
 
 
-def _is_right(
-    rule: _Renaming, keys: set[str], wanted: Mapping[str, Renamed]
-) -> bool:
+def _is_right(rule: _Renaming, keys: set[str], wanted: Mapping[str, Renamed]) -> bool:
     """Return whether every key that the rule would decide about gets its target."""
     if isinstance(rule, Rename):
         return True

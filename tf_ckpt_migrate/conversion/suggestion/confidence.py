@@ -122,15 +122,13 @@ def _judged(
     at = pair.source, pair.target
     fit = evidence.fits[sources[pair.source].form, targets[pair.target].form]
     reasons = _reasons(evidence, pair, fit)
-    return Judged(
-        *at, fit, _confidence(evidence, pair), tuple(reasons), pair.rivals
-    )
+    return Judged(*at, fit, _confidence(evidence, pair), tuple(reasons), pair.rivals)
 
 
 def _confidence(evidence: Evidence, pair: Pair) -> Confidence:
     at = pair.source, pair.target
     alone = _is_only(evidence, pair)
-    if evidence.bytes_[at]:
+    if evidence.bytes_[at] >= 1:
         return "certain"
     backed = evidence.own[at] - max(0.0, evidence.kinds[at]) + evidence.context[at]
     if alone and evidence.kinds[at] > 0:
@@ -155,7 +153,9 @@ def _is_only(evidence: Evidence, pair: Pair) -> bool:
 def _is_better(evidence: Evidence, pair: Pair, what: str) -> bool:
     """Return whether one kind of evidence prefers the pair to the next best one."""
     values: Floats = getattr(evidence, what)
-    others = np.where(evidence.possible[pair.source] > 0, evidence.score[pair.source], -np.inf)
+    others = np.where(
+        evidence.possible[pair.source] > 0, evidence.score[pair.source], -np.inf
+    )
     others[pair.target] = -np.inf
     rival = int(np.argmax(others))
     return bool(values[pair.source, pair.target] > values[pair.source, rival] + _BETTER)
@@ -166,7 +166,7 @@ def _reasons(evidence: Evidence, pair: Pair, fit: Fit) -> list[str]:
     found = ["alone of this shape" if _is_only(evidence, pair) else fit.why]
     if found[0] != fit.why and fit.transform is not None:
         found.append(fit.why)
-    if evidence.bytes_[at]:
+    if evidence.bytes_[at] >= 1:
         found.append("equal bytes")
     if evidence.kinds[at] > 0:
         found.append("part of the layer")
@@ -186,14 +186,17 @@ def _with_square_doubts(
 ) -> list[Judged]:
     """Doubt squares whose siblings are transposed: the form does not say."""
     turned = {
-        (series_name(sources[j.source].names[-1]), series_name(targets[j.target].names[-1]))
+        (
+            series_name(sources[j.source].names[-1]),
+            series_name(targets[j.target].names[-1]),
+        )
         for j in found
         if j.fit.why == "transposed"
     }
     doubted: list[Judged] = []
     for each in found:
         a, b = sources[each.source], targets[each.target]
-        is_square = len(a.form.shape) == 2 and len(set(a.form.shape)) == 1  # noqa: PLR2004
+        is_square = len(a.form.shape) == 2 and len(set(a.form.shape)) == 1
         siblings = series_name(a.names[-1]), series_name(b.names[-1])
         if is_square and each.fit.transform is None and siblings in turned:
             why = (*each.evidence, "square: transposed, as its siblings, or not")

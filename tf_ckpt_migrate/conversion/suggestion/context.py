@@ -68,7 +68,9 @@ class _Scopes:
         cells = [(item, at) for at, group in enumerate(ordered) for item in group]
         self.within: Sparse = sparse([(i, at, 1.0) for i, at in cells], *shape)
         # The closest scope says most.
-        self.around: Sparse = sparse([(i, at, sizes[at] ** -0.5) for i, at in cells], *shape)
+        self.around: Sparse = sparse(
+            [(i, at, sizes[at] ** -0.5) for i, at in cells], *shape
+        )
         self.sizes: Floats = np.array(sizes or [1], np.float64)
         weights = np.zeros(len(names))
         for item, at in cells:

@@ -43,7 +43,7 @@ def digests_of(
         if read and (entry is None or entry.slices):
             value = np.ascontiguousarray(view[item.key])
             found[item.key] = value.nbytes, crc32c.mask(crc32c.value(value))
-        elif entry is not None and not entry.slices:
+        elif entry is not None and entry.crc32c and not entry.slices:
             found[item.key] = entry.size, entry.crc32c
     return found
 

@@ -57,7 +57,11 @@ def generalizations(
         for at, piece in enumerate(ours)
         if piece.isdecimal() and piece in theirs
     ]
-    for words in ([], *([word] for word in _words(ours, theirs)), *_tails(ours, theirs)):
+    for words in (
+        [],
+        *([word] for word in _words(ours, theirs)),
+        *_tails(ours, theirs),
+    ):
         for chosen in _subsets(numbers, words):
             groups = sorted([*chosen, *words])
             if groups:
@@ -69,15 +73,22 @@ def _scopes(
 ) -> Iterator[RenameScope]:
     ours, theirs = source.split("/"), target.split("/")
     common = 0
-    while common < min(len(ours), len(theirs)) and ours[-1 - common] == theirs[-1 - common]:
+    while (
+        common < min(len(ours), len(theirs))
+        and ours[-1 - common] == theirs[-1 - common]
+    ):
         common += 1
         scopes = ["/".join(names[:-common]) for names in (ours, theirs)]
         if scopes[0] != scopes[1]:
-            yield RenameScope(*scopes, transform)
+            yield RenameScope(scopes[0], scopes[1], transform)
 
 
-def _subsets(numbers: Sequence[_Piece], words: Sequence[_Piece]) -> Iterator[list[_Piece]]:
-    free = [n for n in numbers if all(n.stop <= w.start or n.start >= w.stop for w in words)]
+def _subsets(
+    numbers: Sequence[_Piece], words: Sequence[_Piece]
+) -> Iterator[list[_Piece]]:
+    free = [
+        n for n in numbers if all(n.stop <= w.start or n.start >= w.stop for w in words)
+    ]
     for count in range(min(len(free), _MOST_GROUPS) + 1):
         yield from map(list, combinations(free, count))
 
@@ -101,7 +112,10 @@ def _is_component(pieces: Sequence[str], at: int) -> bool:
 def _tails(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[list[_Piece]]:
     """Yield the longest end of several components that both have."""
     common = 0
-    while common < min(len(ours), len(theirs)) and ours[-1 - common] == theirs[-1 - common]:
+    while (
+        common < min(len(ours), len(theirs))
+        and ours[-1 - common] == theirs[-1 - common]
+    ):
         common += 1
     end = list(ours[len(ours) - common :])
     while end and common < len(ours) and ours[len(ours) - len(end) - 1] != "/":
@@ -141,7 +155,9 @@ def _references(theirs: Sequence[str], groups: Sequence[_Piece]) -> Iterator[str
     ways = [_ways(body, at, groups, theirs) for at in range(len(body))]
     for way in product(*ways):
         text = "".join(way)
-        if all(rf"\{n}" in way or rf"\g<{n}>" in way for n in range(1, len(groups) + 1)):
+        if all(
+            rf"\{n}" in way or rf"\g<{n}>" in way for n in range(1, len(groups) + 1)
+        ):
             yield text + end
 
 

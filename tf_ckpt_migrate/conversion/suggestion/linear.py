@@ -40,7 +40,7 @@ class Sparse:
 
     def gram(self, other: Sparse) -> Floats:
         """Return this times another's transpose."""
-        product = self._matrix @ other._matrix.T  # noqa: SLF001 of the same class
+        product = self._matrix @ other._matrix.T
         return np.asarray(product.toarray(), np.float64)
 
     def sums(self) -> Floats:

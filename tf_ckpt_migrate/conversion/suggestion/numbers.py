@@ -88,8 +88,8 @@ def _fitting(a: _Series, b: _Series, fits: Floats) -> tuple[_Series, _Series]:
 
     Of ``Variable_0…7`` only every second one is a kernel.
     """
-    found = fits[np.ix_(a.members, b.members)] > 0
-    return _kept(a, found.any(1)), _kept(b, found.any(0))
+    found = fits[np.ix_(a.members, b.members)]
+    return _kept(a, found.max(1) > 0), _kept(b, found.max(0) > 0)
 
 
 def _kept(series: _Series, chosen: NDArray[np.bool_]) -> _Series:

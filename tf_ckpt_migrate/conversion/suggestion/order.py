@@ -12,7 +12,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
@@ -62,7 +62,8 @@ def agreement_of_order(
       forms: Their forms, by number or otherwise.
       kinds: What each is to its layer.
     """
-    anchors = _anchors(*(list(zip(*of, strict=True)) for of in zip(forms, kinds, strict=True)))
+    what = [list(zip(forms[side], kinds[side], strict=True)) for side in (0, 1)]
+    anchors = _anchors(what[0], what[1])
     groups = [_members(of) for of in kinds]
     common = [(groups[0][k], groups[1][k]) for k in groups[0] if k in groups[1]]
     best = Order(np.zeros((len(kinds[0]), len(kinds[1]))), 0.0)
@@ -73,10 +74,12 @@ def agreement_of_order(
             continue
         agreement = np.zeros(best.agreement.shape)
         aligned = 0
-        for rows, columns in common:
-            rows = sorted(rows, key=ours.__getitem__)
-            columns = sorted(columns, key=theirs.__getitem__)
-            found = _aligned([forms[0][i] for i in rows], [forms[1][j] for j in columns])
+        for mine, other in common:
+            rows = sorted(mine, key=ours.__getitem__)
+            columns = sorted(other, key=theirs.__getitem__)
+            found = _aligned(
+                [forms[0][i] for i in rows], [forms[1][j] for j in columns]
+            )
             aligned += len(found)
             _note(agreement, found, rows, columns, forms[1])
         if aligned > most:
@@ -84,9 +87,7 @@ def agreement_of_order(
     return best
 
 
-def _anchors(
-    ours: Sequence[object], theirs: Sequence[object]
-) -> list[tuple[int, int]]:
+def _anchors(ours: Sequence[object], theirs: Sequence[object]) -> list[tuple[int, int]]:
     """Return the pairs that alone on both sides are what they are."""
     sides = _members(ours), _members(theirs)
     return [
@@ -122,7 +123,7 @@ def _trust(
     if len(anchors) < 3:
         return 0.0
     found = [theirs[b] for _, b in sorted(anchors, key=lambda pair: ours[pair[0]])]
-    neighbours = list(zip(found, found[1:], strict=False))
+    neighbours = list(pairwise(found))
     share = sum(a < b for a, b in neighbours) / len(neighbours)
     enough = min(1.0, len(neighbours) / _ENOUGH)
     return max(0.0, (share - _CHANCE) / (1 - _CHANCE)) * enough

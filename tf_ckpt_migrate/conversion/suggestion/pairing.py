@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tf_ckpt_migrate.conversion.suggestion.cells import HEADS
@@ -53,19 +53,31 @@ def chosen(
         return []
     evidence = evidence_of(sources, targets, same_bytes)
     return [
-        Choice(
-            sources[each.source],
-            targets[each.target],
-            each.fit,
-            each.confidence,
-            each.evidence,
-            tuple(targets[rival] for rival in each.rivals),
+        _with_assumptions(
+            Choice(
+                sources[each.source],
+                targets[each.target],
+                each.fit,
+                each.confidence,
+                each.evidence,
+                tuple(targets[rival] for rival in each.rivals),
+            )
         )
         for each in judged(evidence, sources, targets)
     ]
 
 
-def rules_of_whole(choice: Choice, ours: Side, theirs: Side, names: Names) -> list[Rule]:
+def _with_assumptions(choice: Choice) -> Choice:
+    """Be less sure of joined heads: that query comes first no file says."""
+    if choice.source.form.kind != "heads" or choice.confidence != "certain":
+        return choice
+    why = (*choice.evidence, f"{', '.join(HEADS)} taken in this order")
+    return choice._replace(confidence="likely", evidence=why)
+
+
+def rules_of_whole(
+    choice: Choice, ours: Side, theirs: Side, names: Names
+) -> list[Rule]:
     """Return the rules for a pair that stands for several tensors."""
     source, target = choice.source, choice.target
     if source.form.kind == "heads":

@@ -80,7 +80,9 @@ class Evidence:
         while left:
             rows, columns = {left.pop()}, set[int]()
             while True:
-                reached = set(map(int, np.flatnonzero(self.possible[list(rows)].any(0))))
+                reached = set(
+                    map(int, np.flatnonzero(self.possible[list(rows)].any(0)))
+                )
                 if reached == columns:
                     break
                 columns = reached
@@ -101,12 +103,12 @@ def evidence_of(
       targets: What there is to fill.
       same_bytes: 1 where a pair is known to have the same bytes.
     """
-    names = [_names(side) for side in (sources, targets)]
-    words = [[[*map(words_of, each)] for each in side] for side in names]
-    kinds = [[_kind(each) for each in side] for side in words]
+    names = _names(sources), _names(targets)
+    words = _words_of(names[0]), _words_of(names[1])
+    kinds = [*map(_kind, words[0])], [*map(_kind, words[1])]
     fits, possible, costs = _fits(sources, targets)
     forms = [i.form for i in sources], [i.form for i in targets]
-    order = agreement_of_order((names[0], names[1]), forms, (kinds[0], kinds[1]))
+    order = agreement_of_order(names, forms, kinds)
     # What fits only when transposed is seldom what a series is about.
     agreeing = agreement_of_numbers(*names, possible * (costs < TRANSPOSED))
     alike, common = _kinds(*kinds), _words(*words)
@@ -131,7 +133,8 @@ def _likely(score: Floats, possible: Floats, sharpness: float) -> Floats:
         top = np.max(worth, axis=axis, keepdims=True, initial=-1e300)
         rising = np.exp(worth - top)
         shares.append(rising / np.maximum(rising.sum(axis=axis, keepdims=True), 1e-300))
-    return np.round(np.sqrt(shares[0] * shares[1]), 9)
+    both: Floats = np.sqrt(shares[0] * shares[1])
+    return both.round(9)
 
 
 def _names(items: Sequence[Item]) -> list[list[str]]:
@@ -147,8 +150,13 @@ def _names(items: Sequence[Item]) -> list[list[str]]:
     return found
 
 
+def _words_of(names: Sequence[Sequence[str]]) -> list[list[tuple[str, ...]]]:
+    return [[words_of(name) for name in each] for each in names]
+
+
 def _kind(words: Sequence[tuple[str, ...]]) -> str:
-    return next(filter(None, map(kind_of, reversed(words))), "")
+    kinds = [kind_of(each) for each in reversed(words)]
+    return next((kind for kind in kinds if kind), "")
 
 
 def _fits(
@@ -194,12 +202,13 @@ def _agree(a: str, b: str) -> float:
 
 
 def _words(
-    ours: Sequence[Sequence[tuple[str, ...]]], theirs: Sequence[Sequence[tuple[str, ...]]]
+    ours: Sequence[Sequence[tuple[str, ...]]],
+    theirs: Sequence[Sequence[tuple[str, ...]]],
 ) -> Floats:
     """Return the cosine of the words of each pair, rare words weighing more."""
     sides = [[_set(each) for each in side] for side in (ours, theirs)]
     counts = Counter(word for side in sides for words in side for word in words)
-    common = sorted(set().union(*sides[0]) & set().union(*sides[1]))
+    common = sorted(set[str]().union(*sides[0]) & set[str]().union(*sides[1]))
     at = {word: place for place, word in enumerate(common)}
     total = len(ours) + len(theirs)
     matrices = [
@@ -221,5 +230,7 @@ def _entries(
     for item, words in enumerate(side):
         weights = {w: math.log((1 + total) / counts[w]) for w in words if w in at}
         length = math.sqrt(sum(weight**2 for weight in weights.values())) or 1.0
-        entries += [(item, at[w], weight / length) for w, weight in sorted(weights.items())]
+        entries += [
+            (item, at[w], weight / length) for w, weight in sorted(weights.items())
+        ]
     return entries

@@ -20,7 +20,9 @@ def by_series(names: Sequence[str]) -> list[str]:
     for name in names:
         found.setdefault(series_name(name), []).append(name)
     return [
-        each[0] if len(each) == 1 else f"{each[0]} and {len(each) - 1:,} more of {series}"
+        each[0]
+        if len(each) == 1
+        else f"{each[0]} and {len(each) - 1:,} more of {series}"
         for series, each in found.items()
     ]
 
@@ -34,7 +36,8 @@ def whole_scopes(keys: Sequence[str], others: Iterable[str]) -> list[str]:
     """
     kept = {scope for key in others for scope in _scopes(key)}
     found = (
-        next((scope for scope in _scopes(key) if scope not in kept), key) for key in keys
+        next((scope for scope in _scopes(key) if scope not in kept), key)
+        for key in keys
     )
     return list(dict.fromkeys(found))
 

@@ -19,7 +19,9 @@ def names_in(side: Side) -> Callable[[str], tuple[str, ...]]:
     own = {item.key: item.names[-1] for item in side.weights}
 
     def names(key: str) -> tuple[str, ...]:
-        ordered = sorted(found.get(key, ()), key=lambda n: (n != own.get(key), len(n), n))
+        ordered = sorted(
+            found.get(key, ()), key=lambda n: (n != own.get(key), len(n), n)
+        )
         return tuple(ordered) or (key,)
 
     return names

@@ -40,7 +40,9 @@ def said(suggestion: Suggestion) -> Iterator[str | Table]:
     if len(suggestion.assignment_map):
         yield ""
         yield f"the map, {counted(len(suggestion.assignment_map), 'rule')}:"
-        yield from (f"  {rule}" for rule in capped(map(repr, suggestion.assignment_map), _RULES))
+        yield from (
+            f"  {rule}" for rule in capped(map(repr, suggestion.assignment_map), _RULES)
+        )
     yield from _grounds(suggestion)
     if suggestion.notes:
         yield ""
@@ -74,7 +76,9 @@ def _open(suggestion: Suggestion) -> Iterator[str]:
         yield ""
         yield "rules of which some may be meant:"
         yield from (f"  {rule!r}" for rule in suggestion.open_rules)
-    yield from _listed("without a counterpart in the target", suggestion.unmatched.source)
+    yield from _listed(
+        "without a counterpart in the target", suggestion.unmatched.source
+    )
     yield from _listed(
         'filled by nothing; unmet="keep" leaves them as they are',
         suggestion.unmatched.target,

@@ -8,13 +8,13 @@ only said which becomes which.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.conversion.suggestion.compression import Renamed
-from tf_ckpt_migrate.conversion.suggestion.items import Item, Side
+from tf_ckpt_migrate.conversion.suggestion.items import Side
 from tf_ckpt_migrate.names.keys import parse_object_key
 from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule
 from tf_ckpt_migrate.names.slots import Slot, slot_of
@@ -31,23 +31,30 @@ class Training(NamedTuple):
     """What is proposed for all that is no weight.
 
     Attributes:
-      rules: The rules, to stand before those of the weights.
+      first: Rules to stand before those of the weights.
+      last: Rules for what those leave.
       open_rules: Rules that might be meant, of which someone has to choose.
       notes: What is left behind, and what else could be done.
     """
 
-    rules: list[Rule]
+    first: list[Rule]
+    last: list[Rule]
     open_rules: list[Rule]
     notes: list[str]
 
 
 def following(
-    renamed: Iterable[Renamed], ours: Side, theirs: Side, names: Callable[[str], tuple[str, ...]]
+    renamed: Iterable[Renamed],
+    ours: Side,
+    theirs: Side,
+    names: Callable[[str], tuple[str, ...]],
 ) -> list[Renamed]:
     """Return where slots and averages go that have the like in the same world."""
     by_owner: dict[tuple[str, str, int, bool], str] = {}
     for key, slot in _slots(theirs):
-        by_owner[slot.variable or "", slot.name, slot.instance, is_object_key(key)] = key
+        by_owner[slot.variable or "", slot.name, slot.instance, is_object_key(key)] = (
+            key
+        )
     targets = {pair.source: pair for pair in renamed}
     keys = {name: key for key in theirs.specs for name in names(key)}
     found: list[Renamed] = []
@@ -83,22 +90,25 @@ def training_rules(ours: Side, theirs: Side, taken: Iterable[str]) -> Training:
     gone = set(taken)
     left = {role: [i.key for i in ours.others.get(role, ()) if i.key not in gone]
             for role in _ROLES}  # fmt: skip
-    found = Training([], [], [])
+    found = Training([], [], [], [])
     into = _keras_optimizers(theirs)
     is_tf1 = not any(map(is_object_key, ours.specs))
     if is_tf1 and into and (left["slot"] or left["optimizer"]):
         _optimizers(found, ours, into)
     for role in _ROLES:
         if left[role]:
-            _leave(found, role, left[role], recipes=bool(found.rules or found.open_rules))
+            followed = len(left[role]) < len(ours.others[role])
+            _leave(found, role, left[role], followed=followed)
     return found
 
 
-def _leave(found: Training, role: str, keys: Sequence[str], *, recipes: bool) -> None:
-    if recipes and role in ("optimizer", "step", "slot"):
+def _leave(found: Training, role: str, keys: Sequence[str], *, followed: bool) -> None:
+    """Leave the keys of a role behind; where some are followed, after the renames."""
+    has_recipe = any(isinstance(rule, Recipe) for rule in found.first)
+    if role != "average" and (has_recipe or found.open_rules):
         return  # a recipe takes them
-    reason = "the target has no place for it"
-    found.rules.append(Drop(role=role, reason=reason))
+    rule = Drop(role=role, reason="the target has no place for it")
+    (found.last if followed else found.first).append(rule)
     what = {"slot": "slot", "average": "average", "step": "count of steps",
             "optimizer": "number of an optimizer"}[role]  # fmt: skip
     more = "; a target with its optimizer takes them" if role == "slot" else ""
@@ -129,12 +139,12 @@ def _optimizers(found: Training, ours: Side, into: Sequence[str]) -> None:
     if unknown:
         found.notes.append(
             f"{', '.join(map(repr, unknown))}: no optimizer of TF1 is known by this "
-            "name; say which it is: Recipe(\"optimizer\", name, path, like=\"Adam\")"
+            'name; say which it is: Recipe("optimizer", name, path, like="Adam")'
         )
         names = [name for name in names if name not in unknown]
     powers = sum(_POWER.fullmatch(key) is not None for key in ours.specs)
-    if len(names) == len(into) == 1 and powers < 2:  # noqa: PLR2004
-        found.rules.append(Recipe("optimizer", names[0], into[0]))
+    if len(names) == len(into) == 1 and powers < 2:
+        found.first.append(Recipe("optimizer", names[0], into[0]))
         return
     for path in into:
         for name in names:

@@ -31,7 +31,7 @@ _PHRASES = (
     (re.compile(r"lstmcell"), "lstm_cell"),
     (re.compile(r"(?:running|pop)_(?=mean|var)"), "moving_"),
 )
-_TODAY = {
+_TODAY: dict[str, str] = {
     **dict.fromkeys(("weights", "weight", "matrix", "filter", "filters"), "kernel"),
     **dict.fromkeys(("biases",), "bias"),
     **dict.fromkeys(("scale",), "gamma"),
@@ -61,9 +61,7 @@ _LAST_LETTERS = {"w": "kernel", "b": "bias", "g": "gamma"}
 _FIRST_LETTERS = {"d": "discriminator", "g": "generator"}
 
 # What a tensor is to its layer.
-KINDS = frozenset(
-    ["kernel", "bias", "gamma", "beta", "mean", "variance", "embedding"]
-)
+KINDS = frozenset(["kernel", "bias", "gamma", "beta", "mean", "variance", "embedding"])
 
 
 @lru_cache(maxsize=100_000)
@@ -71,8 +69,8 @@ def words_of(name: str) -> tuple[str, ...]:
     """Return the words and numbers of a name, in order.
 
     Example:
-      >>> words_of("InceptionV3/Conv2d_1a_3x3/BatchNorm/moving_mean")
-      ('inception', 'v', '3', 'conv', '1', 'a', '3x3', 'norm', 'batch', 'moving', 'mean')
+      >>> words_of("net/Conv2d_1a_3x3/BatchNorm/moving_mean")
+      ('net', 'conv', '1', 'a', '3x3', 'norm', 'batch', 'moving', 'mean')
       >>> words_of("d_h0_conv/w")
       ('discriminator', 'h', '0', 'conv', 'kernel')
     """
@@ -93,7 +91,8 @@ def _words(component: str) -> list[str]:
     text = _CAPITAL.sub("_", component).lower()
     for phrase, word in _PHRASES:
         text = phrase.sub(word, text)
-    return [_TODAY.get(word, word) for word in _WORD.findall(text)]
+    found: list[str] = _WORD.findall(text)
+    return [_TODAY.get(word, word) for word in found]
 
 
 def kind_of(words: Sequence[str]) -> str:
