@@ -54,14 +54,14 @@ def compressed(pairs: Sequence[Renamed], others: Iterable[str]) -> list[_Renamin
     """
     wanted = {pair.source: pair for pair in pairs}
     open_ = {*wanted, *others}
+    left = {pair.source for pair in pairs if not _is_same(pair)}
     supporters, ranks = _supporters(pairs)
     heap = [
-        (-len(keys), (ranks[rule], *_price(rule)), at, rule)
+        (-len(keys & left), (ranks[rule], *_price(rule)), at, rule)
         for at, (rule, keys) in enumerate(supporters.items())
-        if len(keys) > 1
+        if len(keys & left) > 1
     ]
     heapq.heapify(heap)
-    left = set(wanted)
     rules: list[_Renaming] = []
     while heap:
         count, price, at, rule = heapq.heappop(heap)
@@ -74,8 +74,7 @@ def compressed(pairs: Sequence[Renamed], others: Iterable[str]) -> list[_Renamin
             decided = _fitted(rule, open_)
             left -= decided
             open_ -= decided
-    single = [wanted[key] for key in sorted(left)]
-    return [*rules, *(_plain(pair) for pair in single if not _is_same(pair))]
+    return [*rules, *(_plain(wanted[key]) for key in sorted(left))]
 
 
 def _supporters(

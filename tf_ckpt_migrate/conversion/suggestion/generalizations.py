@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from typing import NamedTuple
 
 from tf_ckpt_migrate.names.rules import RenameRegex, RenameScope
@@ -22,7 +22,9 @@ __all__ = ["generalizations"]
 
 _PIECES = re.compile(r"\d+|/|[^/\d]+")
 _MOST_GROUPS = 4
-_MOST_NAMES = 60  # pieces; a longer name is written out
+_MOST_NUMBERS = 6
+_MOST_WAYS = 64  # to refer to the same groups
+_MOST_PIECES = 60  # of a name; a longer one is written out
 _REST = "(.+)"
 
 
@@ -50,13 +52,13 @@ def generalizations(
     """
     yield from _scopes(source, target, transform)
     ours, theirs = _PIECES.findall(source), _PIECES.findall(target)
-    if max(len(ours), len(theirs)) > _MOST_NAMES:
+    if max(len(ours), len(theirs)) > _MOST_PIECES:
         return
     numbers = [
         _Piece(at, at + 1, r"(\d+)", piece)
         for at, piece in enumerate(ours)
         if piece.isdecimal() and piece in theirs
-    ]
+    ][:_MOST_NUMBERS]
     for words in (
         [],
         *([word] for word in _words(ours, theirs)),
@@ -153,11 +155,9 @@ def _references(theirs: Sequence[str], groups: Sequence[_Piece]) -> Iterator[str
         body, end = body[:-count], rf"\{len(groups)}"
         groups = groups[:-1]
     ways = [_ways(body, at, groups, theirs) for at in range(len(body))]
-    for way in product(*ways):
+    for way in islice(product(*ways), _MOST_WAYS):
         text = "".join(way)
-        if all(
-            rf"\{n}" in way or rf"\g<{n}>" in way for n in range(1, len(groups) + 1)
-        ):
+        if all(rf"\{n}" in way for n in range(1, len(groups) + 1)):
             yield text + end
 
 
@@ -167,10 +167,8 @@ def _ways(
     """Return how a piece of the target may be written: by a group, or as it is."""
     piece = body[at]
     may_refer = piece.isdecimal() or _is_component(theirs, at)
-    following = at + 1 < len(body) and body[at + 1][0].isdecimal()
-    form = r"\g<{}>" if following else r"\{}"  # a number would be read with the group's
     references = [
-        form.format(n) for n, group in enumerate(groups, 1)
+        rf"\{n}" for n, group in enumerate(groups, 1)
         if may_refer and group.text == piece
     ]  # fmt: skip
     return [*references, piece.replace("\\", r"\\")]

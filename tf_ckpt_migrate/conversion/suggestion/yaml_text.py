@@ -22,7 +22,7 @@ def as_yaml(suggestion: Suggestion) -> str:
     lines = [f"# {printable(verdict(suggestion))}"]
     lines += [f"# {printable(note)}" for note in suggestion.notes]
     rules = [_line(to_config(rule)) for rule in suggestion.assignment_map]
-    lines += rules or ["[]"]
+    lines += rules or ["[]  # no rules: a line to remove when there are some"]
     lines += _open(suggestion)
     return "\n".join(lines) + "\n"
 
