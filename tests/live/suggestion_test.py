@@ -54,7 +54,8 @@ def test_every_tensor_is_right_or_declared_to_be_open(pair, record_property):
     wrong = {(t, s) for t, s in made.items() if truth.get(t) != s}
     missing = {(t, s) for t, s in truth.items() if t not in made}
     right = 1 - len(missing) / len(truth)
-    said = f"{name}: {right:.1%} of {len(truth)} right, {len(missing)} open; {suggestion.totals}"
+    shares = f"{right:.1%} of {len(truth)} right, {len(missing)} open"
+    said = f"{name}: {shares}; {suggestion.totals}"
     record_property("suggestion", said)
     sys.stdout.write(f"{said}\n")
     assert wrong == set()

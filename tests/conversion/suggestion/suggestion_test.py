@@ -178,14 +178,16 @@ class TestEqualBytes:
         assert len(suggestion.ambiguities) == 3
 
 
-class TestWhatTrainingKeeps:
-    WEIGHTS = {"net/w": (2, 3), "net/b": (3,)}
-    ADAM = {"beta1_power": (), "beta2_power": (), "global_step": ()}
+WEIGHTS = {"net/w": (2, 3), "net/b": (3,)}
+OF_ADAM = {"beta1_power": (), "beta2_power": (), "global_step": ()}
 
+
+class TestWhatTrainingKeeps:
     def trained(self, scope):
-        names = [f"{scope}/{name}" for name in "wb"]
-        return {f"{n}{slot}": (2, 3) if n.endswith("w") else (3,)
-                for n in names for slot in ("", "/Adam", "/Adam_1")} | self.ADAM  # fmt: skip
+        weights = {f"{scope}/w": (2, 3), f"{scope}/b": (3,)}
+        slots = {f"{name}/{slot}": shape for name, shape in weights.items()
+                 for slot in ("Adam", "Adam_1")}  # fmt: skip
+        return weights | slots | OF_ADAM
 
     def test_slots_follow_their_variables(self, suggest, tmp_path):
         suggestion = suggest(self.trained("net"), self.trained("model/dense"))
@@ -207,8 +209,8 @@ class TestWhatTrainingKeeps:
         assert "4 slots left behind" in suggestion.notes[0]
 
     def test_averages_are_not_taken_for_the_variables_in_silence(self, suggest):
-        averages = {f"{n}/ExponentialMovingAverage": s for n, s in self.WEIGHTS.items()}
-        suggestion = suggest(self.WEIGHTS | averages, {"m/w": (2, 3), "m/b": (3,)})
+        averages = {f"{n}/ExponentialMovingAverage": s for n, s in WEIGHTS.items()}
+        suggestion = suggest(WEIGHTS | averages, {"m/w": (2, 3), "m/b": (3,)})
         assert Drop(role="average") in [
             Drop(role=rule.role) for rule in suggestion.assignment_map
             if isinstance(rule, Drop)

@@ -49,7 +49,8 @@ class Draft:
             else:
                 taken.append(self._as_decided(choice, decided))
         plain = [c.renamed(self._names) for c in taken if not c.source.members]
-        plain += following(plain, self._ours, self._theirs, self._names)
+        followers = following(plain, self._ours, self._theirs, self._names)
+        plain += followers
         training = training_rules(self._ours, self._theirs, [p.source for p in plain])
         wholes = self._wholes(taken)
         before = _decided_by(training.first, self._ours)
@@ -66,7 +67,7 @@ class Draft:
             tuple(map(self._ambiguity, open_)),
             unmatched,
             (*training.open_rules, *drops),
-            (*training.notes, *_of_cells(wholes)),
+            (*_of_followers(len(followers)), *training.notes, *_of_cells(wholes)),
             partial(self._accepted, dict(decided)),
         )
 
@@ -149,6 +150,11 @@ def _drops(keys: Sequence[str], others: set[str]) -> list[Rule]:
     """Return rules that leave behind what has no counterpart."""
     scopes = whole_scopes(keys, others.difference(keys))
     return [Drop(scope, reason="the target has nothing like it") for scope in scopes]
+
+
+def _of_followers(count: int) -> list[str]:
+    what = "slot follows its variable" if count == 1 else "slots follow their variables"
+    return [f"{count:,} {what}"] if count else []
 
 
 def _of_cells(rules: Sequence[Rule]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tf_ckpt_migrate.conversion.suggestion.cells import HEADS
@@ -13,12 +13,11 @@ from tf_ckpt_migrate.conversion.suggestion.fits import Fit
 from tf_ckpt_migrate.conversion.suggestion.items import Item, Side
 from tf_ckpt_migrate.conversion.suggestion.linear import Floats
 from tf_ckpt_migrate.conversion.suggestion.scores import evidence_of
+from tf_ckpt_migrate.conversion.suggestion.target_names import Names
 from tf_ckpt_migrate.names.rules import Recipe, Rule, Split
 from tf_ckpt_migrate.transforms import Chain, Reshape, Slice, Transform
 
-__all__ = ["Choice", "Names", "chosen", "rules_of_whole"]
-
-Names = Callable[[str], tuple[str, ...]]
+__all__ = ["Choice", "chosen", "rules_of_whole"]
 
 
 class Choice(NamedTuple):

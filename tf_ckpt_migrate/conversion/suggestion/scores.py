@@ -20,7 +20,7 @@ from tf_ckpt_migrate.conversion.suggestion.words import KINDS, kind_of, words_of
 __all__ = ["Evidence", "evidence_of"]
 
 # What a kind of evidence weighs; all are between -1 or 0, and 1.
-WORDS, NUMBERS, ORDER, CONTEXT, SAME_BYTES = 1.0, 1.0, 1.0, 2.0, 10.0
+_WORDS, _NUMBERS, _ORDER, _CONTEXT, _SAME_BYTES = 1.0, 1.0, 1.0, 2.0, 10.0
 _SAME_KIND, _OTHER_KIND, _NEARLY = 0.3, -2.0, -0.3
 _NEAR_KINDS = ({"bias", "beta"}, {"kernel", "embedding"}, {"kernel", "gamma"})
 _WITH_KINDS = {"moving"}  # of mean and variance
@@ -66,7 +66,7 @@ class Evidence:
             likely = _likely(self.score, self.possible, sharpness)
             self.context = np.minimum(self.surroundings.of(likely), 1.0)
             # Rounded, so that what cannot be told apart stays so.
-            self.score = np.round(self.own + CONTEXT * self.context, 6)
+            self.score = np.round(self.own + _CONTEXT * self.context, 6)
 
     def nudged(self, by: Floats) -> Evidence:
         """Return the evidence if ``by`` were known of the pairs besides."""
@@ -113,8 +113,8 @@ def evidence_of(
     agreeing = agreement_of_numbers(*names, possible * (costs < TRANSPOSED))
     alike, common = _kinds(*kinds), _words(*words)
     trusted = order.agreement * order.trust
-    own = alike + WORDS * common + NUMBERS * agreeing + ORDER * trusted
-    own += SAME_BYTES * same_bytes - costs
+    own = alike + _WORDS * common + _NUMBERS * agreeing + _ORDER * trusted
+    own += _SAME_BYTES * same_bytes - costs
     nothing = np.zeros(possible.shape)
     around = Context(*words)
     found = Evidence(

@@ -15,7 +15,9 @@ from tf_ckpt_migrate.conversion.suggestion.draft import Draft
 from tf_ckpt_migrate.conversion.suggestion.items import Item, Side, side_of
 from tf_ckpt_migrate.conversion.suggestion.pairing import Choice, chosen
 from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
+from tf_ckpt_migrate.conversion.suggestion.training import carries_over
 from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.names.slots import slot_of
 
 __all__ = ["suggest_assignment_map"]
 
@@ -99,16 +101,21 @@ def _with_steps(ours: Side, theirs: Side) -> tuple[Side, Side]:
 
 
 def _of_training(ours: Side, theirs: Side) -> list[Choice]:
-    """Return what goes where of an optimizer's numbers and steps, in one world."""
+    """Return what goes where of what optimizers keep and no variable leads to."""
     import numpy as np
 
+    if not carries_over(ours, theirs):
+        return []
     found: list[Choice] = []
-    for role in ("optimizer", "step"):
-        mine, others = ours.others.get(role, ()), theirs.others.get(role, ())
-        if len({*map(_is_object, mine), *map(_is_object, others)}) == 1:
-            found += chosen(mine, others, np.zeros((len(mine), len(others))))
+    for role in ("slot", "optimizer", "step"):
+        mine, others = (
+            [item for item in side.others.get(role, ()) if not _owner(item, side)]
+            for side in (ours, theirs)
+        )
+        found += chosen(mine, others, np.zeros((len(mine), len(others))))
     return found
 
 
-def _is_object(item: Item) -> bool:
-    return item.key != item.names[0]
+def _owner(item: Item, side: Side) -> str | None:
+    slot = slot_of(item.key, side.specs)
+    return slot.variable if slot is not None else None

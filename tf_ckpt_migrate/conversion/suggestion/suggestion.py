@@ -90,8 +90,8 @@ class Suggestion:
       >>> from tf_ckpt_migrate.conversion.suggestion.suggest import (
       ...     suggest_assignment_map,
       ... )
-      >>> old = {"net/fc/weights": [[1.0, 2.0]], "net/fc/biases": [0.0, 0.0]}
-      >>> new = {"model/dense/kernel": [[0.0, 0.0]], "model/dense/bias": [0.0, 0.0]}
+      >>> old = {"net/fc/weights": [[1.0, 2.0]] * 2, "net/fc/biases": [0.0, 0.0]}
+      >>> new = {"model/dense/kernel": [[0.0, 0.0]] * 2, "model/dense/bias": [0.0, 0.0]}
       >>> with example_checkpoint(old) as source, example_checkpoint(new) as target:
       ...     suggestion = suggest_assignment_map(source, target)
       >>> [match.confidence for match in suggestion.matches]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from typing import TypeAlias
 
 from tf_ckpt_migrate.conversion.suggestion.items import Side
 
-__all__ = ["names_in"]
+__all__ = ["Names", "names_in"]
+
+# Gives the names that rules may call a key by.
+Names: TypeAlias = Callable[[str], tuple[str, ...]]
 
 
-def names_in(side: Side) -> Callable[[str], tuple[str, ...]]:
+def names_in(side: Side) -> Names:
     """Return what gives the names of a key: what its program called it comes first."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, key in side.aliases.items():

@@ -8,23 +8,34 @@ only said which becomes which.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tf_ckpt_migrate.checkpoint.text import counted
-from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.conversion.suggestion.compression import Renamed
 from tf_ckpt_migrate.conversion.suggestion.items import Side
+from tf_ckpt_migrate.conversion.suggestion.target_names import Names
 from tf_ckpt_migrate.names.keys import parse_object_key
 from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule
 from tf_ckpt_migrate.names.slots import Slot, slot_of
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
 
-__all__ = ["Training", "following", "training_rules"]
+__all__ = ["Training", "carries_over", "following", "training_rules"]
 
 _POWER = re.compile(r"(?:.*/)?beta2_power(?:_\d+)?", re.DOTALL)
 _ROLES = ("slot", "average", "optimizer", "step")
+_SAID = {
+    "slot": "{n:,} slots",
+    "average": "{n:,} averages",
+    "optimizer": "{n:,} numbers of optimizers",
+    "step": "{n:,} count of steps",
+}
+_ADVICE = {
+    "slot": "; a target with its optimizer takes them",
+    "average": '; Recipe("averages", source, target, use="average") takes them for the '
+    "variables",
+}
 
 
 class Training(NamedTuple):
@@ -43,34 +54,46 @@ class Training(NamedTuple):
     notes: list[str]
 
 
+def carries_over(ours: Side, theirs: Side) -> bool:
+    """Return whether an optimizer's numbers mean the same on both sides.
+
+    So they do for optimizers of TF1, saved by name or as objects, and for those of
+    Keras, but not from one to the other.
+    """
+    return bool(_keras_optimizers(ours)) == bool(_keras_optimizers(theirs))
+
+
 def following(
-    renamed: Iterable[Renamed],
-    ours: Side,
-    theirs: Side,
-    names: Callable[[str], tuple[str, ...]],
+    renamed: Iterable[Renamed], ours: Side, theirs: Side, names: Names
 ) -> list[Renamed]:
-    """Return where slots and averages go that have the like in the same world."""
-    by_owner: dict[tuple[str, str, int, bool], str] = {}
-    for key, slot in _slots(theirs):
-        by_owner[slot.variable or "", slot.name, slot.instance, is_object_key(key)] = (
-            key
-        )
-    targets = {pair.source: pair for pair in renamed}
+    """Return where slots and averages go that have the like on the other side."""
+    if not carries_over(ours, theirs):
+        return []
+    places = {
+        (slot.variable or "", slot.name, slot.instance): key
+        for key, slot in _slots(theirs)
+    }
+    owners = {pair.source: pair for pair in renamed}
     keys = {name: key for key in theirs.specs for name in names(key)}
     found: list[Renamed] = []
     for key, slot in _slots(ours):
-        owner = targets.get(slot.variable or "")
-        if owner is None:
-            continue
-        at = keys[owner.targets[0]], slot.name, slot.instance, is_object_key(key)
-        if at not in by_owner:
-            continue
-        try:
-            how = slot_transform(owner.transform)
-        except Unfollowable:
-            continue
-        found.append(Renamed(key, names(by_owner[at]), how))
+        owner = owners.get(slot.variable or "")
+        if owner is not None:
+            variable = keys[owner.targets[0]]
+            place = places.get((variable, slot.name, slot.instance))
+            found += _followed(key, owner, place, names)
     return found
+
+
+def _followed(
+    key: str, owner: Renamed, place: str | None, names: Names
+) -> list[Renamed]:
+    if place is None:
+        return []
+    try:
+        return [Renamed(key, names(place), slot_transform(owner.transform))]
+    except Unfollowable:
+        return []
 
 
 def _slots(side: Side) -> list[tuple[str, Slot]]:
@@ -92,8 +115,7 @@ def training_rules(ours: Side, theirs: Side, taken: Iterable[str]) -> Training:
             for role in _ROLES}  # fmt: skip
     found = Training([], [], [], [])
     into = _keras_optimizers(theirs)
-    is_tf1 = not any(map(is_object_key, ours.specs))
-    if is_tf1 and into and (left["slot"] or left["optimizer"]):
+    if not carries_over(ours, theirs) and into and (left["slot"] or left["optimizer"]):
         _optimizers(found, ours, into)
     for role in _ROLES:
         if left[role]:
@@ -109,17 +131,10 @@ def _leave(found: Training, role: str, keys: Sequence[str], *, followed: bool) -
         return  # a recipe takes them
     rule = Drop(role=role, reason="the target has no place for it")
     (found.last if followed else found.first).append(rule)
-    what = {"slot": "slot", "average": "average", "step": "count of steps",
-            "optimizer": "number of an optimizer"}[role]  # fmt: skip
-    more = "; a target with its optimizer takes them" if role == "slot" else ""
-    if role == "average":
-        more = (
-            '; to take them for the variables: Recipe("averages", "/", scope, '
-            'use="average")'
-        )
+    others = ", …" if len(keys) > 1 else ""
     found.notes.append(
-        f"{counted(len(keys), what)} left behind, as the target has no place: "
-        f"{keys[0]!r}{', …' if len(keys) > 1 else ''}{more}"
+        f"{_SAID[role].format(n=len(keys))} left behind, as the target has no place: "
+        f"{keys[0]!r}{others}{_ADVICE.get(role, '')}"
     )
 
 
