@@ -349,3 +349,13 @@ def test_a_real_checkpoint_of_tf1_to_another_layout(tmp_path):
     wrong = [m for m in suggestion.matches if names[m.source] != m.target]
     assert wrong == []
     assert any(isinstance(rule, RenameRegex) for rule in suggestion.assignment_map)
+
+
+def test_of_very_many_candidates_some_are_named(suggest):
+    source = {f"{a}{b}": (3,) for a in "abcdefgh" for b in "stuvw"}
+    target = {f"{a}{b}/x": (3,) for a in "klmnopqr" for b in "stuvw"}
+    suggestion = suggest(source, target)
+    assert len(suggestion.ambiguities) == 40
+    assert {len(a.candidates) + a.more for a in suggestion.ambiguities} == {40}
+    assert " or 36 more" in str(suggestion)
+    assert "#   or 19 more" in suggestion.to_yaml()

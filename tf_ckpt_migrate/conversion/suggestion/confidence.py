@@ -46,6 +46,7 @@ class Judged(NamedTuple):
       confidence: How sure it is.
       evidence: What speaks for it.
       rivals: Other targets as good or nearly, the best first.
+      more: How many further ones there are.
     """
 
     source: int
@@ -54,6 +55,7 @@ class Judged(NamedTuple):
     confidence: Confidence
     evidence: tuple[str, ...]
     rivals: tuple[int, ...] = ()
+    more: int = 0
 
 
 def judged(
@@ -101,7 +103,7 @@ def _untied(
     for source in sorted(doubtful & set(proposed)):
         pair, old = proposed[source], before[source]
         rivals = [c for c in (old.target, *old.rivals) if c != pair.target]
-        found.append(Pair(source, pair.target, old.margin, tuple(rivals)))
+        found.append(Pair(source, pair.target, old.margin, tuple(rivals), old.more))
     return sorted(found)
 
 
@@ -122,7 +124,8 @@ def _judged(
     at = pair.source, pair.target
     fit = evidence.fits[sources[pair.source].form, targets[pair.target].form]
     reasons = _reasons(evidence, pair, fit)
-    return Judged(*at, fit, _confidence(evidence, pair), tuple(reasons), pair.rivals)
+    confidence = _confidence(evidence, pair)
+    return Judged(*at, fit, confidence, tuple(reasons), pair.rivals, pair.more)
 
 
 def _confidence(evidence: Evidence, pair: Pair) -> Confidence:

@@ -111,6 +111,7 @@ class Draft:
             tuple(map(self._called, candidates)),
             choice.evidence,
             _settling(choice),
+            choice.more,
         )
 
     def _unmatched(self, taken: Sequence[Choice], open_: Sequence[Choice]) -> Unmatched:

@@ -11,6 +11,8 @@ from tf_ckpt_migrate.conversion.suggestion.scores import Evidence
 
 __all__ = ["Pair", "best_pairs"]
 
+_MOST = 20  # rivals that are named
+
 
 class Pair(NamedTuple):
     """A source and the target chosen for it.
@@ -19,13 +21,15 @@ class Pair(NamedTuple):
       source: Its number.
       target: Its number.
       margin: What the whole would lose if this pair were given up for the next best.
-      rivals: Other targets that are nearly as good, the best first.
+      rivals: Other targets that are nearly as good, the best first; at most some.
+      more: How many further ones there are.
     """
 
     source: int
     target: int
     margin: float
     rivals: tuple[int, ...]
+    more: int = 0
 
 
 def best_pairs(evidence: Evidence, doubt: float) -> list[Pair]:
@@ -36,11 +40,11 @@ def best_pairs(evidence: Evidence, doubt: float) -> list[Pair]:
       doubt: Targets that are worse by less than this are rivals.
     """
     found: list[Pair] = []
-    for rows, columns in evidence.blocks():
+    for rows, columns in evidence.blocks:
         at = np.ix_(rows, columns)
         found += [
             Pair(rows[p.source], columns[p.target], p.margin,
-                 tuple(columns[r] for r in p.rivals))
+                 tuple(columns[r] for r in p.rivals), p.more)
             for p in _solved(evidence.score[at], evidence.possible[at], doubt)
         ]  # fmt: skip
     return sorted(found)
@@ -56,9 +60,12 @@ def _solved(scores: Floats, possible: Floats, doubt: float) -> list[Pair]:
     for at, (a, b) in enumerate(pairs):
         others = np.delete(losses[at], b)
         margin = float(others.min(initial=np.inf))
-        close = [int(c) for c in np.argsort(losses[at], kind="stable")
-                 if c != b and losses[at, c] < doubt]  # fmt: skip
-        found.append(Pair(a, b, margin, tuple(close)))
+        rivals = np.flatnonzero(losses[at] < doubt)
+        ordered = rivals[np.argsort(losses[at][rivals], kind="stable")]
+        close = [int(each) for each in ordered if each != b]
+        found.append(
+            Pair(a, b, margin, tuple(close[:_MOST]), max(0, len(close) - _MOST))
+        )
     return found
 
 

@@ -30,6 +30,7 @@ class Choice(NamedTuple):
       confidence: How sure that is.
       evidence: What speaks for it.
       rivals: What might as well be filled, the best first.
+      more: How much else might.
     """
 
     source: Item
@@ -38,6 +39,7 @@ class Choice(NamedTuple):
     confidence: Confidence
     evidence: tuple[str, ...]
     rivals: tuple[Item, ...] = ()
+    more: int = 0
 
     def renamed(self, names: Names) -> Renamed:
         """Return it as one rename of one tensor."""
@@ -60,6 +62,7 @@ def chosen(
                 each.confidence,
                 each.evidence,
                 tuple(targets[rival] for rival in each.rivals),
+                each.more,
             )
         )
         for each in judged(evidence, sources, targets)

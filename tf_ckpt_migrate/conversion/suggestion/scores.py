@@ -35,6 +35,7 @@ class Evidence:
     Attributes:
       fits: By the two forms, how one becomes the other.
       possible: 1 where it can.
+      blocks: Groups of sources and targets, none of which fits outside.
       kinds: Whether both are called the same to their layer: positive if so, negative
         if they are called differently.
       words: How much they have in common that others do not.
@@ -49,6 +50,7 @@ class Evidence:
 
     fits: Mapping[tuple[Form, Form], Fit]
     possible: Floats
+    blocks: Sequence[tuple[list[int], list[int]]]
     kinds: Floats
     words: Floats
     numbers: Floats
@@ -63,7 +65,10 @@ class Evidence:
         """Work out scores and surroundings in turn, each from the other."""
         self.score = np.round(self.own, 6)
         for sharpness in _ROUNDS:
-            likely = _likely(self.score, self.possible, sharpness)
+            likely = np.zeros(self.score.shape)
+            for rows, columns in self.blocks:
+                at = np.ix_(rows, columns)
+                likely[at] = _likely(self.score[at], self.possible[at], sharpness)
             self.context = np.minimum(self.surroundings.of(likely), 1.0)
             # Rounded, so that what cannot be told apart stays so.
             self.score = np.round(self.own + _CONTEXT * self.context, 6)
@@ -73,24 +78,6 @@ class Evidence:
         found = replace(self, own=self.own + by)
         found.settle()
         return found
-
-    def blocks(self) -> Iterator[tuple[list[int], list[int]]]:
-        """Yield groups of sources and targets, none of which fits outside."""
-        left = set(range(self.possible.shape[0]))
-        while left:
-            rows, columns = {left.pop()}, set[int]()
-            while True:
-                reached = set(
-                    map(int, np.flatnonzero(self.possible[list(rows)].any(0)))
-                )
-                if reached == columns:
-                    break
-                columns = reached
-                back = self.possible[:, list(columns)].any(1)
-                rows |= set(map(int, np.flatnonzero(back)))
-            left -= rows
-            if columns:
-                yield sorted(rows), sorted(columns)
 
 
 def evidence_of(
@@ -118,11 +105,28 @@ def evidence_of(
     nothing = np.zeros(possible.shape)
     around = Context(*words)
     found = Evidence(
-        fits, possible, alike, common, agreeing, trusted, same_bytes,
+        fits, possible, [*_blocks(possible)],
+        alike, common, agreeing, trusted, same_bytes,
         own, around, nothing, nothing,
     )  # fmt: skip
     found.settle()
     return found
+
+
+def _blocks(possible: Floats) -> Iterator[tuple[list[int], list[int]]]:
+    left = set(range(possible.shape[0]))
+    while left:
+        rows, columns = {left.pop()}, set[int]()
+        while True:
+            reached = set(map(int, np.flatnonzero(possible[list(rows)].any(0))))
+            if reached == columns:
+                break
+            columns = reached
+            back = possible[:, list(columns)].any(1)
+            rows |= set(map(int, np.flatnonzero(back)))
+        left -= rows
+        if columns:
+            yield sorted(rows), sorted(columns)
 
 
 def _likely(score: Floats, possible: Floats, sharpness: float) -> Floats:

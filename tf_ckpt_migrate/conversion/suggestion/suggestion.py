@@ -47,6 +47,7 @@ class Ambiguity(NamedTuple):
       candidates: What may be its target, the best first.
       evidence: What speaks for the first.
       settle: What would settle it.
+      more: How many candidates there are besides, as good as these.
     """
 
     source: str
@@ -54,6 +55,7 @@ class Ambiguity(NamedTuple):
     candidates: tuple[str, ...]
     evidence: tuple[str, ...]
     settle: str
+    more: int = 0
 
 
 class Unmatched(NamedTuple):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["said", "verdict"]
 
 _RULES = 40
+_SHOWN = 4  # candidates
 _MOST = 8  # of a list that is only to be looked at
 
 
@@ -70,7 +71,10 @@ def _open(suggestion: Suggestion) -> Iterator[str]:
         yield f"  {settle}:"
         for each in suggestion.ambiguities:
             if each.settle == settle:
-                candidates = " or ".join(capped(map(repr, each.candidates), 4))
+                shown = [*map(repr, each.candidates[:_SHOWN])]
+                rest = len(each.candidates) - len(shown) + each.more
+                shown += [f"{rest:,} more"] if rest else []
+                candidates = " or ".join(shown)
                 yield f"    {each.source!r} {each.form} -> {candidates}"
     if suggestion.open_rules:
         yield ""

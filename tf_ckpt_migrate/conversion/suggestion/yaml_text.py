@@ -34,6 +34,8 @@ def _open(suggestion: Suggestion) -> Iterator[str]:
         yield f"# {printable(each.source)} {each.form}: {each.settle}"
         for target in each.candidates:
             yield f"# {_line({each.source: target})}"
+        if each.more:
+            yield f"#   or {each.more:,} more"
     if suggestion.open_rules:
         yield "# Rules of which some may be meant:"
         yield from (f"# {_line(to_config(rule))}" for rule in suggestion.open_rules)
