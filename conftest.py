@@ -18,7 +18,11 @@ _NEED_TENSORFLOW = ["live", "keras", "estimator.py", "testing.py", "distributed.
 _HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 
 # Programs that TensorFlow 1.15 runs, not tests.
-collect_ignore = ["tests/tf1_restores.py", "tests/live/tf1_goes_on.py"]
+collect_ignore = [
+    "tests/tf1_restores.py",
+    "tests/live/tf1_goes_on.py",
+    "tests/whole/tf1_trains_on.py",
+]
 if not _HAS_TENSORFLOW:
     collect_ignore += [
         *(f"tf_ckpt_migrate/{path}" for path in _NEED_TENSORFLOW),

@@ -119,6 +119,8 @@ _RESUMED = tuple(
     )
 )
 
+_WHOLE = tuple(f"whole_{name}" for name in ("bert", "bidirectional", "convnet", "dnn"))
+
 # Of eager mode.
 _OBJECTS = (
     "checkpoint_nested",
@@ -159,7 +161,7 @@ _KERAS_2 = (
 _EVERYWHERE = (*_FILES, *_MODELS, *_DIRECTORIES, *_GRAPH_OBJECTS)
 
 GOLDENS = {
-    "tf1_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_TF1_ONLY, *_RESUMED),
+    "tf1_15": (*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_TF1_ONLY, *_RESUMED, *_WHOLE),
     "tf2_15": (
         *(*_EVERYWHERE, *_ESTIMATORS, *_CELLS, *_OBJECTS),
         *(f"keras_{name}" for name in _KERAS_2),

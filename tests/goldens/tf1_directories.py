@@ -13,7 +13,7 @@ train = tf1.train
 _KEPT = ("checkpoint", ".index", ".data-", "saved_model.pb")
 
 
-def _strip(directory: str) -> None:
+def strip(directory: str) -> None:
     """Delete what is not part of the point: graphs, events."""
     for path in sorted(Path(directory).rglob("*"), reverse=True):
         if path.is_file() and not any(kept in path.name for kept in _KEPT):
@@ -87,7 +87,7 @@ def monitored_session() -> Written:
     ) as session:
         while not session.should_stop():
             session.run(minimize)
-    _strip("run")
+    strip("run")
     return Written(prefix="run")
 
 
@@ -122,7 +122,7 @@ def _config() -> Any:
 
 def _estimate(estimator: Any, format: str = "name-based") -> Written:
     estimator.train(_input, steps=3)
-    _strip("run")
+    strip("run")
     return Written(format, "run")
 
 

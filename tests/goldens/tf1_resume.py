@@ -29,17 +29,25 @@ class AdamWeightDecay:
     """What BERT trains with: Adam without bias correction, and decay of kernels."""
 
     def __init__(
-        self, learning_rate: float, weight_decay: float, epsilon: float
+        self,
+        learning_rate: float,
+        weight_decay: float,
+        epsilon: float,
+        without_decay: tuple[str, ...] = ("b",),
     ) -> None:
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.epsilon = epsilon
+        self.without_decay = without_decay
 
     def minimize(self, loss: Any, global_step: Any) -> Any:
         """Return one step; unlike TensorFlow's own, it leaves no beta powers."""
         variables = tf1.trainable_variables()
         updates = [tf1.assign_add(global_step, 1)]
-        for variable, gradient in zip(variables, tf.gradients(loss, variables)):
+        # All of them before any assignment, as BERT's clipping makes it; that of an
+        # embedding is sparse.
+        found = map(tf.convert_to_tensor, tf.gradients(loss, variables))
+        for variable, gradient in zip(variables, tf.tuple(list(found))):
             m, v = (
                 tf1.get_variable(
                     f"{variable.op.name}/{name}",
@@ -52,7 +60,7 @@ class AdamWeightDecay:
             new_m = 0.9 * m + 0.1 * gradient
             new_v = 0.999 * v + 0.001 * tf.square(gradient)
             change = new_m / (tf.sqrt(new_v) + self.epsilon)
-            if variable.op.name.endswith("w"):
+            if not variable.op.name.endswith(self.without_decay):
                 change += self.weight_decay * variable
             new = variable - self.learning_rate * change
             # All reads before any write: the order of assignments must not matter.

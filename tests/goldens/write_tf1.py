@@ -8,6 +8,7 @@ import tf1_files  # noqa: F401
 import tf1_models  # noqa: F401
 import tf1_objects  # noqa: F401
 import tf1_resume  # noqa: F401
+import tf1_whole  # noqa: F401
 from recording import main
 
 if __name__ == "__main__":

@@ -110,7 +110,8 @@ def test_aliases_cannot_blow_up():
 
 
 def test_deep_nesting_is_refused_not_overflown():
-    with pytest.raises(PlanError, match="not nested 50 deep"):
+    # PyYAML has a limit of its own, since 6.0.4.
+    with pytest.raises(PlanError, match=r"not nested 50 deep|maximum nesting depth"):
         from_yaml("[" * 100_000 + "]" * 100_000)
 
 

@@ -205,7 +205,7 @@ class TestVerdicts:
         live = keras("SGD", momentum=0.0, weight_decay=0.1)
         (verdict,) = judged("GradientDescent", live, {})
         assert verdict.kind == "approximate"
-        assert verdict.instead == "leave weight_decay out"
+        assert verdict.instead == "set weight_decay=None"
 
     def test_bert_under_a_schedule(self):
         live = keras("AdamW", rate=None, beta_1=0.9, beta_2=0.999, epsilon=1e-6)

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
-from tf_ckpt_migrate.transforms import Concat, Slice
+from tf_ckpt_migrate.names.rejoining import rejoined
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -81,32 +80,7 @@ def _way_back(key: str, users: Sequence[Move], plan: MigrationPlan) -> Move | No
         if inverses:
             inverse = inverses[move.sources.index(key)]
             return Move((move.target,), key, inverse, spec)
-    return _joined_slices(key, users, spec)
-
-
-def _joined_slices(key: str, users: Sequence[Move], spec: TensorSpec) -> Move | None:
-    """Return the move that joins slices, if side by side they are the whole."""
-    boxes: list[tuple[tuple[int, ...], Move]] = []
-    for move in users:
-        if isinstance(move.transform, Slice):
-            boxes.append((move.transform.begin, move))
-    boxes.sort(key=lambda box: box[0])
-    for axis, length in enumerate(spec.shape):
-        reached = 0
-        for begin, move in boxes:
-            expected = tuple(reached if i == axis else 0 for i in range(len(begin)))
-            rest = (spec.shape[:axis], spec.shape[axis + 1 :])
-            if begin != expected or rest != (
-                move.spec.shape[:axis],
-                move.spec.shape[axis + 1 :],
-            ):
-                break
-            reached += move.spec.shape[axis]
-        else:
-            if reached == length and boxes:
-                targets = tuple(move.target for _, move in boxes)
-                return Move(targets, key, Concat(axis), spec)
-    return None
+    return rejoined(key, users, spec)
 
 
 def _notes(plan: MigrationPlan) -> Iterator[str]:

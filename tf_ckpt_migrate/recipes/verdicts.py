@@ -23,8 +23,9 @@ VerdictKind: TypeAlias = Literal["exact", "approximate", "impossible"]
 STEPS_WITHOUT_BIAS = 1_000_000
 _FLOAT32 = 2.0**-24
 
-# What Keras does besides, and no optimizer of TF1 that is known here did.
-_BESIDES = ("weight_decay", "gradient_accumulation_steps", "use_ema")
+# What Keras does besides, and no optimizer of TF1 that is known here did. Averages that
+# are kept (use_ema) change no step unless they overwrite the variables.
+_BESIDES = ("weight_decay", "gradient_accumulation_steps", "ema_overwrite_frequency")
 
 _NO_COUNTERPART = {
     "AdagradDA": "Keras has no dual averaging",
@@ -170,9 +171,11 @@ def _besides(kind: str, live: LiveSettings) -> Iterator[Verdict]:
     known = {setting.keras for setting in KINDS[kind].settings.values()}
     for name in _BESIDES:
         have = live.values.get(name)
+        if name == "ema_overwrite_frequency" and not live.values.get("use_ema"):
+            continue
         if have and name not in known:
             why = f"it has {name}={have!r}, of which {kind} of TF1 has nothing"
-            instead = f"leave {name} out"
+            instead = f"set {name}=None"
             yield Verdict(kind, name, "approximate", why, instead, float("inf"))
 
 

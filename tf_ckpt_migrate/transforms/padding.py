@@ -195,3 +195,21 @@ class Join(Transform, op="join"):
             for part, number in zip(self.parts, self._inputs, strict=True)
         ]
         return np.concatenate(made, axis=self.axis)
+
+    def inverses(self, *specs: TensorSpec) -> tuple[Transform, ...] | None:
+        """Return what takes each piece out, and undoes what was done to it."""
+        if self.inputs is not None or not specs:
+            return None
+        whole, begin = self.output_spec(*specs), 0
+        back: list[Transform] = []
+        for part, spec in zip(self.parts, specs, strict=True):
+            shape = spec.shape if part is None else part.output_spec(spec).shape
+            undone = None if part is None else part.inverse(spec)
+            if part is not None and undone is None:
+                return None
+            starts, sizes = [0] * len(shape), list(whole.shape)
+            starts[self.axis], sizes[self.axis] = begin, shape[self.axis]
+            box = Slice(tuple(starts), tuple(sizes))
+            back.append(box if undone is None else Chain((box, undone)))
+            begin += shape[self.axis]
+        return tuple(back)
