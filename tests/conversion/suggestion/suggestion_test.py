@@ -119,6 +119,17 @@ class TestConfidence:
             for name in ("kernel", "bias")
         }
 
+    def test_of_three_for_two_none_is_left_out_in_silence(self, suggest):
+        source = {f"{name}/w": (4, 5) for name in ("foo", "bar", "baz")}
+        target = {f"{name}/w": (4, 5) for name in ("one", "two")}
+        suggestion = suggest(source, target)
+        assert {each.source for each in suggestion.ambiguities} == {*source}
+        assert {c for each in suggestion.ambiguities for c in each.candidates} == {
+            *target
+        }
+        accepted = suggestion.accepting()
+        assert len({match.target for match in accepted.matches}) == 2
+
     def test_what_is_proposed_first_goes_together(self, suggest):
         source = layer("foo", 4, 4) | layer("bar", 4, 4)
         target = layer("one", 4, 4) | layer("two", 4, 4)

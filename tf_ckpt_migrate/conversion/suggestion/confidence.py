@@ -100,10 +100,11 @@ def _untied(
     proposed = {pair.source: pair for pair in best_pairs(evidence.nudged(by), _DOUBT)}
     before = {pair.source: pair for pair in pairs}
     found = list(sure)
-    for source in sorted(doubtful & set(proposed)):
-        pair, old = proposed[source], before[source]
-        rivals = [c for c in (old.target, *old.rivals) if c != pair.target]
-        found.append(Pair(source, pair.target, old.margin, tuple(rivals), old.more))
+    for source in sorted(doubtful):
+        old = before[source]
+        target = proposed[source].target if source in proposed else old.target
+        rivals = [c for c in (old.target, *old.rivals) if c != target]
+        found.append(Pair(source, target, old.margin, tuple(rivals), old.more))
     return sorted(found)
 
 

@@ -56,17 +56,35 @@ def _solved(scores: Floats, possible: Floats, doubt: float) -> list[Pair]:
     worth = np.where(possible > 0, scores, worst)
     pairs = [(a, b) for a, b in assigned(worth) if possible[a, b] > 0]
     losses = _losses(worth, pairs)
+    free = sorted(set(range(worth.shape[0])) - {a for a, _ in pairs})
     found: list[Pair] = []
     for at, (a, b) in enumerate(pairs):
-        others = np.delete(losses[at], b)
-        margin = float(others.min(initial=np.inf))
+        others = [float(np.delete(losses[at], b).min(initial=np.inf))]
+        others += [float(worth[a, b] - worth[other, b]) for other in free]
         rivals = np.flatnonzero(losses[at] < doubt)
         ordered = rivals[np.argsort(losses[at][rivals], kind="stable")]
-        close = [int(each) for each in ordered if each != b]
-        found.append(
-            Pair(a, b, margin, tuple(close[:_MOST]), max(0, len(close) - _MOST))
-        )
+        found.append(_pair(a, min(others), [b, *(int(c) for c in ordered if c != b)]))
+    return found + _left_out(worth, pairs, free, doubt)
+
+
+def _left_out(
+    worth: Floats, pairs: list[tuple[int, int]], free: list[int], doubt: float
+) -> list[Pair]:
+    """Return the sources without a target that might as well have one that is taken."""
+    found: list[Pair] = []
+    for source in free:
+        close = [b for a, b in pairs if worth[source, b] > worth[a, b] - doubt]
+        if close:
+            found.append(
+                _pair(source, 0.0, sorted(close, key=lambda b: -worth[source, b]))
+            )
     return found
+
+
+def _pair(source: int, margin: float, targets: list[int]) -> Pair:
+    first, *others = targets
+    more = max(0, len(others) - _MOST)
+    return Pair(source, first, margin, tuple(others[:_MOST]), more)
 
 
 def _losses(worth: Floats, pairs: list[tuple[int, int]]) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -134,14 +134,14 @@ class Suggestion:
 
         Args:
           choices: For sources of ambiguities, the candidate that is meant; None takes
-            the first of each, where these do not contradict each other.
+            the first of each, unless that is taken already.
 
         Raises:
           RuleError: If there is no such ambiguity, or no such candidate.
         """
         given = {each.source: each for each in self.ambiguities}
         if choices is None:
-            choices = {source: each.candidates[0] for source, each in given.items()}
+            choices = _firsts(self.ambiguities, {m.target for m in self.matches})
         for source, target in choices.items():
             if source not in given:
                 hint = ", ".join(map(repr, nearest(source, given))) or "nothing"
@@ -171,3 +171,14 @@ class Suggestion:
         from tf_ckpt_migrate.conversion.suggestion.yaml_text import as_yaml
 
         return as_yaml(self)
+
+
+def _firsts(ambiguities: Iterable[Ambiguity], taken: set[str]) -> dict[str, str]:
+    """Return for each source its first candidate, if that is nobody else's yet."""
+    found: dict[str, str] = {}
+    for each in ambiguities:
+        target = each.candidates[0]
+        if target not in taken:
+            found[each.source] = target
+            taken.add(target)
+    return found
