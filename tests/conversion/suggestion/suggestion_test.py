@@ -150,7 +150,20 @@ class TestConfidence:
         source = {n: s for i in range(6) for n, s in layer(f"fc_{i}", 4, i + 2).items()}
         target = {f"net/conv_{i}/kernel": (3, 3, 2, i + 2) for i in range(6)}
         target |= {f"net/conv_{i}/bias": (i + 2,) for i in range(2)}
-        assert suggest(source, target).totals["certain"] == 0
+        suggestion = suggest(source, target)
+        assert suggestion.totals["certain"] == 0
+        assert "the two have little in common" in str(suggestion)
+
+    def test_of_more_layers_those_of_the_same_numbers_are_taken(self, suggest):
+        source = {n: s for i in range(6) for n, s in layer(f"net/fc_{i}", 4, 4).items()}
+        target = {
+            n: s for i in range(4) for n, s in layer(f"m/dense_{i}", 4, 4).items()
+        }
+        suggestion = suggest(source, target)
+        found = {match.source: match.target for match in suggestion.matches}
+        assert found == {f"net/fc_{i}/{n}": f"m/dense_{i}/{n}" for i in range(4)
+                         for n in ("kernel", "bias")}  # fmt: skip
+        assert set(suggestion.unmatched.source) == {*source} - {*found}
 
     def test_too_many_to_compare(self, suggest):
         many = {f"w_{i}": (1,) for i in range(5001)}

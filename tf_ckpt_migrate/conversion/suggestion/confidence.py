@@ -69,7 +69,8 @@ def judged(
         pairs = _untied(evidence, sources, targets, pairs, doubtful)
     found = [_judged(evidence, sources, targets, pair) for pair in pairs]
     found = _with_square_doubts(found, sources, targets)
-    shared = len(found) / max(1, min(len(sources), len(targets)))
+    reached = {each.target for each in found}
+    shared = len(reached) / max(1, min(len(sources), len(targets)))
     return found if shared >= _AKIN else [*map(_less_sure, found)]
 
 

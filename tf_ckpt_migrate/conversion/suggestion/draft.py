@@ -67,9 +67,21 @@ class Draft:
             tuple(map(self._ambiguity, open_)),
             unmatched,
             (*training.open_rules, *drops),
-            (*_of_followers(len(followers)), *training.notes, *_of_cells(wholes)),
+            (
+                *self._of_strangers(taken, open_),
+                *_of_followers(len(followers)),
+                *training.notes,
+                *_of_cells(wholes),
+            ),
             partial(self._accepted, dict(decided)),
         )
+
+    def _of_strangers(self, *choices: Iterable[Choice]) -> list[str]:
+        reached = {choice.target.key for each in choices for choice in each}
+        if 2 * len(reached) >= min(map(len, self._items)):
+            return []
+        note = "the two have little in common: are both whole, and of one model?"
+        return [note]
 
     def _wholes(self, taken: Iterable[Choice]) -> list[Rule]:
         found: list[Rule] = []

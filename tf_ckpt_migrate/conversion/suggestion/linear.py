@@ -43,10 +43,6 @@ class Sparse:
         product = self._matrix @ other._matrix.T
         return np.asarray(product.toarray(), np.float64)
 
-    def sums(self) -> Floats:
-        """Return the sum of every column."""
-        return np.asarray(self._matrix.sum(axis=0), np.float64).reshape(-1)
-
 
 def sparse(
     entries: Sequence[tuple[int, int, float]], rows: int, columns: int
