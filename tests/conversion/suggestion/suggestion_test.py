@@ -223,6 +223,18 @@ class TestWhatTrainingKeeps:
         }
         assert len(suggestion.assignment_map) == 1
 
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [(("Ftrl", "Ftrl_1"), ("Adadelta", "Adadelta_1")),
+         (("AdaMax", "AdaMax_1"), ("Adam", "Adam_1"))],
+    )  # fmt: skip
+    def test_slots_of_another_optimizer_are_not_followed(self, suggest, old, new):
+        source = {"net/w": (2, 3)} | {f"net/w/{slot}": (2, 3) for slot in old}
+        target = {"m/w": (2, 3)} | {f"m/w/{slot}": (2, 3) for slot in new}
+        suggestion = suggest(source, target)
+        assert [m.source for m in suggestion.matches] == ["net/w"]
+        assert "those of the target are others" in suggestion.notes[0]
+
     def test_what_has_no_place_is_left_behind_and_said(self, suggest, tmp_path):
         suggestion = suggest(self.trained("net"), {"m/w": (2, 3), "m/b": (3,)})
         plan = tcm.plan_migration(

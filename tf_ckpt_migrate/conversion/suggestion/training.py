@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.conversion.suggestion.compression import Renamed
 from tf_ckpt_migrate.conversion.suggestion.items import Side
 from tf_ckpt_migrate.conversion.suggestion.target_names import Names
 from tf_ckpt_migrate.names.keys import parse_object_key
+from tf_ckpt_migrate.names.optimizer_names import TF1_SLOTS
 from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule
 from tf_ckpt_migrate.names.slots import Slot, slot_of
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
@@ -25,6 +26,8 @@ __all__ = ["Training", "carries_over", "following", "training_rules"]
 
 _POWER = re.compile(r"(?:.*/)?beta2_power(?:_\d+)?", re.DOTALL)
 _ROLES = ("slot", "average", "optimizer", "step")
+_NO_PLACE = "the target has no place for it"
+_ELSEWHERE = "those of the target are others"
 _SAID = {
     "slot": "{n:,} slots",
     "average": "{n:,} averages",
@@ -36,6 +39,9 @@ _ADVICE = {
     "average": '; Recipe("averages", source, target, use="average") takes them for the '
     "variables",
 }
+
+
+_Slots: TypeAlias = Sequence[tuple[str, Slot]]
 
 
 class Training(NamedTuple):
@@ -69,6 +75,8 @@ def following(
     """Return where slots and averages go that have the like on the other side."""
     if not carries_over(ours, theirs):
         return []
+    if not _same_kinds(_slots(ours), _slots(theirs)):
+        return []
     places = {
         (slot.variable or "", slot.name, slot.instance): key
         for key, slot in _slots(theirs)
@@ -96,7 +104,22 @@ def _followed(
         return []
 
 
-def _slots(side: Side) -> list[tuple[str, Slot]]:
+def _same_kinds(ours: _Slots, theirs: _Slots) -> bool:
+    """Return whether two sides keep slots of the same optimizers, for all one sees.
+
+    Ftrl and Adadelta both have an "accum", and AdaMax and Adam an "m" and a "v", which
+    mean different things.
+    """
+    slots = [{slot.name for _, slot in side} - {"average"} for side in (ours, theirs)]
+    known = [
+        {slot.optimizer for _, slot in side} & TF1_SLOTS.keys()
+        for side in (ours, theirs)
+    ]
+    same_names = slots[0] == slots[1] or not all(slots)
+    return same_names and (known[0] == known[1] or not all(known))
+
+
+def _slots(side: Side) -> _Slots:
     items = [item for role in ("slot", "average") for item in side.others.get(role, ())]
     slots = ((item.key, slot_of(item.key, side.specs)) for item in items)
     return [(key, slot) for key, slot in slots if slot is not None and slot.variable]
@@ -120,21 +143,25 @@ def training_rules(ours: Side, theirs: Side, taken: Iterable[str]) -> Training:
     for role in _ROLES:
         if left[role]:
             followed = len(left[role]) < len(ours.others[role])
-            _leave(found, role, left[role], followed=followed)
+            why = _ELSEWHERE if theirs.others.get(role) else _NO_PLACE
+            _leave(found, role, left[role], why, followed=followed)
     return found
 
 
-def _leave(found: Training, role: str, keys: Sequence[str], *, followed: bool) -> None:
+def _leave(
+    found: Training, role: str, keys: Sequence[str], why: str, *, followed: bool
+) -> None:
     """Leave the keys of a role behind; where some are followed, after the renames."""
     has_recipe = any(isinstance(rule, Recipe) for rule in found.first)
     if role != "average" and (has_recipe or found.open_rules):
         return  # a recipe takes them
-    rule = Drop(role=role, reason="the target has no place for it")
+    rule = Drop(role=role, reason=why)
     (found.last if followed else found.first).append(rule)
     others = ", …" if len(keys) > 1 else ""
+    advice = _ADVICE.get(role, "") if why == _NO_PLACE else ""
     found.notes.append(
-        f"{_SAID[role].format(n=len(keys))} left behind, as the target has no place: "
-        f"{keys[0]!r}{others}{_ADVICE.get(role, '')}"
+        f"{_SAID[role].format(n=len(keys))} left behind, as {why}: "
+        f"{keys[0]!r}{others}{advice}"
     )
 
 
