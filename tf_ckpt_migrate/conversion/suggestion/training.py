@@ -143,7 +143,8 @@ def training_rules(ours: Side, theirs: Side, taken: Iterable[str]) -> Training:
     for role in _ROLES:
         if left[role]:
             followed = len(left[role]) < len(ours.others[role])
-            why = _ELSEWHERE if theirs.others.get(role) else _NO_PLACE
+            has_others = theirs.others.get(role) and not followed
+            why = _ELSEWHERE if has_others else _NO_PLACE
             _leave(found, role, left[role], why, followed=followed)
     return found
 
