@@ -77,6 +77,11 @@ MATRIX = (
     ),
     # TensorFlow 1.15 runs in an interpreter of its own, started by tests marked so.
     TF_215._replace(name="tf-1.15", venv="tf-2.15", marks="tf1"),
+    TF_221._replace(
+        name="tf-1.15-keras-3",
+        venv="tf-2.21",
+        marks="tf1 and every_keras",  # the rest knows no Keras
+    ),
 )
 LINTERS = (
     ("ruff", "check", "."),
@@ -137,7 +142,7 @@ def attempt(environment: Environment) -> Outcome:
     print(f"\n=== {environment.name}", flush=True)
     try:
         variables = dict(environment.variables)
-        if environment.marks == "tf1":
+        if environment.marks.startswith("tf1"):
             variables["TF_CKPT_MIGRATE_TF1_PYTHON"] = str(tensorflow_1())
         python = virtual_environment(environment)
     except CannotRunError as error:

@@ -24,6 +24,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 CHECKPOINTS = {
     "old/model.ckpt-1000": "tests/goldens/tf1_15/optimizer_adam/model.ckpt",
     "ema/model.ckpt": "tests/goldens/tf1_15/ema/model.ckpt",
+    "parts/model.ckpt": "tests/goldens/tf1_15/partitioned_adam/model.ckpt",
     "rnn/model.ckpt": "tests/goldens/tf1_15/rnn_gru/model.ckpt",
     "model/ckpt-1": "tests/goldens/tf2_21/checkpoint_slots/ckpt-1",
 }

@@ -14,6 +14,7 @@ __all__ = [
     "AmbiguousCheckpointError",
     "CheckpointError",
     "CheckpointNotFoundError",
+    "CheckpointReplacedError",
     "ChecksumError",
     "CorruptCheckpointError",
     "GraphModeError",
@@ -33,6 +34,7 @@ __all__ = [
     "TruncatedFileError",
     "UnbuiltTargetError",
     "UnsupportedDTypeError",
+    "VocabularyError",
     "capped",
     "nearest",
 ]
@@ -56,6 +58,10 @@ class NotACheckpointError(CheckpointError, ValueError):
 
 class MissingShardError(CheckpointError, FileNotFoundError):
     """The index names a data file that is not there."""
+
+
+class CheckpointReplacedError(CheckpointError, RuntimeError):
+    """Another checkpoint has been put in the place of one while it was being read."""
 
 
 class CorruptCheckpointError(CheckpointError, ValueError):
@@ -84,6 +90,10 @@ class SliceError(CheckpointError, ValueError):
 
 class TransformError(CheckpointError, ValueError):
     """A transform is not well formed, or does not fit the tensors it is to take."""
+
+
+class VocabularyError(TransformError):
+    """A vocabulary file is not there, not well formed, or has changed."""
 
 
 class UnsupportedDTypeError(CheckpointError, TypeError):

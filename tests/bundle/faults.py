@@ -5,18 +5,24 @@ import os
 from pathlib import Path
 
 
+def no_space():
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 class Disk:
     """Counts steps; the one of number ``fails_at`` raises "no space left".
 
     Attributes:
       fails_at: Number of the step that fails; -1 for none.
+      fail: What happens there instead, if it is something else.
       steps: The names of the steps so far, and the path that each is about.
       failed: The name of the step that failed; None if there was none.
       after: Called after every step that did not fail.
     """
 
-    def __init__(self, monkeypatch, fails_at=-1, after=lambda: None):
+    def __init__(self, monkeypatch, fails_at=-1, after=lambda: None, fail=no_space):
         self.fails_at = fails_at
+        self.fail = fail
         self.steps = []
         self.failed = None
         self.after = after
@@ -52,7 +58,7 @@ class Disk:
         self.steps.append((name, args))
         if len(self.steps) == self.fails_at + 1:
             self.failed = name
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.fail()
         return self
 
     def __enter__(self):

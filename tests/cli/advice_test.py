@@ -16,6 +16,11 @@ from tf_ckpt_migrate.cli.advice import in_shell
         ("Rename('a', 'b'),", "--rename 'a=b'"),
         ("RenameScope('a/', 'b/')", "--rename 'a/=b/'"),
         (
+            "say Recipe('optimizer', 'Adam', 'opt', instance=0, epsilon=1e-08)",
+            "say --recipe 'optimizer Adam=opt instance=0 epsilon=1e-08'",
+        ),
+        ('tcm.Recipe("lstm", "a/", "b/")', "--recipe 'lstm a/=b/'"),
+        (
             'pass unmatched="drop" or "keep" for',
             "pass --unmatched=drop or --unmatched=keep for",
         ),

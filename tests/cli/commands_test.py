@@ -304,3 +304,72 @@ def test_what_is_ambiguous_is_taken_only_when_asked_for(command, tmp_path):
     assert (content["assignment_map"], len(content["ambiguities"])) == ([], 2)
     accepted = command("suggest", source, target, "--accept_ambiguous", as_json)
     assert len(json.loads(accepted.out)["assignment_map"]) == 2
+
+
+@pytest.fixture
+def rnn(copied):
+    return copied("tf1_15/rnn_gru") / "model.ckpt"
+
+
+def test_a_recipe_plans_converts_and_compares(command, rnn, tmp_path):
+    """The same recipe on the command line, in YAML, and back."""
+    recipe = "--recipe=gru rnn/gru_cell/=gru/"
+    there, again = tmp_path / "there", tmp_path / "again"
+    outcome = command("convert", rnn, there, recipe)
+    assert outcome.status == 0, outcome.err
+    assert "3 keys" in outcome.out
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("- {recipe: gru, source: rnn/gru_cell/, target: gru/}\n")
+    assert command("convert", rnn, again, "--map", rules).status == 0
+    assert command("diff", there, again).status == 0
+    assert command("diff", rnn, there, recipe).status == 0
+    back = "--recipe=gru gru/=rnn/gru_cell/"
+    outcome = command("convert", there, tmp_path / "b", back)
+    assert outcome.status == 0, outcome.err
+    assert command("diff", rnn, tmp_path / "b").status == 0
+
+
+def test_options_of_a_recipe(command, goldens, tmp_path):
+    """Numbers, truths and words; verdicts in text and in JSON."""
+    source = goldens / "tf1_15/rnn_basic_lstm/model.ckpt"
+    recipe = "lstm rnn/basic_lstm_cell/=lstm/ forget_bias=0.5"
+    outcome = command("plan", source, "--recipe", recipe, "--output_format=json")
+    assert "add_to_block" in outcome.out
+    assert "0.5" in outcome.out
+    outcome = command("plan", source, "--recipe", "lstm rnn/=lstm/ forget=yes")
+    assert outcome.status == 1
+    assert "--recipe 'lstm rnn/=lstm/ forget=" in outcome.err.replace('"', "'")
+
+
+@pytest.mark.parametrize(
+    "text", ["lstm", "lstm a/", "lstm a/=b/ x", "lstm a/=", "'lstm a=b"]
+)
+def test_what_is_no_recipe(command, rnn, text):
+    outcome = command("plan", rnn, "--recipe", text)
+    assert outcome.status == 2
+    assert "is not of the form 'KIND A=B [NAME=VALUE ...]'" in outcome.err
+
+
+class TestPartition:
+    @pytest.fixture
+    def source(self, goldens):
+        return str(goldens / "tf1_15" / "partitioned_adam" / "model.ckpt")
+
+    def test_slots_too(self, source, command, tmp_path):
+        made = tmp_path / "m"
+        options = ("--partition", "deep/emb=2@1", "--unmatched=keep")
+        outcome = command("convert", source, made, *options)
+        assert outcome.status == 0, outcome.err
+        assert "3 computed: deep/emb, deep/emb/Adam, deep/emb/Adam_1" in outcome.out
+        assert "equal: 5 tensors" in command("diff", source, made).out
+
+    @pytest.mark.parametrize("text", ["emb", "emb=", "=2", "emb=2@", "emb=x", "e=2@x"])
+    def test_what_is_none(self, source, command, text):
+        outcome = command("plan", source, "--partition", text)
+        assert outcome.status == 2
+        assert f"{text!r} is not of the form NAME=PARTS" in outcome.err
+
+    def test_what_cannot_be(self, source, command):
+        outcome = command("plan", source, "--partition", "deep/emb=0")
+        assert outcome.status == 1
+        assert "parts=0 must be from 1" in outcome.err

@@ -8,7 +8,8 @@ import numpy as np
 
 from tests.goldens.names import GOLDENS
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
-from tf_ckpt_migrate.conversion.output import Value, write_output
+from tf_ckpt_migrate.conversion.contents import Value
+from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.errors import UnsupportedDTypeError
 from tf_ckpt_migrate.table.reader import TableReader
 from tf_ckpt_migrate.transforms import spec_of

@@ -90,11 +90,13 @@ _CELLS = (
 
 # With what only TensorFlow 1 has, or large enough that once will do.
 _TF1_ONLY = (
+    "estimator_partitioned",
     "graph_keras_weights",
     "many_keys",
     "optimizer_adamax",
     "optimizer_adamw",
     "optimizer_add_sign",
+    "optimizer_gan",
     "optimizer_ggt",
     "optimizer_lars",
     "optimizer_lazy_adam",
@@ -116,6 +118,17 @@ _RESUMED = tuple(
         *("adadelta", "adagrad", "adam", "adam_named", "adam_weight_decay", "ftrl"),
         *("gradient_descent", "momentum", "nesterov"),
         *("rmsprop", "rmsprop_centered", "rmsprop_momentum"),
+        # Of tf.contrib.opt, and ALBERT's.
+        *("adam_gs", "adamax", "adamw", "lamb", "lamb_plain", "lazy_adam"),
+        *("lazy_adam_gs", "momentumw"),
+        # Of tf.keras, in a graph.
+        *("keras_adadelta", "keras_adagrad", "keras_adam", "keras_adamax"),
+        *("keras_amsgrad", "keras_compiled", "keras_ftrl", "keras_nadam"),
+        *("keras_rmsprop", "keras_rmsprop_centered", "keras_sgd", "keras_sgd_decay"),
+        # With sparse gradients.
+        *("sparse_adadelta", "sparse_adagrad", "sparse_adam", "sparse_adamax"),
+        *("sparse_ftrl", "sparse_lazy_adam", "sparse_momentum", "sparse_rmsprop"),
+        "sparse_rmsprop_plain",
     )
 )
 

@@ -155,6 +155,23 @@ def estimator_linear() -> Written:
 
 
 @graph_golden
+def estimator_partitioned() -> Written:
+    """The canned linear model and the canned DNN, their variables in two parts."""
+    words, x = _columns()
+    return _estimate(
+        tf1.estimator.DNNLinearCombinedClassifier(
+            linear_feature_columns=[words, x],
+            dnn_feature_columns=[tf1.feature_column.embedding_column(words, 2)],
+            dnn_hidden_units=[3],
+            dnn_optimizer=lambda: train.AdamOptimizer(0.1),
+            linear_optimizer=lambda: train.FtrlOptimizer(0.1),
+            input_layer_partitioner=tf1.fixed_size_partitioner(2),
+            config=_config(),
+        )
+    )
+
+
+@graph_golden
 def estimator_custom() -> Written:
     """A model function over get_variable, with averages."""
 

@@ -96,6 +96,28 @@ def optimizer_two_adams() -> Written:
 
 
 @graph_golden
+def optimizer_gan() -> Written:
+    """Two optimizers of one name over variables of their own, one twice as often."""
+    variables = {
+        scope: tf1.get_variable(f"{scope}/w", initializer=ramp(2, 3))
+        for scope in ("generator", "discriminator")
+    }
+    steps = {
+        scope: train.AdamOptimizer(0.1, beta1=beta1).minimize(
+            tf.reduce_sum(tf.square(variables[scope])),
+            var_list=[variables[scope]],
+            global_step=step,
+        )
+        for scope, beta1, step in (
+            ("discriminator", 0.5, None),
+            ("generator", 0.9, train.get_or_create_global_step()),
+        )
+    }
+    both = steps["discriminator"], steps["generator"]
+    return Written(values=save(*both, *both, steps["discriminator"]))
+
+
+@graph_golden
 def optimizer_loss_scale() -> Written:
     """The mixed-precision wrapper's own variables."""
     scale = tf1.train.experimental.DynamicLossScale(8.0, increment_period=2)

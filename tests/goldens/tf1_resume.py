@@ -69,7 +69,7 @@ class AdamWeightDecay:
         return tf.group(*updates)
 
 
-_OPTIMIZERS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+OPTIMIZERS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "gradient_descent": (train.GradientDescentOptimizer, {"learning_rate": 0.1}),
     "momentum": (
         train.MomentumOptimizer,
@@ -110,7 +110,7 @@ def _loss() -> Any:
     return tf.reduce_mean(tf.square(tf.matmul(_X, w) + b - _Y))
 
 
-def _train_on(session: Any, step: Any, loss: Any) -> dict[str, list[Any]]:
+def train_on(session: Any, step: Any, loss: Any) -> dict[str, list[Any]]:
     """Go on training; return the losses, and the weights by name."""
     weights = {v.op.name: v for v in tf1.trainable_variables()}
     losses, values = [], {name: [] for name in weights}
@@ -122,11 +122,17 @@ def _train_on(session: Any, step: Any, loss: Any) -> dict[str, list[Any]]:
     return {"losses": losses, "weights": values}
 
 
-def _resumed(make: Callable[..., Any], settings: dict[str, Any]) -> Written:
-    loss = _loss()
-    step = make(**settings).minimize(
-        loss, global_step=train.get_or_create_global_step()
-    )
+def begun(name: str) -> tuple[Any, Any]:
+    """Return what takes a step of a golden's training, and its loss."""
+    make, settings = OPTIMIZERS[name]
+    tf1.get_variable_scope().set_use_resource(getattr(make, "use_resource", False))
+    loss = getattr(make, "loss", _loss)()
+    counts = {"global_step": train.get_or_create_global_step()}
+    return make(**settings).minimize(loss, **counts), loss
+
+
+def _resumed(name: str) -> Written:
+    step, loss = begun(name)
     saver = train.Saver()
     with tf1.Session() as session:
         session.run(tf1.global_variables_initializer())
@@ -134,19 +140,26 @@ def _resumed(make: Callable[..., Any], settings: dict[str, Any]) -> Written:
             session.run(step)
         saver.save(session, "model.ckpt", write_meta_graph=False, write_state=False)
         values = values_of(session)
+        settings = OPTIMIZERS[name][1]
         record = {"settings": settings, "x": _X.tolist(), "y": _Y.tolist()}
-        record.update(_train_on(session, step, loss))
+        record.update(train_on(session, step, loss))
     text = json.dumps(record, indent=None, sort_keys=True)
     Path("continued.json").write_text(text + "\n", encoding="utf-8")
     return Written(values=values)
 
 
-def _register(name: str, make: Callable[..., Any], settings: dict[str, Any]) -> None:
-    def write() -> Written:
-        return _resumed(make, settings)
+def register(golden: str, make: Callable[..., Any], **settings: Any) -> None:
+    """Add a golden of an optimizer.
 
-    graph_golden(write, f"resume_{name}")
+    Args:
+      golden: Its name, less ``resume_``.
+      make: Makes the optimizer. It may have a ``loss`` of its own, and be said to
+        ``use_resource`` variables.
+      **settings: What it is given.
+    """
+    OPTIMIZERS[golden] = (make, settings)
+    graph_golden(lambda: _resumed(golden), f"resume_{golden}")
 
 
-for _name, (_make, _settings) in _OPTIMIZERS.items():
-    _register(_name, _make, _settings)
+for _name, (_make, _settings) in list(OPTIMIZERS.items()):
+    register(_name, _make, **_settings)

@@ -8,6 +8,9 @@ import tf1_files  # noqa: F401
 import tf1_models  # noqa: F401
 import tf1_objects  # noqa: F401
 import tf1_resume  # noqa: F401
+import tf1_resume_contrib  # noqa: F401
+import tf1_resume_keras  # noqa: F401
+import tf1_resume_sparse  # noqa: F401
 import tf1_whole  # noqa: F401
 from recording import main
 

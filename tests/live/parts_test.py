@@ -44,6 +44,14 @@ class TestParts:
         assert found == [VALUE[:2].tolist(), VALUE[2:4].tolist(), VALUE[4:].tolist()]
         np.testing.assert_array_equal(live[KEY], VALUE)
 
+    def test_a_list_of_parts_of_several(self, emb, tf):
+        v1 = tf.compat.v1
+        two = v1.fixed_size_partitioner(2)
+        other = v1.get_variable("b", [2], None, v1.zeros_initializer(), partitioner=two)
+        with example_checkpoint({"emb": VALUE, "b": VALUE[0]}) as prefix:
+            tcm.restore(prefix, [*emb, *other])
+        assert [float(part[0]) for part in other] == VALUE[0].tolist()
+
     def test_a_map_may_name_it_by_a_part(self, emb):
         with example_checkpoint({"old": VALUE}) as prefix:
             tcm.restore(prefix, [emb], {"old": next(iter(emb))})

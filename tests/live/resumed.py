@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+import tf_ckpt_migrate as tcm
+
 GOLDENS = Path(__file__).parent.parent / "goldens" / "tf1_15"
 RULES = {"net/w": "dense/kernel", "net/b": "dense/bias"}
+_LOOKED_UP = {"net/w": "table/embeddings", "net/b": "b"}
 
 
 def prefix_of(name):
@@ -29,32 +32,73 @@ def flavors(tf):
     return {"tf_keras": new, "legacy": new.legacy}
 
 
+def built(tf, optimizer, variables):
+    """Give an optimizer its slots."""
+    if hasattr(optimizer, "get_slot"):  # legacy: they come with the first step
+        zeros = [tf.zeros_like(v) for v in variables]
+        optimizer.apply_gradients(zip(zeros, variables, strict=True))
+    else:
+        optimizer.build(variables)
+
+
 def model_and(tf, optimizer):
     """A dense layer that the optimizer has slots for, in one checkpoint."""
     layer = tf.keras.layers.Dense(2, name="dense")
     layer.build((None, 3))
-    if hasattr(optimizer, "get_slot"):  # legacy: they come with the first step
-        zeros = [tf.zeros_like(v) for v in layer.trainable_variables]
-        optimizer.apply_gradients(zip(zeros, layer.trainable_variables, strict=True))
-    else:
-        optimizer.build(layer.trainable_variables)
+    built(tf, optimizer, layer.trainable_variables)
     return tf.train.Checkpoint(dense=layer, optimizer=optimizer)
 
 
-def train_on(tf, checkpoint, record):
+def embedding_and(tf, optimizer):
+    """An embedding and a bias that the optimizer has slots for, in one checkpoint."""
+    table = tf.keras.layers.Embedding(3, 2, name="table")
+    table.build(None)
+    b = tf.Variable(tf.zeros(2), name="b")
+    built(tf, optimizer, [*table.trainable_variables, b])
+    return tf.train.Checkpoint(table=table, b=b, optimizer=optimizer)
+
+
+def restored(tf, optimizer, case):
+    """Restore a golden into a fresh model and optimizer; return them, the report."""
+    is_sparse = case.golden.startswith("sparse_")
+    checkpoint = (embedding_and if is_sparse else model_and)(tf, optimizer)
+    checkpoint.is_dense = not case.told.get("sparse", True)
+    return checkpoint, tcm.restore(prefix_of(case.golden), checkpoint, rules_of(case))
+
+
+def rules_of(case):
+    names = _LOOKED_UP if case.golden.startswith("sparse_") else RULES
+    recipe = tcm.Recipe("optimizer", case.name, "optimizer", **case.told)
+    return [*names.items(), recipe]
+
+
+def train_on(tf, checkpoint, record, done=7):
     """Take the steps that TF1 took; return the losses and the weights after each."""
-    layer, optimizer = checkpoint.dense, checkpoint.optimizer
+    is_sparse = hasattr(checkpoint, "table")
+    kernel, bias = (
+        (*checkpoint.table.trainable_variables, checkpoint.b)
+        if is_sparse
+        else (checkpoint.dense.kernel, checkpoint.dense.bias)
+    )
     x, y = (tf.constant(record[name], tf.float32) for name in "xy")
     losses, weights = [], {"net/w": [], "net/b": []}
-    for _ in record["losses"]:
+    for step in range(done, done + len(record["losses"])):
+        rows = tf.constant([0, 0, 1] if 7 <= step < 17 else [0, 0, 1, 2])
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(layer(x) - y))
-        variables = layer.trainable_variables
+            if is_sparse:
+                wanted = tf.cast(rows, tf.float32)[:, tf.newaxis]
+                found = checkpoint.table(rows) + bias
+                loss = tf.reduce_sum(tf.square(found - wanted))
+            else:
+                loss = tf.reduce_mean(tf.square(checkpoint.dense(x) - y))
+        variables = [kernel, bias]
         gradients = tape.gradient(loss, variables)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        if getattr(checkpoint, "is_dense", False):
+            gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        checkpoint.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         losses.append(float(loss))
-        weights["net/w"].append(layer.kernel.numpy())
-        weights["net/b"].append(layer.bias.numpy())
+        weights["net/w"].append(kernel.numpy())
+        weights["net/b"].append(bias.numpy())
     return losses, weights
 
 

@@ -8,20 +8,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "goldens"))
 
 import tensorflow as tf
 import tf1_resume as resume
+import tf1_resume_contrib  # noqa: F401 - each of these adds optimizers
+import tf1_resume_keras  # noqa: F401
+import tf1_resume_sparse  # noqa: F401
 
 tf1 = tf.compat.v1
 
 
 def go_on(name, prefix):
     """Restore, and return what the next steps do."""
-    make, settings = resume._OPTIMIZERS[name]
-    loss = resume._loss()
-    step = make(**settings).minimize(
-        loss, global_step=tf1.train.get_or_create_global_step()
-    )
+    step, loss = resume.begun(name)
     with tf1.Session() as session:
         tf1.train.Saver().restore(session, prefix)
-        return resume._train_on(session, step, loss)
+        return resume.train_on(session, step, loss)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 import tf_ckpt_migrate as tcm
 from tests.live.models import sequential
 from tf_ckpt_migrate.conversion.example import example_checkpoint
-from tf_ckpt_migrate.errors import PlanError, TargetError, TransformError
+from tf_ckpt_migrate.errors import PlanError, RuleError, TargetError
 
 OLD = {
     "a/w": np.float32([1, 2]),
@@ -245,7 +245,8 @@ class TestInEagerMode:
             (("a/w", None, {"a/w": "a/b"}), PlanError, r"float32\[1\].*float32\[2\]"),
             ((5,), ValueError, "not 5"),
             (([5],), ValueError, "list of variables"),
-            (("a/", {"a/w": "vocabulary"}), TransformError, "in a graph only"),
+            (("a/", {"a/w": "words"}), RuleError, "a VocabInfo.*not 'words'"),
+            (("a/", {"a/v": None}), PlanError, "vocab_info.*'a/v'; those.*'a/w'"),
         ],
     )
     def test_refusals_change_nothing(self, tf, named, arguments, error, words):

@@ -108,7 +108,14 @@ _BERT_RULES = [
     ("bert/pooler/dense/", "pooler/"),
     tcm.Rename("output_weights", "classes/kernel", tcm.transforms.Transpose((1, 0))),
     ("output_bias", "classes/bias"),
-    tcm.Recipe("optimizer", "AdamWeightDecay", "optimizer", weight_decay_rate=0.01),
+    # Its gradients are made dense, as BERT did: see going_on.py.
+    tcm.Recipe(
+        "optimizer",
+        "AdamWeightDecay",
+        "optimizer",
+        weight_decay_rate=0.01,
+        sparse=False,
+    ),
 ]
 
 
@@ -214,7 +221,7 @@ _DNN_RULES = [
     ),
     tcm.RenameRegex(r"dnn/hiddenlayer_(\d)/(kernel|bias)", r"hidden_\1/\2"),
     tcm.RenameRegex(r"dnn/logits/(kernel|bias)", r"logits/\1"),
-    tcm.Recipe("optimizer", "Adagrad", "optimizer"),
+    tcm.Recipe("optimizer", "Adagrad", "optimizer", sparse=False),
 ]
 
 NETWORKS = {

@@ -63,6 +63,7 @@ def test_there(tf, tmp_path, name, flavor):
     assert far_off(name, flavor, known.values, values) == {}
 
 
+@pytest.mark.every_keras
 @pytest.mark.parametrize("name", NETWORKS)
 def test_and_back(tf, tf1_python, tmp_path, name):
     """After 20 steps in Keras, 20 more in both."""

@@ -198,7 +198,7 @@ def _check_place(entry: Entry, shards: int, where: str) -> None:
 
 
 def serialized_entry(entry: Entry) -> bytes:
-    """Return the ``BundleEntryProto`` of a tensor that is not sliced.
+    """Return the ``BundleEntryProto`` of a tensor, or of a slice of one.
 
     Example:
       >>> spec = TensorSpec(DType.float32, (2,))
@@ -215,6 +215,8 @@ def serialized_entry(entry: Entry) -> bytes:
     proto.shape.SetInParent()
     for length in entry.spec.shape:
         proto.shape.dim.add(size=length)
+    for piece in entry.slices:
+        piece.add_to(proto.slices)
     return proto.SerializeToString(deterministic=True)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +21,7 @@ from tf_ckpt_migrate.bundle.messages import BundleHeaderProto, parsed
 from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
 from tf_ckpt_migrate.errors import (
+    CheckpointReplacedError,
     CorruptCheckpointError,
     NotACheckpointError,
     TensorNotFoundError,
@@ -61,6 +63,7 @@ class BundleIndex(Mapping[str, Entry]):
         """Read the file."""
         self.prefix = prefix
         self.path = index_path(prefix)
+        self._seen = _identity(self.path)  # before it is read: a doubt is looked into
         keys, values = _table(self.path).columns()
         # Sorted as they are: the header's empty key, slices' keys, names.
         start = bisect_left(keys, bytes([_SLICE_MARK]))
@@ -104,6 +107,45 @@ class BundleIndex(Mapping[str, Entry]):
                 f"endianness {header.endianness}"
             )
         return header.num_shards, header.endianness == _BIG_ENDIAN
+
+    def check_current(self) -> None:
+        """See that the files of this prefix are still those that this index tells of.
+
+        An index is put in its place when its shards are there, and no shard of one gets
+        the name of one of the other. So what was opened before is of this checkpoint.
+
+        Raises:
+          CheckpointReplacedError: If they are those of another checkpoint.
+        """
+        seen = _identity(self.path)
+        if seen == self._seen:
+            return
+        if not seen or not self._agrees_with(BundleIndex(self.prefix)):
+            raise CheckpointReplacedError(
+                f"{self.prefix!r} has been replaced, or deleted, since its index was "
+                "read: open it again"
+            )
+        self._seen = seen
+
+    @contextmanager
+    def kept_current(self) -> Generator[None]:
+        """See that data files which are opened in the context were of this checkpoint.
+
+        Raises:
+          CheckpointReplacedError: If they are of another one, or went on the way.
+        """
+        try:
+            yield
+        except FileNotFoundError:
+            self.check_current()
+            raise
+        self.check_current()
+
+    def _agrees_with(self, other: BundleIndex) -> bool:
+        """Whether ``other`` is of the same shards: keys were added, or taken away."""
+        both = self.raw.keys() & other.raw.keys()
+        same = all(self.raw[key] == other.raw[key] for key in both)
+        return bool(both) and same and self.header == other.header
 
     @property
     def specs(self) -> Mapping[str, TensorSpec]:
@@ -205,6 +247,20 @@ class BundleIndex(Mapping[str, Entry]):
         return parse_entry(
             raw, self.shards, lambda: f"{self.path}, key {key!r}, slice {piece}"
         )
+
+
+def _identity(path: str) -> tuple[int, ...]:
+    """Return what tells a file from one that takes its place; nothing if there is none.
+
+    Example:
+      >>> _identity("nowhere")
+      ()
+    """
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _table(path: str) -> TableReader:

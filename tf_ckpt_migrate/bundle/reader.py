@@ -53,7 +53,7 @@ class BundleReader:
     def __init__(self, prefix: str, *, verify: bool = True) -> None:
         """Read the index; shards are opened when first used."""
         self.index = BundleIndex(prefix)
-        self.shards = Shards(prefix, self.index.shards)
+        self.shards = Shards(prefix, self.index.shards, self.index.check_current)
         self.verify = verify
         self._verified: set[tuple[int, int, int, int]] = set()
 
@@ -168,6 +168,22 @@ class BundleReader:
         if progress is not None:
             progress(entry.size)
 
+    def checksum(
+        self, entry: Entry, what: str, progress: Callable[[int], None] | None = None
+    ) -> int:
+        """Return the masked checksum of the bytes that an entry refers to.
+
+        Args:
+          entry: Of a place in this checkpoint's shards.
+          what: Which tensor it is, for messages.
+          progress: Called with the number of bytes read since the last call.
+
+        Raises:
+          CorruptCheckpointError: If bytes are missing.
+        """
+        data = self.shards.read(entry.shard, entry.offset, entry.size, what)
+        return _checksum(data, progress)
+
     def _check_variants(self, entry: Entry, data: memoryview, what: str) -> None:
         where = f"{self.shards.path(entry.shard)}, {what}"
         order = ">" if self.index.big_endian else "<"
@@ -183,13 +199,7 @@ class BundleReader:
         place = (entry.shard, entry.offset, entry.size, entry.crc32c)
         if place in self._verified:
             return
-        computed = 0
-        for start in range(0, entry.size, _CHUNK):
-            piece = data[start : start + _CHUNK]
-            computed = crc32c.extend(computed, piece)
-            if progress is not None:
-                progress(len(piece))
-        computed = crc32c.mask(computed)
+        computed = _checksum(data, progress)
         if computed != entry.crc32c:
             raise ChecksumError(
                 f"{self.shards.path(entry.shard)}: the checksum of {what} "
@@ -198,6 +208,16 @@ class BundleReader:
                 "run: copy it again, or read with verify=False to see what is there"
             )
         self._verified.add(place)
+
+
+def _checksum(data: memoryview, progress: Callable[[int], None] | None = None) -> int:
+    computed = 0
+    for start in range(0, len(data), _CHUNK):
+        piece = data[start : start + _CHUNK]
+        computed = crc32c.extend(computed, piece)
+        if progress is not None:
+            progress(len(piece))
+    return crc32c.mask(computed)
 
 
 def _swapped(data: memoryview, dtype: DType) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Callable
 from pathlib import Path
 
 from tf_ckpt_migrate.bundle.foreign import what_is
@@ -35,14 +36,18 @@ class Shards:
     Args:
       prefix: Of the checkpoint.
       count: Number of shards that the index names.
+      check_current: Raises an error if the files are of another checkpoint by now.
 
     Example:
       >>> Shards("m", 2).path(1)
       'm.data-00001-of-00002'
     """
 
-    def __init__(self, prefix: str, count: int) -> None:
+    def __init__(
+        self, prefix: str, count: int, check_current: Callable[[], None] = lambda: None
+    ) -> None:
         """Open nothing yet."""
+        self._check_current = check_current
         self._prefix = prefix
         self.count = count
         self._mapped: dict[int, memoryview] = {}
@@ -56,9 +61,11 @@ class Shards:
 
         Raises:
           MissingShardError: If it is not.
+          CheckpointReplacedError: If another checkpoint is in the place of this one.
         """
         path = self.path(number)
         if not Path(path).exists():
+            self._check_current()
             raise self._missing(path)
         return path
 
@@ -87,15 +94,34 @@ class Shards:
 
         Raises:
           MissingShardError: If the shard is not there.
+          CheckpointReplacedError: If another checkpoint is in the place of this one.
           NotACheckpointError: If another kind of file is in its place.
           TruncatedFileError: If it ends before the range does.
         """
         whole = self._mapped.get(number)
         if whole is None:
-            whole = self._mapped[number] = mapped(self.present(number))
+            whole = self._opened(number)
         if offset + size > len(whole):
             raise self._too_short(number, offset + size, len(whole), what)
         return whole[offset : offset + size]
+
+    def release(self) -> None:
+        """Let go of the memory that holds what was read; it can be read again."""
+        dont_need = getattr(mmap, "MADV_DONTNEED", None)  # not on every system
+        for whole in self._mapped.values():
+            if dont_need is not None and isinstance(whole.obj, mmap.mmap):
+                whole.obj.madvise(dont_need)
+
+    def _opened(self, number: int) -> memoryview:
+        path = self.present(number)
+        try:
+            whole = mapped(path)
+        except FileNotFoundError:  # it went in this very moment
+            self._check_current()
+            raise self._missing(path) from None
+        self._check_current()
+        self._mapped[number] = whole
+        return whole
 
     def _too_short(self, number: int, end: int, length: int, what: str) -> Exception:
         path = self.path(number)

@@ -45,6 +45,14 @@ class TensorSlice(NamedTuple):
             ),
         )
 
+    def add_to(self, protos: Any) -> None:
+        """Add this as a ``TensorSliceProto`` to a repeated field of such."""
+        proto = protos.add()
+        for start, length in zip(self.starts, self.lengths, strict=True):
+            extent = proto.extent.add(start=start)
+            if length != _FULL:
+                extent.length = length
+
     def ranges(self, shape: tuple[int, ...], where: str) -> tuple[tuple[int, int], ...]:
         """Return first and last-plus-one index per dimension of a whole.
 

@@ -133,32 +133,70 @@ class BundleWriter:
           TransformError: If the value is not what ``spec`` says.
           OSError: If the write fails.
         """
-        data, crc = self._encoded(array, spec)
+        if array.shape != spec.shape:
+            raise TransformError(
+                f"cannot store {array.dtype}{list(array.shape)} as {spec}"
+            )
+        return self.append_pieces(number, [array], spec)
+
+    def append_pieces(
+        self, number: int, pieces: Iterable[Array], spec: TensorSpec
+    ) -> bytes:
+        """Append a value to a new shard, a piece at a time.
+
+        Args:
+          number: Of a shard that ``new_shard`` began.
+          pieces: The value's elements in row-major order, whatever shapes they come in.
+          spec: Of the whole.
+
+        Returns:
+          The serialized entry of it.
+
+        Raises:
+          TransformError: If the pieces are not what ``spec`` says.
+          OSError: If the write fails.
+        """
+        if spec.dtype is DType.string:
+            return self._append_strings(number, pieces, spec)
+        file = self._files[number]
+        offset, size, crc = file.tell(), 0, 0
+        for piece in pieces:
+            if piece.dtype.newbyteorder("<") != spec.dtype.as_numpy_dtype:
+                raise TransformError(f"cannot store {piece.dtype} as {spec}")
+            data = self._encoded(piece, spec.dtype)
+            crc = crc32c.extend(crc, data)
+            size += len(data)
+            file.write(data)
+        if size != spec.nbytes:
+            raise TransformError(f"cannot store {size:,} bytes as {spec}")
+        return serialized_entry(Entry(spec, number, offset, size, crc32c.mask(crc)))
+
+    def _append_strings(
+        self, number: int, pieces: Iterable[Array], spec: TensorSpec
+    ) -> bytes:
+        """Append strings; all at once, as the lengths of all come first."""
+        texts: list[Any] = []
+        for piece in pieces:
+            if piece.dtype != spec.dtype.as_numpy_dtype:
+                raise TransformError(f"cannot store {piece.dtype} as {spec}")
+            texts += piece.reshape(-1).tolist()
+        if len(texts) != spec.size:
+            raise TransformError(f"cannot store {len(texts):,} strings as {spec}")
+        data, crc = encode_strings(texts, order=self._order)
         file = self._files[number]
         offset = file.tell()
         file.write(data)
         return serialized_entry(Entry(spec, number, offset, len(data), crc))
 
-    def _encoded(
-        self, array: Array, spec: TensorSpec
-    ) -> tuple[bytes | memoryview, int]:
+    def _encoded(self, array: Array, dtype: DType) -> memoryview:
         import numpy as np
 
         if array.dtype.byteorder == ">":
             array = array.astype(array.dtype.newbyteorder("<"))
-        if (array.dtype, array.shape) != (spec.dtype.as_numpy_dtype, spec.shape):
-            raise TransformError(
-                f"cannot store {array.dtype}{list(array.shape)} as {spec}"
-            )
-        if spec.dtype is DType.string:
-            return encode_strings(list(array.reshape(-1)), order=self._order)
         if self._order == ">":
-            width = spec.dtype.itemsize // (
-                2 if spec.dtype.name.startswith("complex") else 1
-            )
+            width = dtype.itemsize // (2 if dtype.name.startswith("complex") else 1)
             array = np.ascontiguousarray(array).view(f"<u{width}").astype(f">u{width}")
-        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        return flat.data, crc32c.mask(crc32c.value(flat))
+        return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
     def append_range(self, number: int, source: int, offset: int, size: int) -> int:
         """Append a range of an open file to a new shard.

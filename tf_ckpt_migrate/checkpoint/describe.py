@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.checkpoint.ordering import by_numbers
 from tf_ckpt_migrate.checkpoint.reader import Place, load_checkpoint
+from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.scopes import grouped_by_scope
 from tf_ckpt_migrate.checkpoint.statistics import (
     NumberStatistics,
@@ -202,6 +203,7 @@ def _plain(tensor: TensorDescription) -> dict[str, Any]:
     }
 
 
+@reopening
 def inspect_checkpoint(
     ckpt_dir_or_file: str | os.PathLike[str],
     *,

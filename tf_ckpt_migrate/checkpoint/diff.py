@@ -13,6 +13,7 @@ from tf_ckpt_migrate.checkpoint.diff_graph import same_objects
 from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance, difference
 from tf_ckpt_migrate.checkpoint.pieces import is_partitioned, pieces
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, Place, load_checkpoint
+from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import plain_text
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class CheckpointDiff(NamedTuple):
         return json.dumps(content, indent=2, ensure_ascii=False)
 
 
+@reopening
 def diff_checkpoints(
     a: str | os.PathLike[str],
     b: str | os.PathLike[str],

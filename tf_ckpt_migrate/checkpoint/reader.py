@@ -18,8 +18,8 @@ from tf_ckpt_migrate.errors import TensorNotFoundError
 if TYPE_CHECKING:
     import numpy as np
 
-    from tf_ckpt_migrate.bundle.entry import Entry
     from tf_ckpt_migrate.bundle.reader import Index
+    from tf_ckpt_migrate.bundle.slices import TensorSlice
     from tf_ckpt_migrate.bundle.v1 import V1Reader
 
 __all__ = [
@@ -58,12 +58,14 @@ class Place(NamedTuple):
       shard: Its number.
       offset: Of the first byte in it; -1 in a V1 file, whose values are encoded.
       size: Number of bytes; -1 in a V1 file.
+      piece: Which slice they are; None if they are the whole.
     """
 
     file: str
     shard: int
     offset: int
     size: int
+    piece: TensorSlice | None = None
 
 
 class CheckpointReader(Mapping[str, Any]):
@@ -163,16 +165,16 @@ class CheckpointReader(Mapping[str, Any]):
         """
         self._check_present(key)
         if not isinstance(self._reader, BundleReader):
-            tables = self._reader.tensors[key].tables
-            return tuple(Place(self._reader.paths[t], t, -1, -1) for t in tables)
+            paths, (_, slices, tables) = self._reader.paths, self._reader.tensors[key]
+            pairs = zip(tables, slices, strict=True)
+            return tuple(Place(paths[t], t, -1, -1, piece) for t, piece in pairs)
         index = self._reader.index
         entry = index[key]
-        stored: list[Entry] = [
-            index.slice_entry(key, piece) for piece in entry.slices
-        ] or [entry]
+        pieces = entry.slices or (None,)
+        stored = ((index.slice_entry(key, p) if p else entry, p) for p in pieces)
+        path = self._reader.shards.path
         return tuple(
-            Place(self._reader.shards.path(e.shard), e.shard, e.offset, e.size)
-            for e in stored
+            Place(path(e.shard), e.shard, e.offset, e.size, p) for e, p in stored
         )
 
     def check(self, key: str) -> None:

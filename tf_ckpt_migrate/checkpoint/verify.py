@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
+from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.checkpoint.verify_bundle import BundleVerifier
 from tf_ckpt_migrate.checkpoint.verify_graph import graph_problems
@@ -60,6 +61,7 @@ class Verification(NamedTuple):
         return json.dumps(content, indent=2, ensure_ascii=False)
 
 
+@reopening
 def verify_checkpoint(
     ckpt_dir_or_file: str | os.PathLike[str],
     *,
@@ -99,8 +101,9 @@ def verify_checkpoint(
     if reader.bundle is None:
         return _of_v1(reader, report)
     found = BundleVerifier(reader.bundle, report)
-    found.run()
-    problems = (*found.problems, *graph_problems(reader, found.unreadable))
+    with reader.bundle.index.kept_current():
+        found.run()
+        problems = (*found.problems, *graph_problems(reader, found.unreadable))
     notes = (*reader.notes, *found.notes)
     return Verification(
         reader.prefix, len(reader), found.checked_bytes, problems, notes

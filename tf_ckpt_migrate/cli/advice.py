@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 __all__ = ["in_shell"]
 
@@ -19,6 +20,10 @@ _SPELLINGS = (
     (r'--(\w+)=(\w+) or "(\w+)"', r"--\1=\2 or --\1=\3"),
     (r"\boverwrite=True \(--overwrite\)", "--overwrite"),
 )
+_RECIPE = re.compile(
+    rf"(?:\btcm\.)?\bRecipe\({_TEXT.format('kind')}, {_TEXT.format('source')}, "
+    rf"{_TEXT.format('target')}(?P<options>(?:, \w+=[^,()]+)*)\)"
+)
 
 
 def in_shell(message: str) -> str:
@@ -30,4 +35,10 @@ def in_shell(message: str) -> str:
     """
     for call, flag in _SPELLINGS:
         message = re.sub(call, flag, message)
-    return message
+    return _RECIPE.sub(_recipe, message)
+
+
+def _recipe(found: re.Match[str]) -> str:
+    options = "".join(f" {each}" for each in (found["options"] or "").split(", ")[1:])
+    flag = f"{found['kind']} {found['source']}={found['target']}{options}"
+    return f"--recipe {shlex.quote(flag)}"

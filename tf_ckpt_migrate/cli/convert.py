@@ -72,10 +72,11 @@ def _check_asked(arguments: argparse.Namespace) -> None:
     if arguments.plan is not None and asked:
         arguments.wrong_use(
             "--plan says all that is to be done: give it without --to, --like, --map, "
-            "--rename and --drop"
+            "--rename, --recipe, --drop and --partition"
         )
     if arguments.plan is None and not asked:
         arguments.wrong_use(
-            "say what to do: --to=tf2, --to=tf1, --rename A=B, --drop PATTERN, "
-            "--map FILE, --like CHECKPOINT or --plan FILE"
+            "say what to do: --to=tf2, --to=tf1, --rename A=B, --recipe 'KIND A=B', "
+            "--drop PATTERN, --partition NAME=PARTS, --map FILE, --like CHECKPOINT or "
+            "--plan FILE"
         )

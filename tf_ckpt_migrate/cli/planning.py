@@ -9,6 +9,7 @@ from tf_ckpt_migrate.cli.rules import add_rules, rules_of
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
+    from tf_ckpt_migrate.names.rules import Recipe
 
 __all__ = ["add_planning", "plan_of"]
 
@@ -24,7 +25,8 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--like",
         metavar="CHECKPOINT",
-        help="give the result the keys (and the object graph) of this checkpoint",
+        help="give the result the keys (and the object graph) of this checkpoint; with "
+        "--to=tf1 of one of TF1",
     )
     parser.add_argument(
         "--names",
@@ -34,6 +36,16 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
         "(full_name, the default) or by their object paths (key)",
     )
     add_rules(parser, "from keys of the source to those of the result")
+    parser.add_argument(
+        "--partition",
+        dest="rules",
+        action="append",
+        type=_partition,
+        metavar="NAME=PARTS[@AXIS]",
+        help="a rule: store variable NAME, or those of a scope/, its slots and "
+        "averages in so many slices along an axis (default 0); 1 makes it whole; may "
+        "be repeated",
+    )
     parser.add_argument(
         "--unmatched",
         choices=("error", "keep", "drop"),
@@ -67,11 +79,17 @@ def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
             unmatched=arguments.unmatched,
             unmet=arguments.unmet,
         )
-    if arguments.to == "tf1" and arguments.like is None:
+    if arguments.to == "tf1":
         from tf_ckpt_migrate.conversion.tf2_to_tf1 import plan_tf2_to_tf1
 
         names = arguments.names if rules is None else rules
-        return plan_tf2_to_tf1(arguments.source, names, unmatched=arguments.unmatched)
+        return plan_tf2_to_tf1(
+            arguments.source,
+            names,
+            like=arguments.like,
+            unmatched=arguments.unmatched,
+            unmet=arguments.unmet,
+        )
     from tf_ckpt_migrate.conversion.planning import plan_migration
 
     return plan_migration(
@@ -81,3 +99,15 @@ def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
         unmatched=arguments.unmatched,
         unmet=arguments.unmet,
     )
+
+
+def _partition(text: str) -> Recipe:
+    from tf_ckpt_migrate.names.rules import Recipe
+
+    name, _, number = text.rpartition("=")
+    parts, at, axis = number.partition("@")
+    if not name or not parts.isdecimal() or (at and not axis.isdecimal()):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not of the form NAME=PARTS or NAME=PARTS@AXIS"
+        )
+    return Recipe("partition", name, name, parts=int(parts), axis=int(axis or 0))

@@ -1,8 +1,9 @@
-"""Flags that give rules: ``--map``, ``--rename``, ``--drop`` and ``--drop_role``."""
+"""Flags that give rules: ``--map``, ``--rename``, ``--recipe``, ``--drop`` and more."""
 
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,7 @@ from tf_ckpt_migrate.errors import RuleError
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+    from tf_ckpt_migrate.names.rules import Recipe
 
 __all__ = ["ROLES", "add_rules", "rules_of"]
 
@@ -46,6 +48,16 @@ def add_rules(parser: argparse.ArgumentParser, direction: str) -> None:
         "first rule that fits a key wins, and those of --map come last",
     )
     parser.add_argument(
+        "--recipe",
+        dest="rules",
+        action="append",
+        type=_recipe,
+        metavar="'KIND A=B [NAME=VALUE ...]'",
+        help="a rule for a whole layer or optimizer, its options behind: "
+        "'lstm rnn/lstm_cell/=lstm/ forget_bias=1.0', "
+        "'optimizer Adam=optimizer epsilon=1e-08'; may be repeated",
+    )
+    parser.add_argument(
         "--drop",
         dest="rules",
         action="append",
@@ -77,9 +89,13 @@ def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
     from tf_ckpt_migrate.names.rules import Drop
 
-    given: list[_Given] = arguments.rules or []
+    given: list[_Given | Recipe] = arguments.rules or []
     rules: list[Any] = []
-    for source, target, role in given:
+    for each in given:
+        if not isinstance(each, _Given):
+            rules.append(each)
+            continue
+        source, target, role = each
         if role is not None:
             rules.append(Drop(role=role))
         elif target is not None:
@@ -112,6 +128,37 @@ def _rename(text: str) -> _Given:
     if not equals or not source or not target:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form A=B")
     return _Given(source, target)
+
+
+def _recipe(text: str) -> Recipe:
+    import shlex
+
+    from tf_ckpt_migrate.names.rules import Recipe
+
+    form = f"{text!r} is not of the form 'KIND A=B [NAME=VALUE ...]'"
+    try:
+        kind, scopes, *options = shlex.split(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(form) from None
+    source, equals, target = scopes.rpartition("=")
+    if not (equals and source and target):
+        raise argparse.ArgumentTypeError(form)
+    pairs = [option.partition("=") for option in options]
+    if not all(name.isidentifier() and value for name, _, value in pairs):
+        raise argparse.ArgumentTypeError(form)
+    values = {name: _plain(value) for name, _, value in pairs}
+    return Recipe(kind, source, target, **values)
+
+
+def _plain(text: str) -> Any:
+    """Return a value as Python's plain data: a number, a truth, else the text."""
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _role(text: str) -> _Given:

@@ -10,14 +10,18 @@ from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.layout import CheckpointView, is_object_key
-from tf_ckpt_migrate.conversion.output import (
+from tf_ckpt_migrate.conversion.contents import (
+    Item,
+    Partitioned,
     Reference,
+    Stored,
+    Stream,
     Value,
-    taken_from,
-    write_output,
 )
+from tf_ckpt_migrate.conversion.layout import CheckpointView, is_object_key
+from tf_ckpt_migrate.conversion.output import taken_from, write_output
 from tf_ckpt_migrate.conversion.output_graph import graph_contents
+from tf_ckpt_migrate.conversion.partitions import divided, repartitioned
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError
@@ -27,6 +31,7 @@ from tf_ckpt_migrate.names.keys import (
 )
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.transforms.partition import parted
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -115,11 +120,12 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         prefix,
         len(contents) + len(added),
         made,
-        tuple(key for key, item in contents.items() if isinstance(item, Value)),
+        tuple(key for key, item in contents.items() if _is_written(item)),
         dropped,
         tuple(added),
         (*reader.notes, *plan.notes),
         record_latest(prefix) if update_state_file else "",
+        plan.verdicts,
     )
 
 
@@ -137,12 +143,12 @@ def _contents(
     like: CheckpointView | None,
     *,
     big_endian: bool,
-) -> dict[str, Reference | Value]:
-    contents: dict[str, Reference | Value] = {}
+) -> dict[str, Item]:
+    contents: dict[str, Item] = {}
     bundle = reader.bundle
     for sources, target, transform, spec in plan.moves:
         if transform is not None:
-            contents[target] = _computed(sources, transform, spec, reader)
+            contents[target] = _changed(sources, transform, spec, reader)
         elif bundle is not None:
             contents[target] = Reference(bundle, sources[0])
         else:
@@ -192,10 +198,21 @@ def _like(
     return like
 
 
-def _computed(
+def _changed(
     sources: Sequence[str],
     transform: Transform,
     spec: TensorSpec,
     reader: CheckpointReader,
-) -> Value:
-    return Value(spec, lambda: transform(*(reader[key] for key in sources)))
+) -> Item:
+    how, partition = parted(transform)
+    if how is None and partition is not None:
+        return repartitioned(reader, sources[0], partition)
+    made = how or transform
+    value = Value(spec, lambda: made(*(reader[key] for key in sources)))
+    return value if partition is None else divided(value, partition)
+
+
+def _is_written(item: Item) -> bool:
+    if isinstance(item, Partitioned):
+        return any(isinstance(part, Stream) for part in item.parts.values())
+    return not isinstance(item, Reference | Stored)

@@ -13,14 +13,14 @@ from tf_ckpt_migrate.bundle.writer import replace_index
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import is_object_key, layout_of
+from tf_ckpt_migrate.conversion.named_moves import named_moves
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.rekey import raw_entries, same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult
-from tf_ckpt_migrate.conversion.tf2_to_tf1 import named_moves
 from tf_ckpt_migrate.errors import LayoutError, PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
-from tf_ckpt_migrate.names.moves import Dropped
+from tf_ckpt_migrate.names.moves import Dropped, Move
 from tf_ckpt_migrate.names.resolution import Unmatched
 
 __all__ = ["add_name_keys", "check_free", "remove_name_keys"]
@@ -48,7 +48,7 @@ def add_name_keys(
     Raises:
       LayoutError: If the checkpoint is not object-based, or dual-keyed already.
       PlanError: If variables have no names, or share them, or no rule fits one, or a
-        name is that of a key.
+        rule changes a value, or a name is that of a key.
       OSError: If the index cannot be written; the old one then stays.
 
     Example:
@@ -66,19 +66,18 @@ def add_name_keys(
             f"{reader.prefix!r} is dual-keyed already: it has {named[0]!r}; to name "
             "the variables otherwise call remove_name_keys first"
         )
-    moves, dropped, notes = named_moves(
-        reader, layout_of(reader).specs, names, unmatched
-    )
-    pairs = [(move.sources[0], move.target) for move in moves]
+    found = named_moves(reader, layout_of(reader).specs, names, unmatched)
+    _check_plain(found.moves)
+    pairs = [(move.sources[0], move.target) for move in found.moves]
     check_free(bundle, [name for _, name in pairs])
     keys = [(key, key) for key in bundle.index]
     _replace(bundle, [*keys, *pairs])
     return ConversionResult(
         reader.prefix,
         len(keys) + len(pairs),
-        dropped=dropped,
+        dropped=found.dropped,
         added=tuple(target for _, target in pairs),
-        notes=notes,
+        notes=found.notes,
     )
 
 
@@ -135,6 +134,16 @@ def _object_based(reader: CheckpointReader) -> BundleReader:
 
 def _names(reader: CheckpointReader) -> list[str]:
     return [k for k in reader if not is_object_key(k) and k != OBJECT_GRAPH_KEY]
+
+
+def _check_plain(moves: Iterable[Move]) -> None:
+    changed = [str(move) for move in moves if not move.is_plain]
+    if changed:
+        raise PlanError(
+            "two keys of one tensor cannot have two values; convert_tf2_to_tf1() makes "
+            "a checkpoint of its own for TF1:\n  " + "\n  ".join(capped(changed)),
+            changed,
+        )
 
 
 def check_free(bundle: BundleReader, names: Iterable[str]) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tf_ckpt_migrate.conversion.output import Value, write_output
+from tf_ckpt_migrate.conversion.contents import Value
+from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.transforms import spec_of
 
 __all__ = ["example_checkpoint"]

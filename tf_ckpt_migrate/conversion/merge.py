@@ -11,16 +11,11 @@ from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
+from tf_ckpt_migrate.conversion.contents import Reference, Value
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.conversion.layout import is_object_key, layout_of
-from tf_ckpt_migrate.conversion.output import (
-    Reference,
-    Value,
-    string_value,
-    taken_from,
-    write_output,
-)
+from tf_ckpt_migrate.conversion.output import string_value, taken_from, write_output
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult

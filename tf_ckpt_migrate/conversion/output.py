@@ -7,19 +7,28 @@ shard is then linked; no tensor byte is read. New values go to one more shard.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.naming import index_path
-from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.bundle.slices import slice_key
 from tf_ckpt_migrate.bundle.staging import existing_files
 from tf_ckpt_migrate.bundle.writer import BundleWriter, Shard
+from tf_ckpt_migrate.conversion.contents import (
+    Contents,
+    Partitioned,
+    Reference,
+    Stored,
+    Stream,
+    Value,
+)
 from tf_ckpt_migrate.conversion.layout import CheckpointView
-from tf_ckpt_migrate.conversion.packing import packed
+from tf_ckpt_migrate.conversion.packing import StoredEntry, packed
 from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
 from tf_ckpt_migrate.errors import OutputExistsError
 
@@ -28,42 +37,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = [
-    "Contents",
-    "Reference",
-    "Value",
-    "committed",
-    "string_value",
-    "taken_from",
-    "write_output",
-]
-
-
-class Reference(NamedTuple):
-    """A tensor whose bytes stay where they are.
-
-    Attributes:
-      bundle: The checkpoint that has it.
-      key: Its key there.
-    """
-
-    bundle: BundleReader
-    key: str
-
-
-class Value(NamedTuple):
-    """A tensor whose bytes are written.
-
-    Attributes:
-      spec: Its dtype and shape.
-      compute: Returns the value, when it is its turn to be written.
-    """
-
-    spec: TensorSpec
-    compute: Callable[[], Array]
-
-
-Contents = Mapping[str, Reference | Value]
+__all__ = ["committed", "string_value", "taken_from", "write_output"]
 
 
 def taken_from(
@@ -178,48 +152,98 @@ def committed(
       MissingShardError: If a shard that is referred to is not there.
       OSError: If a write fails; the output is then as it was.
     """
-    references = {
-        k: item for k, item in contents.items() if isinstance(item, Reference)
-    }
-    values = {k: item for k, item in contents.items() if isinstance(item, Value)}
+    references, stored, made, entries = _sorted_out(contents)
     if shards is None:
-        entries = _linked(writer, references)
+        entries.update(_linked(writer, references, stored))
     else:
-        taken = ((key, r.bundle, r.key) for key, r in references.items())
-        entries = packed(writer, taken, shards)
-    if values:
+        entries.update(packed(writer, _stored_entries(references, stored), shards))
+    if made:
         number = writer.new_shard() if shards is None else shards - 1
-        for key, item in values.items():
-            entries[key.encode()] = writer.append(number, item.compute(), item.spec)
+        for name, item in made.items():
+            pieces = item.pieces() if isinstance(item, Stream) else [item.compute()]
+            entries[name] = writer.append_pieces(number, pieces, item.spec)
     return writer.commit(entries)
 
 
+class _Sorted(NamedTuple):
+    """Contents by what is to be done: the new key, or what it refers to, by name."""
+
+    references: dict[str, Reference]
+    stored: dict[bytes, Stored]
+    made: dict[bytes, Value | Stream]
+    entries: dict[bytes, bytes]
+
+    def add(self, name: bytes, item: Stored | Stream | Value) -> None:
+        """Add bytes that one key has."""
+        if isinstance(item, Stored):
+            self.stored[name] = item
+        else:
+            self.made[name] = item
+
+
+def _sorted_out(contents: Contents) -> _Sorted:
+    found = _Sorted({}, {}, {}, {})
+    for key, item in contents.items():
+        if isinstance(item, Reference):
+            found.references[key] = item
+        elif isinstance(item, Partitioned):
+            whole = Entry(item.spec, 0, 0, 0, 0, tuple(item.parts))
+            found.entries[key.encode()] = serialized_entry(whole)
+            for piece, part in item.parts.items():
+                found.add(slice_key(key, piece), part)
+        else:
+            found.add(key.encode(), item)
+    return found
+
+
+def _stored_entries(
+    references: Mapping[str, Reference], stored: Mapping[bytes, Stored]
+) -> Iterator[StoredEntry]:
+    for new_key, (bundle, key) in references.items():
+        for name, entry, raw in stored_entries(bundle.index, key, new_key):
+            yield StoredEntry(name, bundle, entry, raw)
+    for name, (bundle, entry) in stored.items():
+        yield StoredEntry(name, bundle, entry, serialized_entry(entry))
+
+
 def _linked(
-    writer: BundleWriter, references: Mapping[str, Reference]
+    writer: BundleWriter,
+    references: Mapping[str, Reference],
+    stored: Mapping[bytes, Stored],
 ) -> dict[bytes, bytes]:
     """Link the shards that are referred to; return the entries."""
-    bundles = {id(bundle): bundle for bundle, _ in references.values()}
+    items = [*references.values(), *stored.values()]
+    bundles = {id(bundle): bundle for bundle, _ in items}
     sources: dict[int, dict[str, str]] = {name: {} for name in bundles}
     for key, (bundle, source) in references.items():
         sources[id(bundle)][key] = source
+    needed: dict[int, set[int]] = {name: set() for name in bundles}
+    for bundle, entry in stored.values():
+        needed[id(bundle)].add(entry.shard)
+    numbers: dict[int, dict[int, int]] = {}
     entries: dict[bytes, bytes] = {}
     for name, bundle in bundles.items():
-        numbers = {
-            old: writer.link(
-                bundle.shards.complete(old, bundle.index.end_of_shard(old))
-            )
-            for old in _used(bundle.index, sources[name].values())
-        }
-        entries.update(_renamed(bundle.index, sources[name], numbers))
+        used = needed[name].union(_used(bundle.index, sources[name].values()))
+        with bundle.index.kept_current():
+            numbers[name] = {
+                old: writer.link(
+                    bundle.shards.complete(old, bundle.index.end_of_shard(old))
+                )
+                for old in sorted(used)
+            }
+        entries.update(_renamed(bundle.index, sources[name], numbers[name]))
+    for key, (bundle, entry) in stored.items():
+        number = numbers[id(bundle)][entry.shard]
+        entries[key] = serialized_entry(entry._replace(shard=number))
     return entries
 
 
-def _used(index: BundleIndex, keys: Iterable[str]) -> list[int]:
+def _used(index: BundleIndex, keys: Iterable[str]) -> Iterable[int]:
     """Return the numbers of the shards that hold tensors."""
     if index.shards == 1:
         return [0]
     stored = chain.from_iterable(stored_entries(index, key, key) for key in keys)
-    return sorted({entry.shard for _, entry, _ in stored if not entry.slices})
+    return {entry.shard for _, entry, _ in stored if not entry.slices}
 
 
 def _renamed(

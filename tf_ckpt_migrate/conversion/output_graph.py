@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.contents import Value
 from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
@@ -18,7 +19,7 @@ from tf_ckpt_migrate.conversion.layout import (
     guide_name,
     is_object_key,
 )
-from tf_ckpt_migrate.conversion.output import Value, string_value
+from tf_ckpt_migrate.conversion.output import string_value
 from tf_ckpt_migrate.errors import LayoutError, capped
 from tf_ckpt_migrate.names.keys import (
     MAX_PATH_LENGTH,

@@ -10,13 +10,28 @@ from typing import NamedTuple
 from tf_ckpt_migrate.bundle.entry import Entry, moved_to_shard
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import BundleWriter
-from tf_ckpt_migrate.conversion.rekey import stored_entries
 from tf_ckpt_migrate.errors import TruncatedFileError
 
-__all__ = ["packed"]
+__all__ = ["StoredEntry", "packed"]
 
 
 _MOST_SHARDS = 512  # each is open until all are written, and a process has 1,024 files
+
+
+class StoredEntry(NamedTuple):
+    """An entry to write, and the checkpoint that has its bytes.
+
+    Attributes:
+      name: The bytes to write as key.
+      bundle: The checkpoint.
+      entry: As it is there; of a partitioned variable it has no bytes of its own.
+      raw: The same, serialized.
+    """
+
+    name: bytes
+    bundle: BundleReader
+    entry: Entry
+    raw: bytes
 
 
 class _Range(NamedTuple):
@@ -34,7 +49,7 @@ class _Place(NamedTuple):
 
 def packed(
     writer: BundleWriter,
-    references: Iterable[tuple[str, BundleReader, str]],
+    entries: Iterable[StoredEntry],
     shards: int,
 ) -> dict[bytes, bytes]:
     """Copy the bytes of tensors into new shards of a writer.
@@ -44,7 +59,7 @@ def packed(
 
     Args:
       writer: Of the output; the shards are made in it.
-      references: New key, checkpoint and key there of each tensor.
+      entries: What to copy, under new keys.
       shards: How many shards to spread the bytes over, 1 to 512.
 
     Returns:
@@ -57,16 +72,17 @@ def packed(
     """
     _check_number(shards)
     stored = [
-        (name, raw, None if entry.slices else _range_of(bundle, entry), f"key {key!r}")
-        for new_key, bundle, key in references
-        for name, entry, raw in stored_entries(bundle.index, key, new_key)
+        (name, raw, None if entry.slices else _range_of(bundle, entry))
+        for name, bundle, entry, raw in entries
     ]
     numbers = [writer.new_shard() for _ in range(shards)]
-    ranges = sorted({place for _, _, place, _ in stored if place is not None})
+    ranges = sorted({place for _, _, place in stored if place is not None})
     places = _copied(writer, ranges, numbers)
     return {
-        name: raw if where is None else moved_to_shard(raw, *places[where], what)
-        for name, raw, where, what in stored
+        name: raw
+        if where is None
+        else moved_to_shard(raw, *places[where], f"key {name!r}")
+        for name, raw, where in stored
     }
 
 

@@ -18,6 +18,8 @@ from tf_ckpt_migrate.conversion.layout import (
     is_object_key,
     layout_of,
 )
+from tf_ckpt_migrate.conversion.optimizers.rules import with_optimizers
+from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
@@ -130,19 +132,36 @@ def plan_migration(
       '2 keys: 1 renamed, 1 kept, 0 dropped, 0 unmatched, 0 collisions'
     """
     reader = opened(source)
-    if target is not None:
-        return plan_into(
-            goal_of(target), reader, assignment_map, unmatched=unmatched, unmet=unmet
-        )
     rules = AssignmentMap(assignment_map)
+    if target is not None:
+        view = opened(target) if isinstance(target, str | os.PathLike) else target
+        return _plan_like(view, reader, rules, unmatched, unmet)
     specs, aside = _source_specs(reader, rules)
     word: Unmatched = "keep" if assignment_map is None else unmatched
     found = resolve(rules, _without(specs, aside), unmatched=word)
     kept = (Move((key,), key, None, spec) for key, spec in aside.items())
-    moves = (*found.moves, *kept)
+    moves = (*with_layouts(reader, found.moves), *kept)
     return MigrationPlan(
         reader.prefix, "", specs, moves, found.dropped, notes=found.notes
     )
+
+
+def _plan_like(
+    view: CheckpointView,
+    reader: CheckpointReader,
+    rules: AssignmentMap,
+    unmatched: Unmatched,
+    unmet: Unmet,
+) -> MigrationPlan:
+    goal = goal_of(view)
+
+    def weights(others: AssignmentMap) -> tuple[Move, ...]:
+        return plan_into(goal, reader, others, unmatched="drop", unmet="keep").moves
+
+    made = with_optimizers(reader, view, rules, weights)
+    may_stay = unmet if unmet == "keep" or not made.may_stay else {*made.may_stay}
+    plan = plan_into(goal, reader, made.rules, unmatched=unmatched, unmet=may_stay)
+    return made.told_in(plan)
 
 
 def plan_into(  # noqa: PLR0913 what is planned, by keyword
@@ -176,6 +195,7 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
         transforms=transforms,
         closed=goal.closed,
     )
+    found = found._replace(moves=with_layouts(reader, found.moves))
     moves, kept = _doubled(found, doubles)
     dropped = (Dropped(key, "bookkeeping of the source") for key in aside)
     kept_targets = (

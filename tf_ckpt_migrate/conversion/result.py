@@ -11,6 +11,8 @@ from tf_ckpt_migrate.bundle.writer import Shard
 from tf_ckpt_migrate.checkpoint.text import counted, human_bytes
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.moves import Dropped
+from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.names.verdict_text import verdict_groups
 
 __all__ = ["ConversionResult"]
 
@@ -26,11 +28,13 @@ class ConversionResult:
       prefix: Of the checkpoint that was written.
       keys: Number of keys in it.
       shards: Its data shards, each with how its bytes came there.
-      computed: Keys whose values were computed or decoded, not taken over by reference.
+      computed: Keys whose values were computed, decoded, or written in other slices,
+        not taken over by reference.
       dropped: Keys of the source that were left behind, and why.
       added: Keys that the conversion itself added, such as the object graph.
       notes: What a reader should know.
       state_file: The ``checkpoint`` state file that was written; "" for none.
+      verdicts: How well each optimizer goes on that a recipe has translated.
 
     Example:
       >>> import os
@@ -46,6 +50,7 @@ class ConversionResult:
     added: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
     state_file: str = ""
+    verdicts: tuple[Verdict, ...] = ()
 
     def __fspath__(self) -> str:
         return self.prefix
@@ -59,6 +64,10 @@ class ConversionResult:
         lines += _listed("computed", self.computed)
         lines += _listed("dropped", [f"{key} ({why})" for key, why in self.dropped])
         lines += _listed("added", self.added)
+        for head, rows in verdict_groups(self.verdicts):
+            doubtful = [row for row in rows if row[1] != "exact"]
+            lines += [*(f"  {line}" for line in head)]
+            lines += [f"    {what} {kind}: {why}" for what, kind, why in doubtful]
         lines += [f"  note: {note}" for note in self.notes]
         if self.state_file:
             lines.append(f"  {self.state_file} names it as the latest")
@@ -98,6 +107,7 @@ class ConversionResult:
                 "added": self.added,
                 "notes": self.notes,
                 "state_file": self.state_file,
+                "verdicts": [verdict.as_row() for verdict in self.verdicts],
             },
             indent=2,
             ensure_ascii=False,

@@ -13,8 +13,9 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import BundleWriter
+from tf_ckpt_migrate.conversion.contents import Contents, Reference
 from tf_ckpt_migrate.conversion.dual_keys import check_free
-from tf_ckpt_migrate.conversion.output import Contents, Reference, committed
+from tf_ckpt_migrate.conversion.output import committed
 from tf_ckpt_migrate.errors import OutputPathError, PlanError, capped
 
 __all__ = ["Aside", "Keys", "check_keys", "named_contents", "saved_aside"]

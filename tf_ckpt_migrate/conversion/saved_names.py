@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.conversion.contents import Contents, Reference, Value
 from tf_ckpt_migrate.conversion.dual_keys import check_free
 from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.conversion.layout import guide_keys, is_object_key, layout_of
-from tf_ckpt_migrate.conversion.output import Contents, Reference, Value, string_value
+from tf_ckpt_migrate.conversion.named_moves import named_moves
+from tf_ckpt_migrate.conversion.output import string_value
 from tf_ckpt_migrate.conversion.output_graph import zero_counter
 from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.saved import Keys, named_contents
-from tf_ckpt_migrate.conversion.tf2_to_tf1 import named_moves
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY, ObjectKey
 
@@ -32,8 +33,8 @@ def name_contents(saved: BundleReader, keys: Keys) -> Contents:
       PlanError: If variables have no names, or share them.
     """
     reader = opened(saved.index.prefix)
-    moves, _, _ = named_moves(reader, layout_of(reader).specs, "full_name")
-    return named_contents(saved, {m.sources[0]: m.target for m in moves}, keys)
+    found = named_moves(reader, layout_of(reader).specs, "full_name")
+    return named_contents(saved, {m.sources[0]: m.target for m in found.moves}, keys)
 
 
 def object_contents(

@@ -17,6 +17,7 @@ from tf_ckpt_migrate.conversion.layout import (
     is_object_key,
 )
 from tf_ckpt_migrate.conversion.live_objects import seen_as_checkpoint
+from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError, TargetError
@@ -67,7 +68,7 @@ def plan_tf1_to_tf2(
         specs,
         unmatched="keep" if assignment_map is None else unmatched,
     )
-    moves = map(_in_guide_layout, found.moves)
+    moves = map(_in_guide_layout, with_layouts(reader, found.moves))
     return MigrationPlan(
         reader.prefix, "", specs, tuple(moves), found.dropped, notes=found.notes
     )

@@ -13,7 +13,8 @@ from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.staging import existing_files
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
-from tf_ckpt_migrate.conversion.output import Reference, write_output
+from tf_ckpt_migrate.conversion.contents import Reference
+from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.errors import OutputExistsError
 
 __all__ = ["check_twin", "remove_checkpoint", "write_twin"]

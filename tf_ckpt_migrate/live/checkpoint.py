@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
+from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.scratch import ScratchCheckpoint, scratch_checkpoint
@@ -102,6 +103,7 @@ class Checkpoint(DualCheckpoint):
         _ = self.save_counter  # as the original, for an initializer to find it
         return status
 
+    @reopening
     def read(
         self,
         save_path: str | os.PathLike[str] | None,

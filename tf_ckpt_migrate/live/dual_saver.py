@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.conversion.contents import Contents
 from tf_ckpt_migrate.conversion.layout import name_of_key
-from tf_ckpt_migrate.conversion.output import Contents
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys, saved_aside
 from tf_ckpt_migrate.conversion.saved_names import name_contents, object_contents
 from tf_ckpt_migrate.errors import LayoutError, PlanError, capped

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.conversion.planning import opened
+from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.tensor_names import all_names
 from tf_ckpt_migrate.errors import PlanError, RuleError, TargetError, capped, nearest
 from tf_ckpt_migrate.live.goals import goal_by_names, names_of
@@ -16,6 +15,7 @@ from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import is_variable
 from tf_ckpt_migrate.names.rules import Drop, Rule, Split
+from tf_ckpt_migrate.transforms import Transform
 
 __all__ = ["initialize_eagerly"]
 
@@ -23,10 +23,11 @@ _HINTED = 5
 
 
 def initialize_eagerly(
-    path: str | os.PathLike[str],
+    path: CheckpointLike,
     pairs: Sequence[tuple[Any, Any]],
     rules: Sequence[Rule],
     target: object,
+    changes: Sequence[tuple[Any, Transform]] = (),
 ) -> None:
     """Restore the variables that pairs and rules name.
 
@@ -36,6 +37,7 @@ def initialize_eagerly(
         tensor, and a later pair, by the name of its source, replaces an earlier one.
       rules: Of ours; what one moves must have a variable.
       target: What has the variables, or None.
+      changes: Variables, and what is done to the value that each gets.
 
     Raises:
       PlanError: If a tensor or variable is missing, or its dtype or shape differs.
@@ -56,7 +58,9 @@ def initialize_eagerly(
         goals.setdefault(source, []).append(name)
     rest = Drop(pattern="(?s:.*)", reason="the map does not name it")
     splits = [Split(source, targets) for source, targets in goals.items()]
-    restore(reader, live, [*splits, *rules, rest], unmet="keep")
+    transforms = {_name(variable, live): how for variable, how in changes}
+    every = [*splits, *rules, rest]
+    restore(reader, live, every, transforms=transforms, unmet="keep")
 
 
 def _known_variables(pairs: Iterable[tuple[Any, Any]]) -> object:

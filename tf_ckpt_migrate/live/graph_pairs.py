@@ -19,7 +19,7 @@ from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import Rule
 from tf_ckpt_migrate.names.slots import role_of
 
-__all__ = ["Ruled", "optimizer_pairs", "ruled", "saved_name"]
+__all__ = ["Ruled", "optimizer_pairs", "ruled", "saved_name", "shapes_in_graph"]
 
 _Pairs = list[tuple[str, Any]]
 
@@ -101,6 +101,11 @@ def saved_name(variable: Any) -> str:
     """
     part = slice_of(variable)
     return part.full_name if part is not None else variable.name.partition(":")[0]
+
+
+def shapes_in_graph() -> dict[str, tuple[int, ...]]:
+    """Return the shape of each variable of the graph, of a partitioned one whole."""
+    return {name: _spec(parts).shape for name, parts in _graph_variables().items()}
 
 
 def _graph_variables() -> Mapping[str, list[Any]]:

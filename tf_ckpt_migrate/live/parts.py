@@ -53,16 +53,21 @@ class Parts:
                 "get_variable"
             )
 
+    def boxes(self) -> Iterator[tuple[Any, tuple[slice, ...]]]:
+        """Yield each part, and where in the whole it is."""
+        for part in self.parts:
+            place = slice_of(part)
+            ends = zip(place.var_offset, place.var_shape, strict=True)
+            yield part, tuple(slice(at, at + length) for at, length in ends)
+
     def pieces(self, value: Array) -> Iterator[tuple[Any, Array]]:
         """Yield each part with what of a value it has.
 
         Args:
           value: Of the whole variable.
         """
-        for part in self.parts:
-            place = slice_of(part)
-            ends = zip(place.var_offset, place.var_shape, strict=True)
-            yield part, value[tuple(slice(at, at + length) for at, length in ends)]
+        for part, box in self.boxes():
+            yield part, value[box]
 
     def assign(self, value: Array) -> None:
         """Give each part what it has of the value."""
@@ -124,7 +129,9 @@ def parts_of(candidate: Any) -> Sequence[Any]:
     ):
         parts = list(candidate)
         if parts and all(is_variable(p) and slice_of(p) is not None for p in parts):
-            return parts
+            # A list may have a variable and its slots, as that of all in a graph has.
+            names = {slice_of(part).full_name for part in parts}
+            return parts if len(names) == 1 else []
     return []
 
 

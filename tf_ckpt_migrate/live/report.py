@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes, plain_text
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.live.verdict_text import verdict_blocks
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.slots import ROLES, role_of
-from tf_ckpt_migrate.recipes.verdicts import Verdict
+from tf_ckpt_migrate.names.verdict import Verdict
 
 __all__ = ["RestoreReport", "Total"]
 
@@ -40,7 +41,6 @@ class RestoreReport:
     Attributes:
       plan: What was carried out: the assignments, in order, what was left behind, what
         kept its value.
-      verdicts: How well each optimizer goes on that a recipe has translated.
 
     Example:
       >>> import tf_ckpt_migrate as tcm, tensorflow as tf
@@ -53,7 +53,11 @@ class RestoreReport:
     """
 
     plan: MigrationPlan
-    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """How well each optimizer goes on that a recipe has translated."""
+        return self.plan.verdicts
 
     @property
     def restored(self) -> tuple[Move, ...]:
@@ -105,7 +109,7 @@ class RestoreReport:
             "left behind", (f"{d.key!r}: {d.reason}" for d in self.left_behind)
         )
         lines += _section("kept", (f"{k.name!r}: {k.reason}" for k in self.kept))
-        lines += _section("verdict", map(str, self.verdicts))
+        lines += verdict_blocks(self.verdicts)
         lines += _section("note", self.plan.notes)
         return plain_text(lines)
 
@@ -119,7 +123,7 @@ class RestoreReport:
                 "restored": [self._row(move) for move in self.restored],
                 "left_behind": [entry._asdict() for entry in self.left_behind],
                 "kept": [{"name": k.name, "reason": k.reason} for k in self.kept],
-                "verdicts": [verdict._asdict() for verdict in self.verdicts],
+                "verdicts": [verdict.as_row() for verdict in self.verdicts],
                 "notes": self.plan.notes,
             },
             indent=2,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.planning import (
     CheckpointLike,
     opened,
 )
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.live.optimizer_rules import with_optimizers
+from tf_ckpt_migrate.live.optimizers import with_live_optimizers
+from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.planning import Transforms, bound, plan_restore
 from tf_ckpt_migrate.live.report import RestoreReport
 from tf_ckpt_migrate.live.sessions import check_loadable, load, session_to_use
@@ -30,6 +31,7 @@ __all__ = ["execute", "restore", "value_of"]
 
 
 @without_collections
+@reopening
 def restore(  # noqa: PLR0913 one call for all, its options by keyword
     ckpt_dir_or_file: CheckpointLike,
     target: object,
@@ -111,7 +113,9 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
     live = target if isinstance(target, LiveTarget) else LiveTarget(target)
     if unmet != "keep":
         live.check_built()
-    made = with_optimizers(reader, live, bound(AssignmentMap(assignment_map), live))
+    made = with_live_optimizers(
+        reader, live, bound(AssignmentMap(assignment_map), live)
+    )
     plan, variables = plan_restore(
         reader,
         live,
@@ -122,8 +126,7 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
         may_stay=made.may_stay,
     )
     execute(plan.moves, reader, variables, session)
-    plan = replace(plan, notes=(*plan.notes, *made.notes))
-    return RestoreReport(plan, made.verdicts)
+    return RestoreReport(made.told_in(plan))
 
 
 def execute(
@@ -156,20 +159,35 @@ def execute(
     """
     computed: dict[str, np.ndarray[Any, Any]] = {}
     for move in moves:
-        if move.transform is not None:
+        if not (move.is_plain or move.is_divided):
             computed[move.target] = value_of(move, reader)
         else:
             reader.check(move.sources[0])
-    values = (
-        (variables[target], computed.pop(target) if transform else reader[sources[0]])
-        for sources, target, transform, _ in moves
-    )
+    values = _values(moves, reader, variables, computed)
     if session is None:
         for variable, value in values:
             assign(variable, value)
     else:
         check_loadable((variables[move.target] for move in moves), session)
         load(values, session)
+
+
+def _values(
+    moves: Iterable[Move],
+    reader: CheckpointReader,
+    variables: Mapping[str, Any],
+    computed: dict[str, np.ndarray[Any, Any]],
+) -> Iterator[tuple[Any, np.ndarray[Any, Any]]]:
+    """Yield variables with their values: parts one by one, which may be large."""
+    for move in moves:
+        variable, source = variables[move.target], move.sources[0]
+        if move.target in computed:
+            yield variable, computed.pop(move.target)
+        elif isinstance(variable, Parts):
+            for part, box in variable.boxes():
+                yield part, reader.get_tensor(source, box)
+        else:
+            yield variable, reader[source]
 
 
 def value_of(move: Move, reader: CheckpointReader) -> np.ndarray[Any, Any]:

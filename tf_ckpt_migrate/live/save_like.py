@@ -6,12 +6,13 @@ import os
 from typing import Any
 
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.output import Value, write_output
+from tf_ckpt_migrate.conversion.contents import Value
+from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import GraphModeError
 from tf_ckpt_migrate.live.framework import tensorflow
-from tf_ckpt_migrate.live.optimizer_rules import with_optimizers
+from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.planning import bound, plan_restore
 from tf_ckpt_migrate.live.target import built_target
 from tf_ckpt_migrate.live.variables import value_of
@@ -72,7 +73,9 @@ def save_like(
     if not tensorflow().executing_eagerly():
         raise GraphModeError("save_like() reads values, of which a graph has none yet")
     reader, live = opened(ckpt_dir_or_file), built_target(target)
-    made = with_optimizers(reader, live, bound(AssignmentMap(assignment_map), live))
+    made = with_live_optimizers(
+        reader, live, bound(AssignmentMap(assignment_map), live)
+    )
     there, variables = plan_restore(reader, live, made.rules, may_stay=made.may_stay)
     back = there.reversed()
     contents = {
@@ -83,7 +86,6 @@ def save_like(
         contents[kept.name] = Value(kept.spec, lambda key=kept.name: reader[key])
     prefix = os.fsdecode(output_prefix)
     shards = write_output(prefix, contents, sources=[reader], overwrite=overwrite)
-    told = [str(verdict) for verdict in made.verdicts if verdict.kind != "exact"]
     kept = [f"{each.name!r} is as it was: {each.reason}" for each in back.kept_targets]
     return ConversionResult(
         prefix,
@@ -91,7 +93,8 @@ def save_like(
         shards,
         tuple(contents),
         back.dropped,
-        notes=(*made.notes, *told, *kept),
+        notes=(*made.notes, *kept),
+        verdicts=made.verdicts,
     )
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.conversion.contents import Contents
 from tf_ckpt_migrate.conversion.layout import layout_of
-from tf_ckpt_migrate.conversion.output import Contents
 from tf_ckpt_migrate.conversion.saved import (
     Aside,
     Keys,

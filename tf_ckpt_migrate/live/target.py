@@ -17,7 +17,9 @@ from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.layout import guide_key
+from tf_ckpt_migrate.errors import GraphModeError
 from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.optimizer_settings import settings_of
 from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.private import SavedTensor, saved_by
 from tf_ckpt_migrate.live.roots import root_of
@@ -32,6 +34,8 @@ from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY, parse_object_key
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["LiveTarget", "built_target"]
 
@@ -121,6 +125,20 @@ class LiveTarget:
         missing = unbuilt_layers(self._saved.objects)
         if missing:
             raise unbuilt_error(map(self._saved.path_of, missing), self.prefix)
+
+    def optimizer_settings(self, path: str) -> LiveSettings | None:
+        """Return the settings of the Keras optimizer at a path; None for what is none.
+
+        Raises:
+          GraphModeError: If a graph is being built.
+        """
+        if not tensorflow().executing_eagerly():
+            raise GraphModeError(
+                "a recipe for an optimizer asks that of Keras for its settings, which "
+                "it has only in eager mode; call this outside of the graph"
+            )
+        found = self.objects_by_path(lambda each: hasattr(each, "get_config"))
+        return settings_of(found[path]) if path in found else None
 
     def objects_by_path(self, is_wanted: Callable[[object], bool]) -> dict[str, Any]:
         """Return the objects that ``is_wanted`` says, by their paths from the root."""

@@ -7,22 +7,25 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.planning import opened
+from tf_ckpt_migrate.conversion.tensor_names import all_names
 from tf_ckpt_migrate.errors import (
     CheckpointError,
     PlanError,
     TargetError,
-    TransformError,
     capped,
     nearest,
 )
 from tf_ckpt_migrate.live.eager_initialize import initialize_eagerly
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.goals import names_of
-from tf_ckpt_migrate.live.graph_pairs import saved_name
+from tf_ckpt_migrate.live.graph_pairs import saved_name, shapes_in_graph
 from tf_ckpt_migrate.live.graph_views import kept_for_graph, named_view, naming_paths
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import is_variable, name_of
+from tf_ckpt_migrate.live.vocab_info import mended, vocabulary_of
+from tf_ckpt_migrate.transforms import Transform
 
 __all__ = ["warm_start"]
 
@@ -55,8 +58,8 @@ def warm_start(
       vars_to_warm_start: A regular expression that the start of a trainable variable's
         name fits; a list of such, for variables that are not trainable too; or a list
         of variables. None means those of ``var_name_to_vocab_info``.
-      var_name_to_vocab_info: A ``tf.compat.v1.train.VocabInfo`` for variables by name;
-        in a graph only.
+      var_name_to_vocab_info: A ``tf.compat.v1.train.VocabInfo`` for variables by name.
+        Initializers that scale by fans, with which the original fails, serve too.
       var_name_to_prev_var_name: Names in the checkpoint, by names of variables, where
         they differ.
       target: In eager mode, what has the variables, as for `restore`.
@@ -65,7 +68,7 @@ def warm_start(
       ValueError: If a tensor is missing, or has another shape, or names are given that
         are not used; in eager mode as a `PlanError`, also if nothing fits.
       TargetError: If in eager mode nothing tells which variables there are.
-      TransformError: If in eager mode a vocabulary is given.
+      TransformError: If in eager mode a vocabulary is not well formed or does not fit.
       CheckpointError: If in eager mode the checkpoint cannot be read.
       TensorFlowNotFoundError: If TensorFlow is not installed.
 
@@ -79,27 +82,56 @@ def warm_start(
       >>> model["new/w"].numpy().tolist()
       [1, 2]
     """
+    infos = dict(var_name_to_vocab_info or {})
     if tensorflow().executing_eagerly():
-        if var_name_to_vocab_info:
-            raise TransformError(
-                "vocabularies are carried over in a graph only: call warm_start there, "
-                "in tf.Graph().as_default(), and save what it initializes; then "
-                "restore that"
-            )
-        pairs = _eager_pairs(
-            vars_to_warm_start, dict(var_name_to_prev_var_name or {}), target
-        )
-        initialize_eagerly(ckpt_to_initialize_from, pairs, (), target)
+        chosen = _chosen_or_told(vars_to_warm_start, infos, target)
+        previous = dict(var_name_to_prev_var_name or {})
+        pairs = _eager_pairs(chosen, previous)
+        reader = opened(ckpt_to_initialize_from)
+        changes = _changes(chosen, previous, infos, reader)
+        initialize_eagerly(reader, pairs, (), target, changes)
         return
     _warn_if_nothing_fits(vars_to_warm_start)
-    path = _readable(ckpt_to_initialize_from, vocabularies=bool(var_name_to_vocab_info))
+    path = _readable(ckpt_to_initialize_from, vocabularies=bool(infos))
     with naming_paths(os.fspath(path), ckpt_to_initialize_from):
         tensorflow().compat.v1.train.warm_start(
             path,
             vars_to_warm_start,
-            var_name_to_vocab_info,
+            mended(infos, shapes_in_graph()) if infos else var_name_to_vocab_info,
             var_name_to_prev_var_name,
         )
+
+
+def _chosen_or_told(
+    chosen: str | Sequence[Any] | None, infos: Mapping[str, Any], target: object
+) -> dict[str, Any]:
+    """Return the variables to start, by name; those of vocabularies among them.
+
+    Raises:
+      PlanError: If a vocabulary is of a variable that is not to be started.
+    """
+    if chosen is None and infos:
+        chosen = [f"{re.escape(name)}$" for name in infos]
+    variables = _chosen(chosen, target)
+    _check_used("var_name_to_vocab_info", infos, variables)
+    return variables
+
+
+def _changes(
+    variables: Mapping[str, Any],
+    previous: Mapping[str, str],
+    infos: Mapping[str, Any],
+    reader: CheckpointReader,
+) -> list[tuple[Any, Transform]]:
+    """Return what is done for vocabularies, by variable."""
+    keys = all_names(reader)
+    sources = {name: previous.get(name, name) for name in infos}
+    found = {name: keys.get(source, source) for name, source in sources.items()}
+    return [
+        (variables[name], vocabulary_of(infos[name], reader.specs[key]))
+        for name, key in found.items()
+        if key in reader  # else it is told of with the other tensors
+    ]
 
 
 def _readable(path: _Path, *, vocabularies: bool) -> _Path:
@@ -140,20 +172,25 @@ def _fits_nothing(pattern: str, names: Collection[str]) -> str:
 
 
 def _eager_pairs(
-    chosen: str | Sequence[Any] | None, previous: dict[str, str], target: object
+    variables: Mapping[str, Any], previous: dict[str, str]
 ) -> list[tuple[str, Any]]:
     """Return the names in the checkpoint, and the variable for each."""
-    variables = _chosen(chosen, target)
-    unused = sorted({*previous} - {*variables})
+    _check_used("var_name_to_prev_var_name", previous, variables)
+    return [(previous.get(name, name), each) for name, each in variables.items()]
+
+
+def _check_used(
+    what: str, told: Mapping[str, Any], variables: Mapping[str, Any]
+) -> None:
+    unused = sorted({*told} - {*variables})
     if unused:
         near = [name for each in unused[:3] for name in nearest(each, variables)]
         raise PlanError(
-            "var_name_to_prev_var_name names variables that are not to be started: "
+            f"{what} names variables that are not to be started: "
             f"{', '.join(map(repr, capped(unused)))}; those that are: "
             f"{', '.join(map(repr, near or capped(variables, 5)))}",
             [f"not used: {name!r}" for name in unused],
         )
-    return [(previous.get(name, name), each) for name, each in variables.items()]
 
 
 def _chosen(chosen: str | Sequence[Any] | None, target: object) -> dict[str, Any]:

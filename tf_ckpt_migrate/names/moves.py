@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.transforms import Transform
+from tf_ckpt_migrate.transforms import Partition, Transform
 
 __all__ = ["Dropped", "KeptTarget", "Move", "plain_moves"]
 
@@ -37,6 +37,11 @@ class Move(NamedTuple):
     def is_plain(self) -> bool:
         """Whether the value stays as it is, so that no byte needs to be read."""
         return self.transform is None
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether the value stays as it is, but is stored in other slices."""
+        return isinstance(self.transform, Partition)
 
     @property
     def is_kept(self) -> bool:

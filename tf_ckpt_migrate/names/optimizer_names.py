@@ -22,6 +22,7 @@ __all__ = [
     "PART",
     "RMSPROP_CENTERED",
     "SEED",
+    "SLOT_STARTS",
     "STEPS",
     "TF1_SLOTS",
 ]
@@ -45,6 +46,14 @@ TF1_SLOTS: dict[str, tuple[str, ...]] = {
     "PowerSignOptimizer": ("m",),
     "ProximalAdagrad": ("accumulator",),
     "RMSProp": ("rms", "momentum"),
+}
+# What a slot holds before the first step, where that is not 0.
+SLOT_STARTS: dict[tuple[str, str], float] = {
+    ("Adagrad", "accumulator"): 0.1,
+    ("AdagradDA", "gradient_squared_accumulator"): 0.1,
+    ("Ftrl", "accum"): 0.1,
+    ("ProximalAdagrad", "accumulator"): 0.1,
+    ("RMSProp", "rms"): 1.0,
 }
 RMSPROP_CENTERED = ("rms", "mg", "momentum")
 

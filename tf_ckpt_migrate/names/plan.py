@@ -14,6 +14,7 @@ from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+from tf_ckpt_migrate.names.verdict import Verdict
 
 __all__ = ["MigrationPlan"]
 
@@ -35,10 +36,11 @@ class MigrationPlan:
       dropped: The source keys that are left behind, and why.
       kept_targets: The targets that keep the values they have, and why.
       notes: What a reader should know; no part of equality.
+      verdicts: How well each optimizer goes on that a recipe has translated.
 
     Raises:
       PlanError: If a key is unaccounted for or unknown, or a target is written twice or
-        cannot be a key.
+        cannot be a key, or an optimizer cannot go on.
 
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
@@ -58,6 +60,7 @@ class MigrationPlan:
     dropped: tuple[Dropped, ...] = ()
     kept_targets: tuple[KeptTarget, ...] = ()
     notes: tuple[str, ...] = field(default=(), compare=False)
+    verdicts: tuple[Verdict, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the world is closed."""
@@ -65,6 +68,7 @@ class MigrationPlan:
             *_sources_unaccounted(self),
             *_targets_twice(self),
             *_no_keys(move.target for move in self.moves),
+            *(str(each) for each in self.verdicts if each.kind == "impossible"),
         ]
         if problems:
             raise PlanError(
@@ -79,12 +83,20 @@ class MigrationPlan:
         """One line that counts what becomes of the keys."""
         moved = {key for move in self.moves for key in move.sources}
         kept = sum(move.is_kept for move in self.moves)
-        computed = {k for move in self.moves if not move.is_plain for k in move.sources}
+        divided = {m.sources[0] for m in self.moves if m.is_divided}
+        computed = {
+            key
+            for move in self.moves
+            if not move.is_plain and not move.is_divided
+            for key in move.sources
+        }
+        divided -= computed
         renamed = {
             move.sources[0] for move in self.moves if move.is_plain and not move.is_kept
-        } - computed
+        } - (computed | divided)
         counts = [f"{len(renamed):,} renamed"]
         counts += [f"{len(computed):,} computed"] if computed else []
+        counts += [f"{len(divided):,} partitioned"] if divided else []
         counts += [f"{kept:,} kept", f"{len(self.dropped):,} dropped"]
         total = len(moved) + len(self.dropped)
         keys = "key" if total == 1 else "keys"

@@ -13,6 +13,8 @@ The file holds the plan whole, so that it can be checked against the checkpoint:
     dropped:
     - global_step: not trained further
     kept_targets: []
+    verdicts:                             # where an optimizer goes on
+    - {optimizer: Adam, what: state, kind: exact, why: if TF1 had epsilon=1e-08}
     source_specs:
       bert/w: float32[3, 2]
 
@@ -30,6 +32,7 @@ from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.names.hints import Hints
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.names.yaml_lines import Node, parse_yaml
 from tf_ckpt_migrate.transforms import Transform
 
@@ -46,12 +49,14 @@ PlanParts: TypeAlias = tuple[
     tuple[Dropped, ...],
     tuple[KeptTarget, ...],
     tuple[str, ...],
+    tuple[Verdict, ...],
 ]
 _VERSION = "1"
 _LENGTH = re.compile(r"\d{1,19}", re.ASCII)
 _SPEC = re.compile(r"(\w+)\[((?:\d{1,19}(?:, ?\d{1,19})*)?)\]", re.ASCII)
 _REQUIRED = ("version", "moves", "source_specs")
-_FIELDS = (*_REQUIRED, "source", "target", "dropped", "kept_targets", "notes")
+_OPTIONAL = ("source", "target", "dropped", "kept_targets", "notes", "verdicts")
+_FIELDS = (*_REQUIRED, *_OPTIONAL)
 
 
 def to_config(plan: MigrationPlan) -> dict[str, Any]:
@@ -60,6 +65,7 @@ def to_config(plan: MigrationPlan) -> dict[str, Any]:
     Raises:
       TransformError: If a transform holds code.
     """
+    verdicts = [verdict.to_config() for verdict in plan.verdicts]
     return {
         "version": int(_VERSION),
         "source": plan.source,
@@ -71,6 +77,7 @@ def to_config(plan: MigrationPlan) -> dict[str, Any]:
             for name, spec, reason in plan.kept_targets
         ],
         "notes": list(plan.notes),
+        **({"verdicts": verdicts} if verdicts else {}),
         "source_specs": {key: str(spec) for key, spec in plan.source_specs.items()},
     }
 
@@ -163,6 +170,7 @@ def from_yaml(text: str) -> PlanParts:
         _each(fields, "dropped", _dropped),
         _each(fields, "kept_targets", _kept),
         _each(fields, "notes", lambda node: node.text("a note")),
+        _each(fields, "verdicts", _verdict),
     )
 
 
@@ -226,6 +234,14 @@ def _kept(node: Node) -> KeptTarget:
         pairs[field] for field in ("target", "spec", "reason")
     )
     return KeptTarget(name.text("target"), _spec(spec), reason.value)
+
+
+def _verdict(node: Node) -> Verdict:
+    config = {name: each.plain() for name, (_, each) in node.pairs("it").items()}
+    try:
+        return Verdict.from_config(config)
+    except ValueError as error:
+        raise node.error(str(error)) from None
 
 
 def _check_names(node: Node, pairs: Iterable[str], names: tuple[str, ...]) -> None:

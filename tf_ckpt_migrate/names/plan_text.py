@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.keys import ATTRIBUTES, OPTIMIZER_SLOT, parse_object_key
 from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.verdict_text import verdict_groups
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -27,13 +28,18 @@ def plan_text(plan: MigrationPlan) -> str:
     renamed = [move for move in plan.moves if move.is_plain and not move.is_kept]
     lines = [plan.summary, *_ends(plan)]
     lines += _section("renamed", _renames(renamed))
-    computed = [str(move) for move in plan.moves if not move.is_plain]
+    changed = [move for move in plan.moves if not move.is_plain]
+    computed = [str(move) for move in changed if not move.is_divided]
     lines += _section("computed", capped(computed, _LISTED))
+    divided = [str(move) for move in changed if move.is_divided]
+    lines += _section("stored in other slices", capped(divided, _LISTED))
     kept = [repr(move.target) for move in plan.moves if move.is_kept]
     lines += _section("kept under their names", capped(kept, _LISTED))
     lines += _section("dropped", _by_reason(plan.dropped))
     targets = [(entry.name, entry.reason) for entry in plan.kept_targets]
     lines += _section("targets that keep their values", _by_reason(targets))
+    for head, rows in verdict_groups(plan.verdicts):
+        lines += ["", *head, *(f"  {row}" for row in _columns(rows))]
     lines += _section("notes", capped(plan.notes, _LISTED))
     return "\n".join(lines)
 

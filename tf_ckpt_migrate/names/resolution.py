@@ -13,10 +13,10 @@ The laws:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from tf_ckpt_migrate.errors import RuleError
+from tf_ckpt_migrate.errors import RuleError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.resolver import Resolver, Specs, Unmatched, Unmet
@@ -92,9 +92,17 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     resolver.run()
     kept = resolver.unmet_targets(unmet)
     resolver.problems.raise_if_any(source, target)
-    return Resolution(
-        tuple(resolver.moves), tuple(resolver.dropped), kept, tuple(resolver.notes)
-    )
+    notes = (*resolver.notes, *_notes(resolver.moves))
+    return Resolution(tuple(resolver.moves), tuple(resolver.dropped), kept, notes)
+
+
+def _notes(moves: Iterable[Move]) -> list[str]:
+    """Return what transforms have to say, once for all targets of the same."""
+    targets: dict[str, list[str]] = {}
+    for move in moves:
+        if move.transform is not None and move.transform.note:
+            targets.setdefault(move.transform.note, []).append(repr(move.target))
+    return [f"{', '.join(capped(them, 3))}: {note}" for note, them in targets.items()]
 
 
 def _check_word(name: str, value: str, words: Sequence[str]) -> None:

@@ -11,27 +11,34 @@ from tf_ckpt_migrate.transforms import (
     Chain,
     Concat,
     Join,
+    Partition,
     Reshape,
     Slice,
     Stack,
     Transform,
     Transpose,
+    Vocabulary,
 )
 
 __all__ = ["Unfollowable", "slot_transform"]
 
-_MOVES = Blocks | Cast | Concat | Reshape | Slice | Stack | Transpose
+_MOVES = Blocks | Cast | Concat | Partition | Reshape | Slice | Stack | Transpose
 
 
 class Unfollowable(ValueError):  # noqa: N818 what is raised is a PlanError made of it
     """A change of a variable of which none follows for its slots."""
 
 
-def slot_transform(transform: Transform | None) -> Transform | None:
+def slot_transform(transform: Transform | None, start: float = 0.0) -> Transform | None:
     """Return what is done to the slots of a variable to which ``transform`` is done.
 
     Where values only move, those of the slots move likewise. A number added to the
-    variable, as the bias of a forget gate, changes no gradient and so no slot.
+    variable, as the bias of a forget gate, changes no gradient and so no slot. What is
+    new in a vocabulary has not been trained.
+
+    Args:
+      transform: What is done to the variable; None for nothing.
+      start: What the slot holds before it is trained.
 
     Raises:
       Unfollowable: If nothing follows, as of a function, or where a variable gets
@@ -46,11 +53,14 @@ def slot_transform(transform: Transform | None) -> Transform | None:
     if transform is None or isinstance(transform, AddToBlock):
         return None
     if isinstance(transform, Chain):
-        steps = [slot_transform(step) for step in transform.transforms]
+        steps = [slot_transform(step, start) for step in transform.transforms]
         kept = tuple(step for step in steps if step is not None)
         return Chain(kept) if len(kept) > 1 else next(iter(kept), None)
     if isinstance(transform, Join):
-        return replace(transform, parts=tuple(map(slot_transform, transform.parts)))
+        parts = (slot_transform(part, start) for part in transform.parts)
+        return replace(transform, parts=tuple(parts))
+    if isinstance(transform, Vocabulary):
+        return replace(transform, initializer="constant", scale=start)
     if isinstance(transform, _MOVES):
         return transform
     raise Unfollowable(f"{transform!r} does more than move values")

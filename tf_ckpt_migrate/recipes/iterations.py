@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tf_ckpt_migrate.names.verdict import STEPS_AHEAD
 from tf_ckpt_migrate.transforms.steps import PowerCount, steps_of_power
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Counted", "counted_steps", "likely_beta"]
+__all__ = ["Counted", "Power", "bias_left", "counted_steps", "likely_beta"]
+
+
+class Power(NamedTuple):
+    """A power of beta that TF1 saved.
+
+    Attributes:
+      key: Its key.
+      value: As it is there.
+      beta: What it is a power of.
+    """
+
+    key: str
+    value: NDArray[Any]
+    beta: float
 
 
 class Counted(NamedTuple):
@@ -19,68 +34,86 @@ class Counted(NamedTuple):
     Attributes:
       steps: The count; None if the powers are 0, which says no more than: many.
       notes: Where something disagrees.
+      fits: Whether each power is one of its beta, so that the count is certain.
     """
 
     steps: int | None
     notes: tuple[str, ...] = ()
+    fits: bool = True
 
 
-def likely_beta(power: NDArray[Any], candidates: Iterable[float]) -> float:
-    """Return the first of some betas that a power is one of, else the first.
+def likely_beta(power: NDArray[Any], candidates: Iterable[float]) -> float | None:
+    """Return the first of some betas that a power is one of; None if it is of none.
 
     Example:
       >>> import numpy as np
       >>> likely_beta(np.float32(0.5) * np.float32(0.5), [0.9, 0.5])
       0.5
     """
-    listed = list(candidates)
-    for beta in listed:
+    for beta in candidates:
         count = steps_of_power(power, beta)
         if count and count.fits:
             return beta
-    return listed[0]
+    return None
 
 
-def counted_steps(
-    beta1_power: NDArray[Any],
-    beta2_power: NDArray[Any],
-    betas: tuple[float, float],
-    global_step: int | None,
-) -> Counted:
+def counted_steps(powers: Iterable[Power], global_step: int | None) -> Counted:
     """Return how many steps the powers tell, and where they disagree.
 
     Args:
-      beta1_power: As TF1 saved it.
-      beta2_power: The same of beta2; it lasts longer, and decides.
-      betas: beta1 and beta2.
+      powers: Those of one optimizer; that of the largest beta lasts longest, and
+        decides.
       global_step: What counts the steps of everything, if there is any.
 
     Example:
       >>> import numpy as np
-      >>> powers = np.float32(0.9), np.float32(0.999)
-      >>> counted_steps(*powers, (0.9, 0.999), 5).steps
+      >>> betas = {"beta1_power": 0.9, "beta2_power": 0.999}
+      >>> both = [Power(key, np.float32(beta), beta) for key, beta in betas.items()]
+      >>> counted_steps(both, 5).steps
       0
     """
-    first = steps_of_power(beta1_power, betas[0])
-    second = steps_of_power(beta2_power, betas[1])
+    ordered = sorted(powers, key=lambda power: -power.beta)
+    counts = [(power, steps_of_power(power.value, power.beta)) for power in ordered]
+    found = [(power, count) for power, count in counts if count]
     notes = [
-        f"{name} is no power of {beta!r}; the nearest is that of {count.steps:,} "
-        "steps, which is off unless that is what TF1 had"
-        for name, beta, count in (
-            ("beta1_power", betas[0], first),
-            ("beta2_power", betas[1], second),
-        )
-        if count and not count.fits
+        f"{_name(power)} is no power of {power.beta!r}; the nearest is that of "
+        f"{count.steps:,} steps, which is off unless that is what TF1 had"
+        for power, count in found
+        if not count.fits
     ]
-    count = second or first
-    if first and second and first.steps != second.steps:
-        notes.append(
-            f"beta1_power says {first.steps:,} steps, beta2_power {second.steps:,}; "
-            "the latter is taken"
-        )
-    if count is None:
-        return Counted(None, tuple(notes))
-    return Counted(count.steps, (*notes, *_of_step(count, global_step)))
+    if not found:
+        return Counted(None)
+    fits = not notes
+    (best, count), *others = found
+    notes += [
+        f"{_name(power)} says {other.steps:,} steps, {_name(best)} {count.steps:,}; "
+        "the latter is taken"
+        for power, other in others
+        if other.steps != count.steps
+    ]
+    notes += _of_step(count, global_step)
+    return Counted(count.steps, tuple(notes), fits)
+
+
+def bias_left(steps: int, betas: tuple[float, float]) -> float:
+    """Return by what fraction Adam's correction of bias changes the steps to come.
+
+    Args:
+      steps: How many have been taken.
+      betas: beta1 and beta2.
+
+    Example:
+      >>> round(bias_left(10_000, (0.9, 0.999)), 7)
+      2.26e-05
+    """
+    after = range(steps + 1, steps + 1 + STEPS_AHEAD)
+    beta1, beta2 = betas
+    rates = ((1 - beta2**t) ** 0.5 / (1 - beta1**t) for t in after)
+    return max(max(rate, 1 / rate) - 1 for rate in rates)
+
+
+def _name(power: Power) -> str:
+    return power.key.rpartition("/")[2]
 
 
 def _of_step(count: PowerCount, global_step: int | None) -> Iterable[str]:

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
-__all__ = ["KINDS", "Flavor", "Kind", "Setting", "kind_for"]
+__all__ = ["KINDS", "Flavor", "Kind", "Setting", "by_flavor", "kind_for"]
 
 # Legacy OptimizerV2, the optimizers of tf-keras since 2.11, and those of Keras 3.
 Flavor: TypeAlias = Literal["legacy", "tf_keras", "keras_3"]
 
 
 class Setting(NamedTuple):
-    """A setting that must be the same on both sides, as no checkpoint holds it.
+    """A setting that must be the same on both sides.
 
     Attributes:
       keras: What Keras calls it.
       default: What it is in TF1 if no one says otherwise; None where it is then taken
         to be what the live optimizer has.
       is_told: Whether TF1 has such an argument, so that someone may say what it was.
+      per_rate: Whether Keras multiplies it by the learning rate and TF1 does not.
     """
 
     keras: str
     default: float | bool | None = None
     is_told: bool = True
+    per_rate: bool = False
 
 
 class Kind(NamedTuple):
@@ -33,49 +35,84 @@ class Kind(NamedTuple):
       keras: The class of Keras.
       slots: By TF1's slot, what the slot is called in each Keras.
       settings: By TF1's argument, the setting of Keras.
-      betas: Whether it counts its steps by powers of betas.
+      powers: The settings of whose powers it counts its steps.
+      named: What TF1 calls it by default, where that is not what it is called here.
+      by_rate: Whether Keras has the learning rate in its slots and TF1 has not.
+      corrects_bias: Whether it divides by ``1 - beta ** steps``.
+      is_lazy: Whether rows that are not looked up stay as they are.
+      scalars: What it remembers besides its slots.
     """
 
     keras: str
     slots: Mapping[str, Mapping[Flavor, str]]
     settings: Mapping[str, Setting]
-    betas: bool = False
+    powers: tuple[str, ...] = ()
+    named: str = ""
+    by_rate: bool = False
+    corrects_bias: bool = True
+    is_lazy: bool = False
+    scalars: tuple[str, ...] = ()
 
 
-def _names(legacy: str, tf_keras: str = "", keras_3: str = "") -> dict[Flavor, str]:
+def by_flavor(legacy: str, tf_keras: str = "", keras_3: str = "") -> dict[Flavor, str]:
+    """Return what a slot is called in each Keras; as in the one before if not said.
+
+    Example:
+      >>> by_flavor("m", "m", "momentum")["tf_keras"]
+      'm'
+    """
     new = tf_keras or legacy
     return {"legacy": legacy, "tf_keras": new, "keras_3": keras_3 or new}
 
 
-_MOMENTS = {"m": _names("m", "m", "momentum"), "v": _names("v", "v", "velocity")}
+_MOMENTS = {"m": by_flavor("m", "m", "momentum"), "v": by_flavor("v", "v", "velocity")}
+_ADAM = {
+    "beta1": Setting("beta_1", 0.9),
+    "beta2": Setting("beta_2", 0.999),
+    "epsilon": Setting("epsilon", 1e-8),
+    "amsgrad": Setting("amsgrad", False, is_told=False),
+}
+_BETAS = ("beta1", "beta2")
+_VELOCITY = {"momentum": by_flavor("momentum", "m", "momentum")}
+_MOMENTUM = {"momentum": Setting("momentum"), "use_nesterov": Setting("nesterov")}
+_DECAY = {"weight_decay": Setting("weight_decay", per_rate=True)}
 
-# Slots and defaults as TensorFlow 1.15 has them, by the name it gives the optimizer.
+# Slots and defaults as TensorFlow 1.15 has them. Of those that go on in one class of
+# Keras the first is the one that an optimizer with a name of its own is taken for.
 KINDS: Mapping[str, Kind] = {
     "Adadelta": Kind(
         "Adadelta",
         {
-            "accum": _names("accum_grad", "accumulated_grad"),
-            "accum_update": _names("accum_var", "accumulated_delta_var"),
+            "accum": by_flavor("accum_grad", "accumulated_grad"),
+            "accum_update": by_flavor("accum_var", "accumulated_delta_var"),
         },
         {"rho": Setting("rho", 0.95), "epsilon": Setting("epsilon", 1e-8)},
+        is_lazy=True,
     ),
     "Adagrad": Kind(
         "Adagrad",
-        {"accumulator": _names("accumulator")},
+        {"accumulator": by_flavor("accumulator")},
         # TF1 divides by the root itself.
         {"epsilon": Setting("epsilon", 0.0, is_told=False)},
     ),
-    "Adam": Kind(
-        "Adam",
-        _MOMENTS,
+    "AdaMax": Kind(
+        "Adamax",
         {
-            "beta1": Setting("beta_1", 0.9),
-            "beta2": Setting("beta_2", 0.999),
-            "epsilon": Setting("epsilon", 1e-8),
-            "amsgrad": Setting("amsgrad", False, is_told=False),
+            "m": by_flavor("m", "m", "momentum"),
+            "v": by_flavor("v", "u", "norm"),
         },
-        betas=True,
+        {name: _ADAM[name] for name in ("beta1", "beta2", "epsilon")},
+        powers=("beta1",),
+        is_lazy=True,
     ),
+    "Adam": Kind("Adam", _MOMENTS, _ADAM, powers=_BETAS),
+    # Of tf.contrib.opt; "GS" counts by global_step.
+    "AdamGS": Kind("Adam", _MOMENTS, _ADAM, named="Adam"),
+    "LazyAdam": Kind(
+        "Adam", _MOMENTS, _ADAM, powers=_BETAS, named="Adam", is_lazy=True
+    ),
+    "LazyAdamGS": Kind("Adam", _MOMENTS, _ADAM, named="Adam", is_lazy=True),
+    "AdamW": Kind("AdamW", _MOMENTS, _ADAM | _DECAY, powers=_BETAS, is_lazy=True),
     "AdamWeightDecay": Kind(
         "AdamW",
         _MOMENTS,
@@ -86,10 +123,11 @@ KINDS: Mapping[str, Kind] = {
             "weight_decay_rate": Setting("weight_decay"),
             "amsgrad": Setting("amsgrad", False, is_told=False),
         },
+        corrects_bias=False,
     ),
     "Ftrl": Kind(
         "Ftrl",
-        {"accum": _names("accumulator"), "linear": _names("linear")},
+        {"accum": by_flavor("accumulator"), "linear": by_flavor("linear")},
         {
             "learning_rate_power": Setting("learning_rate_power", -0.5),
             "l1_regularization_strength": Setting("l1_regularization_strength"),
@@ -100,20 +138,17 @@ KINDS: Mapping[str, Kind] = {
             "beta": Setting("beta", 0.0, is_told=False),
         },
     ),
+    "Momentum": Kind("SGD", _VELOCITY, _MOMENTUM, by_rate=True, is_lazy=True),
+    "MomentumW": Kind("SGD", _VELOCITY, _MOMENTUM | _DECAY, by_rate=True, is_lazy=True),
     "GradientDescent": Kind(
         "SGD", {}, {"momentum": Setting("momentum", 0.0, is_told=False)}
-    ),
-    "Momentum": Kind(
-        "SGD",
-        {"momentum": _names("momentum", "m", "momentum")},
-        {"momentum": Setting("momentum"), "use_nesterov": Setting("nesterov")},
     ),
     "RMSProp": Kind(
         "RMSprop",
         {
-            "rms": _names("rms", "velocity"),
-            "mg": _names("mg", "average_gradient"),
-            "momentum": _names("momentum"),
+            "rms": by_flavor("rms", "velocity"),
+            "mg": by_flavor("mg", "average_gradient"),
+            "momentum": by_flavor("momentum"),
         },
         {
             "decay": Setting("rho", 0.9),
@@ -121,22 +156,26 @@ KINDS: Mapping[str, Kind] = {
             "epsilon": Setting("epsilon", 1e-10),
             "centered": Setting("centered", is_told=False),
         },
+        is_lazy=True,
     ),
 }
 
 
-def kind_for(name: str, keras_class: str) -> str | None:
+def kind_for(
+    name: str, keras_class: str, kinds: Mapping[str, Kind] = KINDS
+) -> str | None:
     """Return the kind of an optimizer by its name in TF1, else by who continues it.
 
     Args:
       name: What TF1 calls it; the user may have.
       keras_class: The class of the optimizer of Keras.
+      kinds: Those that it may be.
 
     Example:
       >>> kind_for("Adam", "Adam"), kind_for("generator", "SGD"), kind_for("x", "Lion")
       ('Adam', 'Momentum', None)
     """
-    if name in KINDS:
+    if name in kinds:
         return name
-    fit = [kind for kind, each in KINDS.items() if each.keras == keras_class]
-    return fit[-1] if fit else None
+    fit = (kind for kind, each in kinds.items() if each.keras == keras_class)
+    return next(fit, None)

@@ -8,44 +8,86 @@ and ``part_0`` behind it all come with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped, nearest
+from tf_ckpt_migrate.names.optimizer_names import (
+    NAMED_SLOTS,
+    RMSPROP_CENTERED,
+    TF1_SLOTS,
+)
 from tf_ckpt_migrate.names.rules.recipe import recipe
 from tf_ckpt_migrate.names.slots import Slot, slot_of
-from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
+from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
+from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind
 
-__all__ = ["Powers", "SavedOptimizer", "saved_optimizer"]
+__all__ = ["SavedOptimizer", "keras_scope", "made_optimizer", "saved_optimizer"]
 
-_POWER = re.compile(r"(?:(?P<scope>.*)/)?beta(?P<of>[12])_power(?:_(?P<number>\d+))?")
+_POWER = re.compile(r"(?:(?P<scope>.*)/)?(?P<of>beta[12])_power(?:_(?P<number>\d+))?")
 _STEP = re.compile(r"(?:.*/)?global_step", re.DOTALL)
-
-
-class Powers(NamedTuple):
-    """The keys of the powers of beta1 and beta2 that belong together."""
-
-    beta1: str
-    beta2: str
+# What scales the loss, for mixed precision.
+_SCALING = re.compile(r"(?:.*/)?(current_loss_scale|good_steps)", re.DOTALL)
 
 
 class SavedOptimizer(NamedTuple):
     """An optimizer of TF1 as a checkpoint has it.
 
     Attributes:
-      kind: Which of `KINDS`.
+      kind: What it is.
       name: What TF1 calls it, the scope before.
       slots: By variable, by slot: the key.
-      powers: Its powers of beta, where it has such.
-      global_step: The key of the count of steps, or None.
+      powers: The keys of its powers, by what they are powers of.
+      step: The key of its own count of steps, or None.
+      global_step: The key of the count of all steps, or None.
+      settings: The keys of its settings; only one of tf.keras has any.
+      scalars: The keys of what it remembers besides, by name.
+      scaling: The keys of what scales the loss, by name.
     """
 
-    kind: str
+    kind: Kind
     name: str
     slots: Mapping[str, Mapping[str, str]]
-    powers: Powers | None = None
+    powers: Mapping[str, str]
+    step: str | None = None
     global_step: str | None = None
+    settings: Mapping[str, str] = MappingProxyType({})
+    scalars: Mapping[str, str] = MappingProxyType({})
+    scaling: Mapping[str, str] = MappingProxyType({})
+
+
+def keras_scope(name: str, specs: Mapping[str, TensorSpec]) -> str | None:
+    """Return the scope of an optimizer of tf.keras in a graph of TF1, or None.
+
+    A model that is compiled puts ``training/`` before the name; it may be left out.
+
+    Raises:
+      PlanError: If several are called so.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> spec = TensorSpec(DType.int64, ())
+      >>> keras_scope("Adam", {"training/Adam/iter": spec})
+      'training/Adam'
+    """
+    scopes = {key.rpartition("/")[0] for key in specs}
+    found = sorted(
+        scope
+        for scope in scopes
+        if (scope == name or scope.endswith(f"/{name}"))
+        and (
+            f"{scope}/iter" in specs
+            or {f"{scope}/decay", f"{scope}/learning_rate"} <= specs.keys()
+        )
+    )
+    if len(found) > 1 and name not in found:
+        raise PlanError(
+            f"several optimizers of tf.keras are called {name!r}: "
+            f"{', '.join(capped(map(repr, found)))}; say one of these in the recipe"
+        )
+    return name if name in found else next(iter(found), None)
 
 
 def saved_optimizer(
@@ -56,7 +98,7 @@ def saved_optimizer(
     Args:
       name: Its name in TF1, such as ``"Adam"``; a scope that it was made in may stand
         before: ``"train_op/Adam"``.
-      kind: Which of `KINDS` it is.
+      kind: Which of `KINDS` it is, or of `KINDS_OF_KERAS` if it is of tf.keras.
       specs: The tensors of the checkpoint.
       instance: Which one of this name, counted from 0; None for the only one.
 
@@ -68,24 +110,97 @@ def saved_optimizer(
       >>> spec = TensorSpec(DType.float32, ())
       >>> names = ["w", "w/Adam", "w/Adam_1", "beta1_power", "beta2_power"]
       >>> found = saved_optimizer("Adam", "Adam", dict.fromkeys(names, spec))
-      >>> found.slots["w"], found.powers.beta2
+      >>> found.slots["w"], found.powers["beta2"]
       ({'m': 'w/Adam', 'v': 'w/Adam_1'}, 'beta2_power')
     """
+    scope = keras_scope(name, specs)
+    if scope is not None:
+        return _of_keras(scope, KINDS_OF_KERAS[kind], specs)
     scope, _, own = name.rpartition("/")
+    default = KINDS[kind].named or kind
     found: dict[str, list[dict[str, str]]] = {}
     for key in specs:
-        slot = slot_of(key, specs, {own: kind})
-        if slot and slot.optimizer == own and key.startswith(scope):
+        slot = slot_of(key, specs, {own: default})
+        if slot and slot.optimizer == own and _is_within(key, scope):
             _add(found, slot, key)
     if not found and KINDS[kind].slots:
         raise _not_found(name, kind, specs)
     return SavedOptimizer(
-        kind,
+        KINDS[kind],
         name,
         {v: _chosen(v, each, name, instance) for v, each in found.items()},
-        _powers(name, scope, specs, instance) if KINDS[kind].betas else None,
-        _global_step(specs),
+        _powers(name, KINDS[kind], specs, instance),
+        global_step=_global_step(specs),
+        scaling={m[1]: key for key in specs if (m := _SCALING.fullmatch(key))},
     )
+
+
+def made_optimizer(
+    name: str, kind: str, variables: Mapping[str, Collection[str]], instance: int = 0
+) -> SavedOptimizer:
+    """Return the optimizer with the names that TF1 gives its tensors.
+
+    Args:
+      name: As `saved_optimizer` takes it.
+      kind: Which of `KINDS` it is.
+      variables: For each variable that it trains, which slots are known.
+      instance: Which one of this name it is, counted from 0.
+
+    Example:
+      >>> made = made_optimizer("train_op/Adam", "Adam", {"w": ["m", "v"]}, 1)
+      >>> made.slots["w"], made.powers["beta1"]
+      ({'m': 'train_op/w/Adam_2', 'v': 'train_op/w/Adam_3'}, 'train_op/beta1_power_1')
+    """
+    scope, slash, own = name.rpartition("/")
+    start = scope + slash
+    slots = {
+        variable: dict(_named(f"{start}{variable}/", own, kind, known, instance))
+        for variable, known in variables.items()
+    }
+    end = f"_{instance}" if instance else ""
+    powers = {beta: f"{start}{beta}_power{end}" for beta in KINDS[kind].powers}
+    return SavedOptimizer(KINDS[kind], name, slots, powers, global_step="global_step")
+
+
+def _named(
+    start: str, own: str, kind: str, known: Collection[str], instance: int
+) -> Iterator[tuple[str, str]]:
+    """Yield the slots of a variable: their roles and names."""
+    if kind == "AdamWeightDecay":
+        yield from ((slot, start + suffix) for suffix, slot in NAMED_SLOTS.items())
+        return
+    names = (
+        RMSPROP_CENTERED
+        if "mg" in known
+        else TF1_SLOTS.get(KINDS[kind].named or kind, ())
+    )
+    for number, slot in enumerate(names, instance * len(names)):
+        yield slot, f"{start}{own}_{number}" if number else start + own
+
+
+def _of_keras(
+    scope: str, kind: Kind, specs: Mapping[str, TensorSpec]
+) -> SavedOptimizer:
+    slots: dict[str, dict[str, str]] = {}
+    for key in specs:
+        slot = slot_of(key, specs)
+        if slot and slot.optimizer == scope and slot.variable:
+            slots.setdefault(slot.variable, {})[slot.name] = key
+    names = ("learning_rate", "decay", *kind.settings)
+    return SavedOptimizer(
+        kind,
+        scope,
+        slots,
+        {},
+        step=f"{scope}/iter" if f"{scope}/iter" in specs else None,
+        global_step=_global_step(specs),
+        settings={n: f"{scope}/{n}" for n in names if f"{scope}/{n}" in specs},
+        scalars={n: f"{scope}/{n}" for n in kind.scalars if f"{scope}/{n}" in specs},
+    )
+
+
+def _is_within(key: str, scope: str) -> bool:
+    return not scope or key.startswith(f"{scope}/")
 
 
 def _add(found: dict[str, list[dict[str, str]]], slot: Slot, key: str) -> None:
@@ -111,24 +226,38 @@ def _chosen(
 
 
 def _powers(
-    name: str, scope: str, specs: Mapping[str, TensorSpec], instance: int | None
-) -> Powers | None:
+    name: str, kind: Kind, specs: Mapping[str, TensorSpec], instance: int | None
+) -> Mapping[str, str]:
+    """Return the powers that one optimizer counts by, of those that there are."""
+    scope = name.rpartition("/")[0]
     found: dict[tuple[str, int], dict[str, str]] = {}
     for key in specs:
         match = _POWER.fullmatch(key)
-        if match and (not scope or match["scope"] == scope):
+        if match and match["of"] in kind.powers and _is_within(key, scope):
             at = match["scope"] or "", int(match["number"] or 0)
             found.setdefault(at, {})[match["of"]] = key
-    pairs = [Powers(found[at]["1"], found[at]["2"]) for at in sorted(found)
-             if len(found[at]) == 2]  # fmt: skip
-    if len(pairs) > 1 and instance is None:
-        keys = ", ".join(capped([repr(pair.beta2) for pair in pairs]))
+    whole = [found[at] for at in sorted(found) if len(found[at]) == len(kind.powers)]
+    if len(whole) > 1 and instance is None:
+        keys = ", ".join(capped([repr(each[kind.powers[-1]]) for each in whole]))
         raise PlanError(
             f"several optimizers have counted their steps: {keys}. Say which one "
             f"{name!r} means, counted from 0 in this order: {_call(name)}"
         )
-    which = instance or 0
-    return pairs[which] if which < len(pairs) else None
+    which = (instance or 0) if len(whole) > 1 else 0
+    if which < len(whole):
+        return whole[which]
+    others = [key for key in specs if _POWER.fullmatch(key)] if kind.powers else []
+    if others:
+        raise PlanError(
+            f"none of the counts of steps, {', '.join(capped(map(repr, others)))}, is "
+            f"that of {name!r}{_which(instance)}: the name is without a scope unless "
+            "these have it too, and instances are counted from 0 in their order"
+        )
+    return {}
+
+
+def _which(instance: int | None) -> str:
+    return "" if instance is None else f", instance {instance}"
 
 
 def _global_step(specs: Mapping[str, TensorSpec]) -> str | None:
@@ -156,15 +285,15 @@ def _not_found(name: str, kind: str, specs: Mapping[str, TensorSpec]) -> PlanErr
 
 
 @recipe("optimizer")
-def _without_live(
+def _without_other_side(
     source: str, target: str, specs: object, targets: object, **options: object
 ) -> list[object]:
-    """Refuse: what a slot becomes depends on the settings of a live optimizer."""
+    """Refuse: what a slot becomes depends on the settings of the one in Keras."""
     del specs, targets, options
     raise PlanError(
         f'Recipe("optimizer", {source!r}, {target!r}): what the state of an optimizer '
-        "becomes depends on the settings of the one that goes on (its epsilon, its "
-        "learning rate), which only a live one has. Restore into it, tcm.restore("
-        "prefix, tf.train.Checkpoint(model=model, optimizer=optimizer), rules), and "
-        "save that"
+        "becomes depends on that of Keras, which is none of this call. Give a "
+        "checkpoint that the model and its optimizer saved, convert_tf1_to_tf2(…, "
+        "like=…) or plan_migration(source, target, …); restore into live ones, "
+        "tcm.restore(…); or for the way back call convert_tf2_to_tf1(…, names=…)"
     )

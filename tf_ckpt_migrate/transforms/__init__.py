@@ -16,11 +16,13 @@ from tf_ckpt_migrate.transforms.base import Transform, spec_of
 from tf_ckpt_migrate.transforms.blocks import AddToBlock, Blocks
 from tf_ckpt_migrate.transforms.cast import Cast
 from tf_ckpt_migrate.transforms.compose import Chain, Function
-from tf_ckpt_migrate.transforms.numbers import Scale, Shift
+from tf_ckpt_migrate.transforms.numbers import Fill, Scale, Shift
 from tf_ckpt_migrate.transforms.padding import Join, Pad, Stack
+from tf_ckpt_migrate.transforms.partition import Partition
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
 from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
 from tf_ckpt_migrate.transforms.steps import PowerOfSteps, StepsOfPowers
+from tf_ckpt_migrate.transforms.vocabulary import Vocabulary
 
 __all__ = [
     "AddToBlock",
@@ -28,9 +30,11 @@ __all__ = [
     "Cast",
     "Chain",
     "Concat",
+    "Fill",
     "Function",
     "Join",
     "Pad",
+    "Partition",
     "PowerOfSteps",
     "Reshape",
     "Scale",
@@ -40,5 +44,6 @@ __all__ = [
     "StepsOfPowers",
     "Transform",
     "Transpose",
+    "Vocabulary",
     "spec_of",
 ]

@@ -59,6 +59,11 @@ class Transform(abc.ABC):
         del specs
         return self.exact
 
+    @property
+    def note(self) -> str:
+        """What a reader of a plan should know of it; empty if that is nothing."""
+        return ""
+
     @abc.abstractmethod
     def output_spec(self, *specs: TensorSpec) -> TensorSpec:
         """Return what comes out when tensors as ``specs`` go in.

@@ -48,6 +48,11 @@ class Chain(Transform, op="chain"):
         """Whether every link is exact, whatever the input."""
         return all(transform.exact for transform in self.transforms)
 
+    @property
+    def note(self) -> str:
+        """The notes of all links."""
+        return "; ".join(each.note for each in self.transforms if each.note)
+
     def _specs(self, *specs: TensorSpec) -> list[tuple[TensorSpec, ...]]:
         inputs = [specs]
         for transform in self.transforms:

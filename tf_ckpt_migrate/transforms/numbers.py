@@ -12,10 +12,38 @@ from tf_ckpt_migrate.transforms.base import Transform
 if TYPE_CHECKING:
     from tf_ckpt_migrate.transforms.base import Array
 
-__all__ = ["Scale", "Shift"]
+__all__ = ["Fill", "Scale", "Shift"]
 
 _FLOATS = {DType.float16, DType.bfloat16, DType.float32, DType.float64}
 _INTEGERS = {DType.int32, DType.int64}
+
+
+@dataclass(frozen=True)
+class Fill(Transform, op="fill"):
+    """Makes a tensor of the same dtype and shape in which every element is one number.
+
+    Attributes:
+      value: The number.
+
+    Example:
+      >>> import numpy as np
+      >>> Fill(0.0)(np.float32([2.0, 4.0])).tolist()
+      [0.0, 0.0]
+    """
+
+    value: float
+
+    def output_spec(self, *specs: TensorSpec) -> TensorSpec:
+        """Return the spec as it is."""
+        spec = self._only(*specs)
+        if spec.dtype not in _FLOATS | _INTEGERS:
+            raise self._misfit("it takes numbers", spec)
+        return spec
+
+    def _apply(self, *arrays: Array) -> Array:
+        import numpy as np
+
+        return np.full_like(arrays[0], self.value)
 
 
 @dataclass(frozen=True)

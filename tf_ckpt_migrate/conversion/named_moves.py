@@ -1,0 +1,166 @@
+"""From the keys of objects to names of variables: rules over names, moves of keys."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.layout import name_of_key
+from tf_ckpt_migrate.conversion.object_names import over_names
+from tf_ckpt_migrate.conversion.optimizers.rules import (
+    WithOptimizers,
+    with_optimizers_back,
+)
+from tf_ckpt_migrate.conversion.partitions import with_layouts
+from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
+from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
+
+__all__ = ["NamedMoves", "named_moves"]
+
+_HOW_TO_NAME = (
+    'name the variables in code, or take the keys as names with names="key" '
+    '(--names=key), or with an assignment map over these, such as names={"vars/": "/"}'
+)
+
+
+class NamedMoves(NamedTuple):
+    """What becomes of the tensors of objects.
+
+    Attributes:
+      moves: From keys to names.
+      dropped: The keys that are left behind, and why.
+      kept_targets: The names that keep what they have, and why.
+      made: What is to be told about optimizers.
+      notes: What a reader should know.
+    """
+
+    moves: tuple[Move, ...]
+    dropped: tuple[Dropped, ...] = ()
+    kept_targets: tuple[KeptTarget, ...] = ()
+    made: WithOptimizers = WithOptimizers(AssignmentMap(), {})
+    notes: tuple[str, ...] = ()
+
+
+def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
+    reader: CheckpointReader,
+    specs: Mapping[str, TensorSpec],
+    names: str | AssignmentMapLike,
+    unmatched: Unmatched = "error",
+    *,
+    like: CheckpointReader | None = None,
+    unmet: Unmet = "error",
+) -> NamedMoves:
+    """Return moves from the keys of objects to variable names.
+
+    Args:
+      reader: An object-based checkpoint.
+      specs: The tensors in question, by key.
+      names: ``"full_name"``, ``"key"``, or rules over the names that ``"key"`` gives;
+        a variable's own name serves too.
+      unmatched: What becomes of a name that no rule fits.
+      like: A name-based checkpoint whose tensors are to be filled, or None.
+      unmet: What becomes of a tensor of ``like`` that nothing fills.
+
+    Raises:
+      PlanError: If variables have no names, or share them, or no rule fits one; or if
+        an optimizer cannot go on.
+    """
+    if isinstance(names, str) and names not in ("full_name", "key"):
+        raise ValueError(f'names={names!r}; expected "full_name", "key" or a map')
+    graph = reader.object_graph
+    full_names = {} if graph is None else graph.full_names()
+    chosen = {key: name_of_key(key) for key in specs}
+    if names == "full_name":
+        chosen = {key: full_names.get(key, "") for key in specs}
+    _check_names(chosen, reader.prefix)
+    if isinstance(names, str) and like is None:
+        moves = (Move((key,), chosen[key], None, spec) for key, spec in specs.items())
+        return NamedMoves(tuple(moves))
+    rules = AssignmentMap(() if isinstance(names, str) else names)
+    rules = over_names(rules, chosen, full_names, specs)
+    return _moves(reader, specs, chosen, rules, unmatched, like, unmet)
+
+
+def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
+    reader: CheckpointReader,
+    specs: Mapping[str, TensorSpec],
+    chosen: Mapping[str, str],
+    rules: AssignmentMap,
+    unmatched: Unmatched,
+    like: CheckpointReader | None,
+    unmet: Unmet,
+) -> NamedMoves:
+    keys = {name: key for key, name in chosen.items()}
+    named = {name: specs[key] for name, key in keys.items()}
+    goals = None if like is None else like.specs
+
+    def by_key(move: Move) -> Move:
+        return move._replace(sources=tuple(keys[name] for name in move.sources))
+
+    def weights(others: AssignmentMap) -> list[Move]:
+        found = resolve(others, named, goals, unmatched="drop", unmet="keep")
+        return [by_key(move) for move in found.moves]
+
+    made = with_optimizers_back(reader, like, rules, weights)
+    ours = _without_doubles([_from_names(r, chosen) for r in made.rules], rules)
+    may_stay = unmet if unmet == "keep" or not made.may_stay else {*made.may_stay}
+    found: Resolution = resolve(ours, named, goals, unmatched=unmatched, unmet=may_stay)
+    return NamedMoves(
+        with_layouts(reader, map(by_key, found.moves)),
+        tuple(Dropped(keys[name], reason) for name, reason in found.dropped),
+        found.kept_targets,
+        made,
+        found.notes,
+    )
+
+
+def _without_doubles(all_rules: list[Rule], given: AssignmentMap) -> list[Rule]:
+    """Leave out a given rule for what a rule of an optimizer takes there as well."""
+    own = [rule for rule in all_rules if rule not in {*given}]
+    taken = {rule.source for rule in own if isinstance(rule, Split)}
+    return [
+        rule
+        for rule in all_rules
+        if rule in own
+        or not (isinstance(rule, Rename | Split) and rule.source in taken)
+    ]
+
+
+def _from_names(rule: Rule, chosen: Mapping[str, str]) -> Rule:
+    """Return a rule for an optimizer, which goes from keys, as one from names."""
+    if isinstance(rule, Split) and rule.source in chosen:
+        return Split(chosen[rule.source], dict(rule.targets))
+    if isinstance(rule, Drop) and rule.source is not None and rule.source in chosen:
+        return replace(rule, source=chosen[rule.source])
+    if isinstance(rule, Combine):
+        targets = {to: how for to, how in rule.targets if how}
+        return Combine([chosen.get(key, key) for key in rule.sources], targets)
+    return rule
+
+
+def _check_names(names: Mapping[str, str], prefix: str) -> None:
+    """Check that every key has a name of its own."""
+    users: defaultdict[str, list[str]] = defaultdict(list)
+    for key, name in names.items():
+        users[name].append(key)
+    nameless = users.pop("", [])
+    problems = [f"{key!r} belongs to a variable without a name" for key in nameless]
+    problems += [
+        f"{name!r} is the name of {len(keys)} variables: {', '.join(capped(keys, 3))}"
+        for name, keys in users.items()
+        if len(keys) > 1
+    ]
+    if problems:
+        raise PlanError(
+            f"the variables of {prefix!r} cannot be told apart by their names:\n  "
+            + "\n  ".join(capped(problems))
+            + f"\n{_HOW_TO_NAME}",
+            problems,
+        )

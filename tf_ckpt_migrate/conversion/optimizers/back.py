@@ -1,0 +1,168 @@
+"""Rules that carry an optimizer of Keras back into one of TF1.
+
+They are the reverse of those that `OptimizerMoves` makes: what was multiplied is
+divided, and iterations become the powers of the betas and ``global_step``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
+from tf_ckpt_migrate.conversion.optimizers.moves import SCALING, slot_verdicts
+from tf_ckpt_migrate.conversion.optimizers.named import Named
+from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
+from tf_ckpt_migrate.conversion.optimizers.slots import Change, SlotRules, slot_rules
+from tf_ckpt_migrate.conversion.optimizers.steps_back import StepRulesBack
+from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.rules import Combine, Drop, Split
+from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
+from tf_ckpt_migrate.recipes.optimizers import (
+    SavedOptimizer,
+    made_optimizer,
+    saved_optimizer,
+)
+from tf_ckpt_migrate.transforms import Cast, Chain, Fill, Scale
+
+__all__ = ["OptimizerReturn"]
+
+
+class OptimizerReturn:
+    """The rules for one optimizer.
+
+    Args:
+      reader: The checkpoint, of Keras.
+      like: A checkpoint of TF1 that says which tensors there are; None for those that
+        TF1 would make.
+      names: What names the optimizer on both sides.
+      weights: Where the weights go, from keys to names of TF1.
+      owns_step: Whether no other optimizer is there that global_step might count.
+
+    Attributes:
+      rules: What moves: slots and iterations.
+      drops: What is left behind unless other rules want it.
+      may_stay: The tensors of ``like`` that keep what they have, and why.
+      verdicts: How well it goes on.
+      notes: What a reader should know.
+
+    Raises:
+      PlanError: If it is not there, or slots cannot follow their variables.
+      RuleError: If the recipe takes no such option.
+    """
+
+    def __init__(
+        self,
+        reader: CheckpointReader,
+        like: CheckpointReader | None,
+        names: Named,
+        weights: Sequence[Move],
+        *,
+        owns_step: bool = True,
+    ) -> None:
+        """Find both, judge, and make the rules unless they cannot go on."""
+        self._reader, self._like = reader, like
+        self._names, self._weights = names, weights
+        self._pair = pair = OptimizerPair(names, reader, like, self._of_tf1)
+        self.rules: list[Split | Combine] = []
+        self.notes: tuple[str, ...] = ()
+        self.drops: list[Drop] = []
+        self.may_stay: dict[str, str] = {}
+        count = int(reader[pair.into.iterations])
+        self.verdicts = pair.verdicts(reader, pair.slots(), count)
+        if any(verdict.kind == "impossible" for verdict in self.verdicts):
+            return
+        made = self._slot_rules()
+        self.rules, self.drops = made.rules, made.drops
+        self._leave_what_has_no_slot()
+        self._add_scalars()
+        steps = StepRulesBack(reader, like, weights, pair, owns_step=owns_step)
+        self.rules += steps.rules
+        self.drops += steps.drops
+        self.may_stay |= steps.may_stay
+        rate = pair.settings.learning_rate
+        times = f"-1 / {rate:.6g}" if pair.saved.kind.by_rate and rate else ""
+        own = {name: name for name in made.moved}
+        ours = (*slot_verdicts(made.moved, own, times), *steps.verdicts)
+        self.verdicts = (*map(pair.named, ours), *self.verdicts)
+
+    def _of_tf1(self, kind: str, keras: KerasOptimizer) -> SavedOptimizer:
+        names, like = self._names, self._like
+        if like is not None:
+            return saved_optimizer(names.name, kind, like.specs, names.instance)
+        found = self._trained(kind, keras)
+        return made_optimizer(names.name, kind, found, names.instance or 0)
+
+    def _trained(self, kind: str, keras: KerasOptimizer) -> dict[str, set[str]]:
+        """Return the variables of TF1 that have slots in Keras, and which."""
+        wanted = {tf1: each[keras.flavor] for tf1, each in KINDS[kind].slots.items()}
+        slots = keras.slot_keys(wanted)
+        found = {
+            move.target: {name for key in move.sources for name in slots.get(key, {})}
+            for move in self._weights
+        }
+        return {name: slots for name, slots in found.items() if slots}
+
+    def _slot_rules(self) -> SlotRules:
+        pair, rate = self._pair, self._pair.settings.learning_rate
+        is_scaled = pair.saved.kind.by_rate and rate is not None
+        how = Scale(-1 / (rate or 1)) if is_scaled else None
+        change = Change(pair.names.name, how, pair.starts())
+        return slot_rules(self._weights, pair.slots(), pair.saved.slots, change)
+
+    def _leave_what_has_no_slot(self) -> None:
+        """See to the momentum that one side has slots for though it is 0."""
+        pair = self._pair
+        why = "without momentum it is never used"
+        if not pair.saved.kind.slots:
+            names = {"momentum": KINDS["Momentum"].slots["momentum"][pair.into.flavor]}
+            unused = pair.into.slot_keys(names).values()
+            self.drops += [Drop(k, reason=why) for s in unused for k in s.values()]
+        if "rms" not in pair.saved.kind.slots or any(
+            "momentum" in each for each in pair.slots().values()
+        ):
+            return
+        slots = [each for each in pair.saved.slots.values() if "momentum" in each]
+        if self._like is not None:
+            self.may_stay |= {each["momentum"]: why for each in slots}
+        else:
+            momentum = {each["rms"]: each["momentum"] for each in slots}
+            self.rules = [_with_zeros(rule, momentum) for rule in self.rules]
+
+    def _add_scalars(self) -> None:
+        """Add rules for what is remembered of no variable."""
+        saved = self._pair.saved
+        own = dict(self._pair.into.hyperparameters)
+        last = {key: key.split("/")[-3] for key in own.values()}
+        for name, goal in saved.scalars.items():
+            self._add_scalar([k for k in last if last[k] == name], goal)
+        for name, goal in saved.scaling.items():
+            self._add_scalar([k for k in last if last[k] in SCALING[name]], goal)
+        why = "a setting, which TF1 does not save, or has its own of"
+        taken = {rule.source for rule in self.rules if isinstance(rule, Split)}
+        rest = (key for key in own.values() if key not in taken)
+        self.drops += [Drop(key, reason=why) for key in rest]
+        stays = "a setting of TF1; what Keras had is judged by its verdict"
+        self.may_stay |= dict.fromkeys(saved.settings.values(), stays)
+
+    def _add_scalar(self, keys: Sequence[str], goal: str) -> None:
+        if not keys:
+            self.may_stay[goal] = "the optimizer of Keras has none"
+            return
+        how = None
+        if self._like is not None:
+            wanted = self._like.specs[goal].dtype
+            how = Cast(wanted) if self._reader.specs[keys[0]].dtype != wanted else None
+        self.rules.append(Split(keys[0], {goal: how}))
+
+
+def _with_zeros(rule: Split | Combine, beside: Mapping[str, str]) -> Split | Combine:
+    """Return a rule that makes zeros as well, beside some of its targets."""
+    goals = dict(rule.targets)
+    for target, how in rule.targets:
+        if target in beside:
+            zeros = Fill(0.0)
+            goals[beside[target]] = zeros if how is None else Chain((how, zeros))
+    if isinstance(rule, Split):
+        return Split(rule.source, goals)
+    return Combine(rule.sources, {to: how for to, how in goals.items() if how})

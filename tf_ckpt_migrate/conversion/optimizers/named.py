@@ -1,0 +1,132 @@
+"""What a recipe for an optimizer says: names on both sides, and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
+from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
+from tf_ckpt_migrate.names.rules import Recipe
+from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
+from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind, kind_for
+from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer
+from tf_ckpt_migrate.recipes.verdicts import without_counterpart
+
+__all__ = ["Named", "named"]
+
+_BESIDE = ("instance", "like", "sparse")  # what a recipe takes besides settings
+
+
+class Named(NamedTuple):
+    """What a recipe for an optimizer says.
+
+    Attributes:
+      recipe: The recipe itself, for messages.
+      name: What TF1 calls the optimizer.
+      path: Where it is in Keras.
+      instance: Which one of this name in TF1; None for the only one.
+      like: Which kind it is, if that is said.
+      is_sparse: Whether there may be sparse gradients; someone may say that not.
+      told: The settings that are told: those of TF1 by their names there, and with
+        ``keras_`` before its name what that of Keras has.
+    """
+
+    recipe: Recipe
+    name: str
+    path: str
+    instance: int | None
+    like: str | None
+    is_sparse: bool
+    told: Mapping[str, Any]
+
+    def kind(
+        self, keras_class: str, keras: KerasOptimizer, *, is_of_keras: bool
+    ) -> str:
+        """Return which kind of optimizer is meant.
+
+        Args:
+          keras_class: The class of that of Keras, "" if nobody knows.
+          keras: What is known of it.
+          is_of_keras: Whether that of TF1 is one of tf.keras.
+
+        Raises:
+          PlanError: If none is known that goes on so.
+        """
+        name = self.like or self.name.rpartition("/")[2]
+        kinds = KINDS_OF_KERAS if is_of_keras else KINDS
+        why = None if is_of_keras else without_counterpart(name)
+        if why:
+            raise PlanError(
+                f"the state of {name} cannot go on in Keras: {why}; keep the optimizer "
+                "of TF1, or begin anew with tcm.Drop(role='slot')"
+            )
+        if keras_class:
+            kind = kind_for(name, keras_class, kinds)
+        else:
+            kind = name if name in kinds else _by_slots(keras, kinds)
+        if kind is None or (self.like and kind != self.like):
+            raise PlanError(
+                f"{self.recipe!r}: no optimizer of TF1 is known that goes on in "
+                f"{keras_class or 'one with such slots'}; say like=… with one of "
+                f"{', '.join(kinds)}"
+            )
+        return kind
+
+    def check_options(self, kind: str, saved: SavedOptimizer) -> None:
+        """Check what is told.
+
+        Args:
+          kind: Which kind it is of.
+          saved: The optimizer of TF1.
+
+        Raises:
+          RuleError: If an option is none, or the checkpoint has what is told.
+        """
+        settings = saved.kind.settings
+        known = [each for each, setting in settings.items() if setting.is_told]
+        known.append("learning_rate")
+        of_keras = [f"keras_{each.keras}" for each in settings.values()]
+        of_keras.append("keras_learning_rate")
+        for each in self.told:
+            if each in saved.settings:
+                raise RuleError(
+                    f"{self.recipe!r}: {each} need not be told, the checkpoint has it "
+                    f"in {saved.settings[each]!r}"
+                )
+            if each not in known + of_keras:
+                hint = nearest(each, known + of_keras, 1)
+                meant = f"; did you mean {hint[0]!r}?" if hint else ""
+                raise RuleError(
+                    f"{self.recipe!r}: of {kind} can be told "
+                    f"{', '.join((*known, *_BESIDE, *of_keras))}, not {each!r}{meant}"
+                )
+
+
+def named(recipe: Recipe, *, back: bool = False) -> Named:
+    """Return what a recipe says, from TF1 to Keras or back.
+
+    Example:
+      >>> named(Recipe("optimizer", "opt", "Adam", instance=1), back=True)[1:4]
+      ('Adam', 'opt', 1)
+    """
+    told = dict(recipe.options)
+    instance, like, sparse = (told.pop(option, None) for option in _BESIDE)
+    name, path = recipe.source, recipe.target
+    if back:
+        name, path = path, name
+    return Named(recipe, name, path, instance, like, sparse is not False, told)
+
+
+def _by_slots(keras: KerasOptimizer, kinds: Mapping[str, Kind]) -> str | None:
+    """Return the kind of which alone an optimizer of Keras with these slots can be.
+
+    None where it can be of several classes: as Adam and AdamW have the same slots.
+    """
+    have = {slot for slots in keras.slots.values() for slot in slots}
+    fit = {
+        name: kind.keras
+        for name, kind in kinds.items()
+        if have == {by_flavor[keras.flavor] for by_flavor in kind.slots.values()}
+    }
+    return next(iter(fit)) if len({*fit.values()}) == 1 else None

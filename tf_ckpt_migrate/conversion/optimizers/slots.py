@@ -1,0 +1,131 @@
+"""Rules for slots: they go where their variables go, and change as these do."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.rules import Combine, Drop, Split
+from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
+from tf_ckpt_migrate.transforms import Chain, Transform
+
+__all__ = ["Change", "SlotRules", "Slots", "slot_rules"]
+
+# By the key of a variable, by the slot of TF1: the key.
+Slots: TypeAlias = Mapping[str, Mapping[str, str]]
+
+
+class Change(NamedTuple):
+    """What is done to slots besides what is done to their variables.
+
+    Attributes:
+      recipe: Whose slots they are, for messages.
+      scale: What they are multiplied by; None leaves them.
+      starts: What they hold before they are trained, where that is not 0.
+    """
+
+    recipe: str
+    scale: Transform | None = None
+    starts: Mapping[str, float] = MappingProxyType({})
+
+
+class SlotRules(NamedTuple):
+    """Rules for slots.
+
+    Attributes:
+      rules: What moves.
+      drops: What is left behind.
+      moved: Of how many variables each slot moves.
+    """
+
+    rules: list[Split | Combine]
+    drops: list[Drop]
+    moved: Mapping[str, int]
+
+
+def slot_rules(
+    weights: Iterable[Move], sources: Slots, goals: Slots, change: Change
+) -> SlotRules:
+    """Return rules for the slots of variables that move, and what is left behind.
+
+    Args:
+      weights: Where the variables go, by keys.
+      sources: The slots of the checkpoint.
+      goals: Those to fill.
+      change: What is done to them besides.
+
+    Raises:
+      PlanError: If slots cannot follow their variables.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+      >>> move = Move(("w",), "kernel", None, TensorSpec(DType.float32, ()))
+      >>> found = {"w": {"m": "w/Adam"}}, {"kernel": {"m": "_variables/1"}}
+      >>> slot_rules([move], *found, Change("Adam")).rules
+      [Split('w/Adam', {'_variables/1': None})]
+    """
+    rules: list[Split | Combine] = []
+    drops: list[Drop] = []
+    count: Counter[str] = Counter()
+    for moves in _by_sources(weights, sources).values():
+        for name in sources.get(moves[0].sources[0], {}):
+            made = _one(name, moves, sources, goals, change)
+            if isinstance(made, list):
+                drops += made
+                count[name] += 0
+            else:
+                rules.append(made)
+                count[name] += len(made.targets)
+    return SlotRules(rules, drops, count)
+
+
+def _by_sources(weights: Iterable[Move], slots: Slots) -> Mapping[object, list[Move]]:
+    found: dict[object, list[Move]] = defaultdict(list)
+    for move in weights:
+        if any(source in slots for source in move.sources):
+            found[move.sources].append(move)
+    return found
+
+
+def _one(
+    name: str, moves: Sequence[Move], sources: Slots, goals: Slots, change: Change
+) -> Split | Combine | list[Drop]:
+    """Return the rule for one slot of what makes these moves, or what is dropped."""
+    variables = moves[0].sources
+    keys = [sources.get(variable, {}).get(name) for variable in variables]
+    present = [key for key in keys if key]
+    into = {
+        goals[move.target][name]: _followed(move, name, change)
+        for move in moves
+        if name in goals.get(move.target, {})
+    }
+    if not into:
+        why = f"the optimizer has no such slot of {moves[0].target!r}"
+        return [Drop(key, reason=why) for key in present]
+    if len(present) < len(keys):
+        raise PlanError(
+            f"of {', '.join(map(repr, variables))}, which become one variable, only "
+            f"{len(present)} have the slot {name!r}"
+        )
+    if len(keys) == 1:
+        return Split(present[0], into)
+    return Combine(present, {to: how for to, how in into.items() if how})
+
+
+def _followed(move: Move, name: str, change: Change) -> Transform | None:
+    """Return what is done to a slot: what was done to the variable, and more."""
+    try:
+        how = slot_transform(move.transform, change.starts.get(name, 0.0))
+    except Unfollowable as error:
+        raise PlanError(
+            f"{move}: what follows for the slots of {change.recipe!r} is not known, as "
+            f"{error}; leave the recipe out and begin the optimizer anew, with "
+            "tcm.Drop(role='slot'), tcm.Drop(role='optimizer')"
+        ) from None
+    if change.scale is None or how is None:
+        return how or change.scale
+    return Chain((how, change.scale))

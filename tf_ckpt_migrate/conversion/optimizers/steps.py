@@ -1,0 +1,204 @@
+"""Rules that tell an optimizer of Keras how many steps TF1 had taken.
+
+They come from the optimizer's own count if it has one, from the powers of its betas
+where there are such, else from ``global_step``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.layout import CheckpointView
+from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
+from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.rules import Combine, Drop, Split
+from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.recipes.iterations import Counted, Power, counted_steps
+from tf_ckpt_migrate.recipes.limits import STEPS_WITHOUT_BIAS
+from tf_ckpt_migrate.transforms import Cast, Chain, Shift, StepsOfPowers, Transform
+
+__all__ = ["StepRules"]
+
+_ANY = float("inf")
+
+
+class StepRules:
+    """The rules for the count of steps of one optimizer.
+
+    Args:
+      reader: The checkpoint.
+      target: What has the optimizer of Keras.
+      weights: Where the weights go, by the keys of variables.
+      pair: The optimizer on both sides.
+      owns_step: Whether no other optimizer is there that global_step might count.
+
+    Attributes:
+      rules: What makes ``iterations``.
+      drops: What is left behind unless other rules want it.
+      may_stay: The key of ``iterations`` and why, if nothing makes them.
+      notes: Where what the checkpoint says disagrees.
+      verdict: Whether the count is certain.
+
+    Raises:
+      PlanError: If nothing tells the steps.
+    """
+
+    def __init__(
+        self,
+        reader: CheckpointReader,
+        target: CheckpointView,
+        weights: Sequence[Move],
+        pair: OptimizerPair,
+        *,
+        owns_step: bool,
+    ) -> None:
+        """Make the rules."""
+        self._reader, self._target, self._pair = reader, target, pair
+        self._weights, self._owns_step = weights, owns_step
+        self._saved = pair.saved
+        # A schedule has to read the steps as they are.
+        is_free = pair.settings.learning_rate is not None
+        corrects_bias = pair.saved.kind.corrects_bias
+        self._more = STEPS_WITHOUT_BIAS if is_free and not corrects_bias else 0
+        self.rules: list[Split | Combine] = []
+        self.drops: list[Drop] = []
+        self.may_stay: dict[str, str] = {}
+        self.notes: tuple[str, ...] = ()
+        if self._saved.step is not None:
+            self.verdict = self._from_its_own(self._saved.step)
+        elif self._saved.powers:
+            self.verdict = self._from_powers()
+        else:
+            self.verdict = self._from_step()
+
+    def _from_its_own(self, step: str) -> Verdict:
+        """Take what an optimizer of tf.keras counted."""
+        self._move(step)
+        if self._saved.global_step is not None:
+            why = f"the optimizer counts its own steps, in {step!r}"
+            self.drops.append(Drop(self._saved.global_step, reason=why))
+        return self._exact(int(self._reader[step]), repr(step))
+
+    def _from_powers(self) -> Verdict:
+        """Take iterations from powers, and from a count of steps that agrees."""
+        step, keys = self._saved.global_step, self._saved.powers
+        powers = [
+            Power(key, self._reader[key], self._pair.betas[name])
+            for name, key in keys.items()
+        ]
+        count = None if step is None else int(self._reader[step])
+        told = counted_steps(powers, count)
+        self.notes = told.notes
+        ordered = sorted(powers, key=lambda power: -power.beta)
+        sources = [power.key for power in ordered]
+        if told.steps is None:
+            if step is None or count is None:
+                raise self._nothing_tells()
+            self.notes += (
+                "the powers of the betas are 0; global_step tells the steps",
+            )
+        if step is not None and not self._goes_elsewhere(step):
+            if told.steps in (None, count) and self._owns_step:
+                sources.append(step)
+            else:
+                why = f"the optimizer has counted {told.steps or 0:,} steps of its own"
+                self.drops.append(Drop(step, reason=why))
+        if told.steps is None and step not in sources:  # it goes elsewhere too
+            why = "it is 0, which tells no steps any more"
+            self.drops += [Drop(key, reason=why) for key in sources]
+            self._move(str(step))
+        else:
+            how = StepsOfPowers(tuple(power.beta for power in ordered))
+            goal = {self._pair.into.iterations: self._as_iterations(how)}
+            self.rules.append(Combine(sources, goal))
+        return self._of_powers(told, count)
+
+    def _of_powers(self, told: Counted, count: int | None) -> Verdict:
+        if told.steps is None:
+            return self._exact(count, "global_step: powers of that many are 0")
+        keys = self._saved.powers.values()
+        names = " and ".join(key.rpartition("/")[2] for key in keys)
+        if told.fits:
+            agrees = "; global_step agrees" if count == told.steps else ""
+            return self._exact(told.steps, f"{names}{agrees}")
+        betas = ", ".join(f"{name}=…" for name in self._saved.powers)
+        return Verdict(
+            "",
+            "iterations",
+            "approximate",
+            f"{names} are no powers of the betas",
+            f"say {betas} as TF1 had them",
+            _ANY,
+        )
+
+    def _from_step(self) -> Verdict:
+        """Take iterations from ``global_step``, which may go elsewhere too."""
+        step, kind = self._saved.global_step, self._saved.kind
+        needs_betas = {"beta1", "beta2", "beta_1", "beta_2"} & kind.settings.keys()
+        if step is None and not needs_betas:
+            return self._from_nothing()
+        if step is None:
+            raise self._nothing_tells()
+        self._move(step)
+        count = int(self._reader[step])
+        if not kind.corrects_bias:
+            more = f" and {self._more:,}, so that no bias is corrected"
+            return self._exact(f"{count:,}{more if self._more else ''}", "global_step")
+        if not needs_betas:
+            return self._exact(count, "global_step; only a schedule would read them")
+        if self._owns_step:
+            verdict = self._exact(count, "global_step, there being no powers of beta")
+            if not kind.powers:
+                return verdict
+            return verdict._replace(assumes="taken as many steps as global_step says")
+        return Verdict(
+            "",
+            "iterations",
+            "approximate",
+            f"{count:,}, by global_step, which may count steps of another optimizer",
+            "restore it alone, or assign what it counted to optimizer.iterations",
+            _ANY,
+        )
+
+    def _from_nothing(self) -> Verdict:
+        """Leave iterations as they are, which only a schedule would read."""
+        why = "nothing in the checkpoint counts steps"
+        self.may_stay[self._pair.into.iterations] = why
+        if self._pair.settings.learning_rate is not None:
+            why = f"as they were: {why}, and only a schedule would read them"
+            return Verdict("", "iterations", "exact", why)
+        instead = "assign what TF1 had taken to optimizer.iterations"
+        why = f"{why}, and a schedule reads them"
+        return Verdict("", "iterations", "approximate", why, instead, _ANY)
+
+    def _exact(self, count: object, source: str) -> Verdict:
+        number = f"{count:,}" if isinstance(count, int) else count
+        return Verdict("", "iterations", "exact", f"{number}, by {source}")
+
+    def _move(self, step: str) -> None:
+        moves = (move for move in self._weights if move.sources == (step,))
+        goals = {move.target: move.transform for move in moves}
+        shift = Shift(self._more) if self._more else None
+        goals[self._pair.into.iterations] = self._as_iterations(shift)
+        self.rules.append(Split(step, goals))
+
+    def _goes_elsewhere(self, step: str) -> bool:
+        return any(step in move.sources for move in self._weights)
+
+    def _as_iterations(self, how: Transform | None) -> Any:
+        """Return what makes iterations, which Keras may hold as int32."""
+        spec = self._target.specs[self._pair.into.iterations]
+        if spec.dtype.name == "int64":
+            return how
+        cast = Cast(spec.dtype)
+        return cast if how is None else Chain((how, cast))
+
+    def _nothing_tells(self) -> PlanError:
+        return PlanError(
+            f"nothing in {self._reader.prefix!r} tells how many steps "
+            f"{self._pair.names.name!r} has taken: there is no global_step, and "
+            "no power of beta2 that is not 0"
+        )

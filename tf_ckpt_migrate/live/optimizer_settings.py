@@ -1,0 +1,38 @@
+"""Live optimizers, asked for the settings that no checkpoint holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tf_ckpt_migrate.conversion.optimizers.settings import as_written
+from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor
+from tf_ckpt_migrate.recipes.verdicts import LiveSettings
+
+__all__ = ["settings_of"]
+
+
+def settings_of(optimizer: Any) -> LiveSettings:
+    """Return the settings of an optimizer of any Keras.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> settings_of(tf.keras.optimizers.SGD(0.5)).learning_rate
+      0.5
+    """
+    # What scales the loss for mixed precision wraps the one that has the slots.
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    config = inner.get_config()
+    rate = as_written(config["learning_rate"])
+    is_constant = isinstance(rate, int | float) and not config.get("decay")
+    return LiveSettings(
+        type(inner).__name__,
+        _flavor(inner),
+        {name: as_written(value) for name, value in config.items()},
+        float(rate) if is_constant else None,
+    )
+
+
+def _flavor(optimizer: Any) -> Flavor:
+    if hasattr(optimizer, "get_slot"):
+        return "legacy"
+    return "keras_3" if hasattr(optimizer, "stateless_apply") else "tf_keras"

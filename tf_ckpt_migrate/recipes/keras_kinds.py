@@ -1,0 +1,82 @@
+"""Optimizers of tf.keras in a graph of TF1: what they save, and who goes on.
+
+They are the legacy ones of later Keras, with their arithmetic. Most of their settings
+are variables, and so in the checkpoint; ``epsilon`` and switches are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tf_ckpt_migrate.recipes.optimizer_kinds import Kind, Setting, by_flavor
+
+__all__ = ["KINDS_OF_KERAS"]
+
+_MOMENTS = {"m": by_flavor("m", "m", "momentum"), "v": by_flavor("v", "v", "velocity")}
+_BETAS = {"beta_1": Setting("beta_1", 0.9), "beta_2": Setting("beta_2", 0.999)}
+_EPSILON = {"epsilon": Setting("epsilon", 1e-7)}
+
+# By class. Slots as TensorFlow 1.15 calls them, settings by their own names.
+KINDS_OF_KERAS: Mapping[str, Kind] = {
+    "Adadelta": Kind(
+        "Adadelta",
+        {
+            "accum_grad": by_flavor("accum_grad", "accumulated_grad"),
+            "accum_var": by_flavor("accum_var", "accumulated_delta_var"),
+        },
+        {"rho": Setting("rho", 0.95), **_EPSILON},
+        is_lazy=True,
+    ),
+    "Adagrad": Kind("Adagrad", {"accumulator": by_flavor("accumulator")}, _EPSILON),
+    "Adam": Kind(
+        "Adam",
+        {**_MOMENTS, "vhat": by_flavor("vhat", "vhat", "velocity_hat")},
+        {**_BETAS, **_EPSILON, "amsgrad": Setting("amsgrad", is_told=False)},
+    ),
+    "Adamax": Kind(
+        "Adamax",
+        {"m": by_flavor("m", "m", "momentum"), "v": by_flavor("v", "u", "norm")},
+        {**_BETAS, **_EPSILON},
+        is_lazy=True,
+    ),
+    "Ftrl": Kind(
+        "Ftrl",
+        {"accumulator": by_flavor("accumulator"), "linear": by_flavor("linear")},
+        {
+            "learning_rate_power": Setting("learning_rate_power", -0.5),
+            "l1_regularization_strength": Setting("l1_regularization_strength"),
+            "l2_regularization_strength": Setting("l2_regularization_strength"),
+            "l2_shrinkage_regularization_strength": Setting(
+                "l2_shrinkage_regularization_strength"
+            ),
+            "beta": Setting("beta", 0.0, is_told=False),
+        },
+    ),
+    "Nadam": Kind(
+        "Nadam",
+        _MOMENTS,
+        {**_BETAS, **_EPSILON, "decay": Setting("decay", 0.004, is_told=False)},
+        scalars=("momentum_cache",),
+    ),
+    "RMSprop": Kind(
+        "RMSprop",
+        {
+            "rms": by_flavor("rms", "velocity"),
+            "mg": by_flavor("mg", "average_gradient"),
+            "momentum": by_flavor("momentum"),
+        },
+        {
+            "rho": Setting("rho", 0.9),
+            "momentum": Setting("momentum", 0.0),
+            **_EPSILON,
+            "centered": Setting("centered", is_told=False),
+        },
+        is_lazy=True,
+    ),
+    "SGD": Kind(
+        "SGD",
+        {"momentum": by_flavor("momentum", "m", "momentum")},
+        {"momentum": Setting("momentum", 0.0), "nesterov": Setting("nesterov")},
+        is_lazy=True,
+    ),
+}

@@ -1,0 +1,80 @@
+"""What is known of an optimizer of TF1 besides its slots, and from whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from tf_ckpt_migrate.recipes.optimizer_kinds import Kind
+from tf_ckpt_migrate.recipes.verdicts import LiveSettings
+
+__all__ = ["Known", "Wanted"]
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Wanted(NamedTuple):
+    """A setting as TF1 had it.
+
+    Attributes:
+      value: The setting.
+      why: How that is known.
+      assumes: That it is not, and is assumed.
+    """
+
+    value: Any
+    why: str
+    assumes: str = ""
+
+
+class Known(NamedTuple):
+    """What is known of an optimizer of TF1.
+
+    Attributes:
+      name: What its kind is called.
+      kind: Its kind.
+      told: What someone says that TF1 had, by the names of its arguments.
+      saved: What the checkpoint says, likewise.
+      is_of_keras: Whether it is one of tf.keras, and so a legacy one.
+      epsilon_fraction: By how much of itself a step differs for what is done with
+        epsilon; `epsilon.step_fraction` knows.
+      steps: How many steps it has taken, where someone counted.
+      is_sparse: Whether there may be sparse gradients; someone may say that not.
+      embeddings: The variables that it trains with such.
+    """
+
+    name: str
+    kind: Kind
+    told: Mapping[str, Any] = _NOTHING
+    saved: Mapping[str, Any] = _NOTHING
+    is_of_keras: bool = False
+    epsilon_fraction: float = 0.0
+    steps: int = 0
+    is_sparse: bool = True
+    embeddings: tuple[str, ...] = ()
+
+    def wanted(self, argument: str, live: LiveSettings) -> Wanted | None:
+        """Return what TF1 had; None where nothing is known and the live one has none.
+
+        Example:
+          >>> from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
+          >>> adam = Known("Adam", KINDS["Adam"], {"epsilon": 1e-4})
+          >>> adam.wanted("epsilon", LiveSettings("Adam", "keras_3", {}, 0.1))
+          Wanted(value=0.0001, why='as you say', assumes='')
+        """
+        setting = self.kind.settings[argument]
+        if argument in self.told:
+            return Wanted(self.told[argument], "as you say")
+        if argument in self.saved:
+            return Wanted(self.saved[argument], "as the checkpoint tells")
+        if setting.default is not None:
+            value = setting.default
+            why = f"if TF1 had {argument}={value!r}, its default"
+            return Wanted(value, why, f"{argument}={value!r}")
+        taken = live.values.get(setting.keras)
+        if taken is None:
+            return None
+        return Wanted(
+            taken, f"if TF1 had {argument}={taken!r}", f"{argument}={taken!r}"
+        )

@@ -1,0 +1,157 @@
+"""Partitions: slices along one axis. The value stays, its layout changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.bundle.slices import TensorSlice
+from tf_ckpt_migrate.errors import TransformError
+from tf_ckpt_migrate.transforms.base import Transform, integers
+from tf_ckpt_migrate.transforms.compose import Chain
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.transforms.base import Array
+
+__all__ = ["Partition", "even_sizes", "parted"]
+
+_MOST = 100_000  # entries in an index that one number in a plan may ask for
+
+
+@dataclass(frozen=True)
+class Partition(Transform, op="partition"):
+    """Stores a tensor in slices, as TensorFlow stores a partitioned variable.
+
+    It is the value for whoever reads it whole. What ``tf.compat.v1.
+    fixed_size_partitioner(parts, axis)`` makes is saved so: each part has as many
+    indices as another or one less, the longer ones come first, and no part is empty,
+    so that of more parts than indices there are as many as indices. One part is the
+    whole tensor, not a slice.
+
+    Attributes:
+      axis: Which dimension is divided, counted from 0.
+      parts: Into how many parts.
+      sizes: Their lengths along ``axis``, in place of ``parts``, where they differ.
+      was: How the tensor was stored, which undoes this; None if it was whole. A plan
+        knows it of its source.
+
+    Raises:
+      TransformError: If it is not exactly one of ``parts`` and ``sizes``, or a number
+        is impossible.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> spec = TensorSpec(DType.float32, (11, 2))
+      >>> [str(piece) for piece in Partition(parts=3).slices(spec)]
+      ['0,4:0,2', '4,4:0,2', '8,3:0,2']
+    """
+
+    axis: int = 0
+    parts: int | None = None
+    sizes: tuple[int, ...] | None = None
+    was: Partition | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        integers("axis", [self.axis])
+        if (self.parts is None) == (self.sizes is None):
+            raise TransformError(
+                "a partition has a number of parts, or the sizes of all: "
+                "Partition(axis=0, parts=8)"
+            )
+        if self.sizes is not None:
+            object.__setattr__(self, "sizes", integers("sizes", self.sizes))
+        elif not 1 <= integers("parts", [self.parts or 0])[0] <= _MOST:
+            raise TransformError(f"parts={self.parts} must be from 1 to {_MOST:,}")
+        if self.axis < 0 or min(self.sizes or (1,)) < 1:
+            raise TransformError(
+                f"axis {self.axis} must count from 0, and a part of {self.sizes} have "
+                "an index at least"
+            )
+        if self.was is not None and not isinstance(self.was, Partition):  # pyright: ignore[reportUnnecessaryIsInstance] YAML
+            raise TransformError(f"was={self.was!r} is no partition")
+
+    def __repr__(self) -> str:
+        how = f"parts={self.parts}" if self.sizes is None else f"sizes={self.sizes}"
+        was = "" if self.was is None else f", was={self.was!r}"
+        return f"Partition(axis={self.axis}, {how}{was})"
+
+    def to_config(self) -> dict[str, Any]:
+        """Return plain data, of what is given only."""
+        return {k: v for k, v in super().to_config().items() if v is not None}
+
+    def output_spec(self, *specs: TensorSpec) -> TensorSpec:
+        """Return the spec itself, after a look whether it can be divided so."""
+        spec = self._only(*specs)
+        self._sizes(spec)
+        return spec
+
+    def _sizes(self, spec: TensorSpec) -> tuple[int, ...]:
+        if self.axis >= len(spec.shape):
+            raise self._misfit(f"it has no axis {self.axis}", spec)
+        length = spec.shape[self.axis]
+        if self.sizes is None:
+            return even_sizes(length, self.parts or 1)
+        if sum(self.sizes) != length:
+            raise self._misfit(f"the sizes sum up to {sum(self.sizes)}", spec)
+        return self.sizes
+
+    def slices(self, spec: TensorSpec) -> tuple[TensorSlice, ...]:
+        """Return the slices of a tensor; of one that stays whole there are none.
+
+        Raises:
+          TransformError: If it cannot be divided so.
+        """
+        sizes = self._sizes(spec)
+        if len(sizes) < 2:
+            return ()
+        shape, axis = spec.shape, self.axis
+        starts, lengths = [0] * len(shape), list(shape)
+        found: list[TensorSlice] = []
+        for start, size in zip(accumulate(sizes, initial=0), sizes, strict=False):
+            starts[axis], lengths[axis] = start, size
+            found.append(TensorSlice(tuple(starts), tuple(lengths)))
+        return tuple(found)
+
+    def _apply(self, *arrays: Array) -> Array:
+        return arrays[0]
+
+    def inverse(self, *specs: TensorSpec) -> Partition:
+        """Return what stores it as it was."""
+        del specs
+        before = self.was or Partition(self.axis, 1)
+        here = None if self.parts == 1 else replace(self, was=None)
+        return replace(before, was=here)
+
+
+def even_sizes(length: int, parts: int) -> tuple[int, ...]:
+    """Return the lengths of parts as even as can be, the longer ones first.
+
+    Example:
+      >>> even_sizes(11, 3), even_sizes(2, 3), even_sizes(0, 3)
+      ((4, 4, 3), (1, 1), (0,))
+    """
+    count = max(1, min(parts, length))
+    size, longer = divmod(length, count)
+    return tuple(size + (number < longer) for number in range(count))
+
+
+def parted(
+    transform: Transform | None,
+) -> tuple[Transform | None, Partition | None]:
+    """Return what a transform does to the value, and how the result is stored.
+
+    Example:
+      >>> from tf_ckpt_migrate.transforms import Transpose
+      >>> parted(Chain((Transpose((1, 0)), Partition(parts=2))))
+      (Transpose(perm=(1, 0)), Partition(axis=0, parts=2))
+    """
+    if isinstance(transform, Partition):
+        return None, transform
+    if isinstance(transform, Chain) and len(transform.transforms) > 1:
+        *links, last = transform.transforms
+        if isinstance(last, Partition):
+            return Chain(tuple(links)) if len(links) > 1 else links[0], last
+    return transform, None
