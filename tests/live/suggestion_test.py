@@ -112,27 +112,54 @@ def test_equal_bytes_tell_twins_apart(tf, tmp_path):
     assert made == {live.keys_of([v])[0]: name for v, name in case.truth}
 
 
-def test_one_optimizer_is_carried_by_a_recipe(tf, tmp_path):
+@pytest.fixture
+def adam(tf, tmp_path):
+    """A checkpoint with Adam, and what is to go on from it in Keras."""
     model = tf.keras.Sequential([tf.keras.layers.Dense(3, name="out")])
     model(tf.zeros((1, 2)))
     optimizer = tf.keras.optimizers.Adam(epsilon=1e-8)
     optimizer.build(model.trainable_variables)
     shapes = {"net/fc/weights": (2, 3), "net/fc/biases": (3,)}
     shapes = pairs.with_slots(shapes, ["Adam", "Adam_1"])
-    shapes |= {"beta1_power": (), "beta2_power": ()}
     tensors = {n: np.full(s, 0.25, np.float32) for n, s in shapes.items()}
-    tensors["beta1_power"], tensors["beta2_power"] = (
-        np.float32(0.9**3),
-        np.float32(0.999**3),
-    )
+    # What TF1 has after two steps: it multiplies in float32.
+    for name, beta in {"beta1_power": 0.9, "beta2_power": 0.999}.items():
+        power = np.float32(beta)
+        tensors[name] = power * power * power
     tensors["global_step"] = np.int64(2)
     prefix = write(tmp_path / "model.ckpt", tensors)
-    target = tf.train.Checkpoint(model=model, optimizer=optimizer)
+    return prefix, tf.train.Checkpoint(model=model, optimizer=optimizer)
+
+
+def test_one_optimizer_is_carried_by_a_recipe(adam):
+    prefix, target = adam
     suggestion = tcm.suggest_assignment_map(prefix, target)
     assert Recipe("optimizer", "Adam", "optimizer") in list(suggestion.assignment_map)
     report = tcm.restore(prefix, target, suggestion.assignment_map)
-    assert [verdict.kind for verdict in report.verdicts] == ["exact"]
-    assert int(optimizer.iterations) == 2
+    assert {verdict.kind for verdict in report.verdicts} == {"exact"}
+    assert int(target.optimizer.iterations) == 2
+
+
+def test_between_files_too(adam, tmp_path):
+    prefix, target = adam
+    like = target.save(str(tmp_path / "like"))
+    suggestion = tcm.suggest_assignment_map(prefix, like)
+    assert Recipe("optimizer", "Adam", "optimizer") in list(suggestion.assignment_map)
+    made = tcm.convert_tf1_to_tf2(
+        *(prefix, tmp_path / "made"),
+        like=like,
+        assignment_map=suggestion.assignment_map,
+    )
+    target.restore(made.prefix).assert_consumed()
+    assert int(target.optimizer.iterations) == 2
+    assert float(target.model.layers[0].kernel[0, 0]) == 0.25
+    back = tcm.suggest_assignment_map(made.prefix, prefix)
+    assert Recipe("optimizer", "optimizer", "Adam") in list(back.assignment_map)
+    names = back.assignment_map
+    returned = tcm.convert_tf2_to_tf1(
+        made.prefix, tmp_path / "returned", names=names, like=prefix
+    )
+    assert tcm.diff_checkpoints(prefix, returned).equal
 
 
 def test_of_two_optimizers_someone_has_to_say_which_is_which(tf, tmp_path):

@@ -395,3 +395,21 @@ def test_of_very_many_candidates_some_are_named(suggest):
     assert {len(a.candidates) + a.more for a in suggestion.ambiguities} == {40}
     assert " or 36 more" in str(suggestion)
     assert "#   or 19 more" in suggestion.to_yaml()
+
+
+def test_from_objects_to_names_the_rules_are_those_of_the_way_back(tmp_path):
+    names = [f"enc/layer_{i}/{n}" for i in range(3) for n in ("query", "key")]
+    values = {name: np.full((3, 3), at, np.float32) for at, name in enumerate(names)}
+    objects = tcm.convert_tf1_to_tf2(write(tmp_path / "a", values), tmp_path / "b")
+    renamed = {
+        n: n.replace("enc/layer_", "net/block").replace("query", "q") for n in names
+    }
+    like = write(tmp_path / "like", {renamed[n]: v * 0 for n, v in values.items()})
+    suggestion = tcm.suggest_assignment_map(objects, like)
+    made = tcm.convert_tf2_to_tf1(
+        objects, tmp_path / "out", names=suggestion.assignment_map, like=like
+    )
+    reader = tcm.load_checkpoint(made)
+    for name, value in values.items():
+        np.testing.assert_array_equal(reader[renamed[name]], value)
+    assert len(suggestion.assignment_map) == 2

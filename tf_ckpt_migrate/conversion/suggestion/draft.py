@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
+from tf_ckpt_migrate.conversion.layout import is_object_key, name_of_key
 from tf_ckpt_migrate.conversion.suggestion.compression import compressed
 from tf_ckpt_migrate.conversion.suggestion.items import Item, Side
 from tf_ckpt_migrate.conversion.suggestion.pairing import Choice, rules_of_whole
@@ -37,6 +38,9 @@ class Draft:
         self._items = items
         self._choices = choices
         self._names = names_in(self._theirs)
+        # Rules from objects to names, which `convert_tf2_to_tf1` takes, have paths.
+        to_names = not any(map(is_object_key, self._theirs.specs))
+        self._said = name_of_key if to_names else str
 
     def suggestion(self, decided: Mapping[str, str]) -> Suggestion:
         """Return the suggestion in which these sources go to these targets."""
@@ -44,7 +48,7 @@ class Draft:
         open_: list[Choice] = []
         for choice in self._choices:
             is_open = choice.confidence == "ambiguous"
-            if is_open and choice.source.key not in decided:
+            if is_open and self._said(choice.source.key) not in decided:
                 open_.append(choice)
             else:
                 taken.append(self._as_decided(choice, decided))
@@ -57,8 +61,12 @@ class Draft:
         others = self._ours.specs.keys() - {p.source for p in plain} - before
         others -= {key for choice in taken for key in choice.source.members}
         unmatched = self._unmatched(taken, open_)
-        drops = _drops(unmatched.source, self._ours.specs.keys() - before)
-        rules = *wholes, *training.first, *compressed(plain, others), *training.last
+        drops = _drops(
+            unmatched.source, set(map(self._said, self._ours.specs.keys() - before))
+        )
+        said = [pair._replace(source=self._said(pair.source)) for pair in plain]
+        renames = compressed(said, map(self._said, others))
+        rules = *wholes, *training.first, *renames, *training.last
         return Suggestion(
             self._ours.prefix,
             self._theirs.prefix,
@@ -94,7 +102,7 @@ class Draft:
         return self.suggestion({**before, **more})
 
     def _as_decided(self, choice: Choice, decided: Mapping[str, str]) -> Choice:
-        wanted = decided.get(choice.source.key)
+        wanted = decided.get(self._said(choice.source.key))
         for each in (choice.target, *choice.rivals):
             if wanted is not None and self._called(each) == wanted:
                 return choice._replace(target=each)
@@ -107,7 +115,7 @@ class Draft:
         how = choice.fit.transform
         whole = choice.source.form.kind if choice.source.members else ""
         return Match(
-            choice.source.key,
+            self._said(choice.source.key),
             self._called(choice.target),
             str(choice.source.form),
             repr(how) if how else whole,
@@ -118,7 +126,7 @@ class Draft:
     def _ambiguity(self, choice: Choice) -> Ambiguity:
         candidates = (choice.target, *choice.rivals)
         return Ambiguity(
-            choice.source.key,
+            self._said(choice.source.key),
             str(choice.source.form),
             tuple(map(self._called, candidates)),
             choice.evidence,
@@ -133,7 +141,7 @@ class Draft:
             each.key for choice in open_ for each in (choice.target, *choice.rivals)
         }
         return Unmatched(
-            tuple(i.key for i in self._items[0] if i.key not in sources),
+            tuple(self._said(i.key) for i in self._items[0] if i.key not in sources),
             tuple(
                 self._called(i) for i in self._items[1] if i.key not in filled | maybe
             ),

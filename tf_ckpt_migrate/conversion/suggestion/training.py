@@ -138,8 +138,11 @@ def training_rules(ours: Side, theirs: Side, taken: Iterable[str]) -> Training:
             for role in _ROLES}  # fmt: skip
     found = Training([], [], [], [])
     into = _keras_optimizers(theirs)
-    if not carries_over(ours, theirs) and into and (left["slot"] or left["optimizer"]):
-        _optimizers(found, ours, into)
+    if not carries_over(ours, theirs) and left["slot"]:
+        if into:
+            _optimizers(found, ours, into)
+        else:
+            _optimizer_of_tf1(found, _keras_optimizers(ours), _tf1_optimizers(theirs))
     for role in _ROLES:
         if left[role]:
             followed = len(left[role]) < len(ours.others[role])
@@ -200,6 +203,14 @@ def _optimizers(found: Training, ours: Side, into: Sequence[str]) -> None:
             f"{len(into)} in the target: no file says which becomes which; instances "
             "count in the order in which the program made them"
         )
+
+
+def _optimizer_of_tf1(
+    found: Training, paths: Sequence[str], into: Sequence[str]
+) -> None:
+    """Go the way back, where one optimizer of Keras meets one of TF1."""
+    if len(paths) == len(into) == 1 and into[0].rpartition("/")[2] in KINDS:
+        found.first.append(Recipe("optimizer", paths[0], into[0]))
 
 
 def _tf1_optimizers(side: Side) -> list[str]:
