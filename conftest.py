@@ -21,6 +21,7 @@ _HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 collect_ignore = [
     "tests/tf1_restores.py",
     "tests/live/tf1_goes_on.py",
+    "tests/live/tf1_rnn_goes_on.py",
     "tests/whole/tf1_trains_on.py",
 ]
 if not _HAS_TENSORFLOW:

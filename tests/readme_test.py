@@ -23,9 +23,13 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # Prefix that a page may use: prefix of the golden checkpoint that it is.
 CHECKPOINTS = {
     "old/model.ckpt-1000": "tests/goldens/tf1_15/optimizer_adam/model.ckpt",
+    "momentum/model.ckpt-3": "tests/goldens/tf1_15/optimizer_momentum/model.ckpt",
     "ema/model.ckpt": "tests/goldens/tf1_15/ema/model.ckpt",
     "parts/model.ckpt": "tests/goldens/tf1_15/partitioned_adam/model.ckpt",
     "rnn/model.ckpt": "tests/goldens/tf1_15/rnn_gru/model.ckpt",
+    "stack/model.ckpt": "tests/goldens/tf1_15/resume_rnn_stack/model.ckpt",
+    "bert/model.ckpt": "tests/goldens/tf1_15/whole_bert/model.ckpt",
+    "slim/model.ckpt": "tests/goldens/tf1_15/layers_contrib/model.ckpt",
     "model/ckpt-1": "tests/goldens/tf2_21/checkpoint_slots/ckpt-1",
 }
 

@@ -107,6 +107,7 @@ _TF1_ONLY = (
     "rnn_cudnn_compatible",
     "rnn_contrib",
     "rnn_outputs",
+    "rnn_rare",
     "layers",
     "layers_contrib",
 )
@@ -118,6 +119,9 @@ _RESUMED = tuple(
         *("adadelta", "adagrad", "adam", "adam_named", "adam_weight_decay", "ftrl"),
         *("gradient_descent", "momentum", "nesterov"),
         *("rmsprop", "rmsprop_centered", "rmsprop_momentum"),
+        *("rnn_basic_lstm", "rnn_basic_rnn", "rnn_cudnn_gru", "rnn_cudnn_lstm"),
+        *("rnn_gru", "rnn_gru_block", "rnn_lstm", "rnn_lstm_block"),
+        *("rnn_lstm_fused", "rnn_stack", "rnn_two_ways", "rnn_two_ways_stacked"),
         # Of tf.contrib.opt, and ALBERT's.
         *("adam_gs", "adamax", "adamw", "lamb", "lamb_plain", "lazy_adam"),
         *("lazy_adam_gs", "momentumw"),
@@ -125,6 +129,10 @@ _RESUMED = tuple(
         *("keras_adadelta", "keras_adagrad", "keras_adam", "keras_adamax"),
         *("keras_amsgrad", "keras_compiled", "keras_ftrl", "keras_nadam"),
         *("keras_rmsprop", "keras_rmsprop_centered", "keras_sgd", "keras_sgd_decay"),
+        # Under a schedule, most of them with sparse gradients too.
+        *("decaying_adagrad_da", "decaying_adam_weight_decay", "decaying_lamb"),
+        *("decaying_lars", "decaying_momentum", "decaying_nadam", "decaying_nesterov"),
+        *("decaying_proximal_adagrad", "decaying_proximal_gradient_descent"),
         # With sparse gradients.
         *("sparse_adadelta", "sparse_adagrad", "sparse_adam", "sparse_adamax"),
         *("sparse_ftrl", "sparse_lazy_adam", "sparse_momentum", "sparse_rmsprop"),

@@ -9,8 +9,10 @@ import tf1_models  # noqa: F401
 import tf1_objects  # noqa: F401
 import tf1_resume  # noqa: F401
 import tf1_resume_contrib  # noqa: F401
+import tf1_resume_decaying  # noqa: F401
 import tf1_resume_keras  # noqa: F401
 import tf1_resume_sparse  # noqa: F401
+import tf1_rnn  # noqa: F401
 import tf1_whole  # noqa: F401
 from recording import main
 

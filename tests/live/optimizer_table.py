@@ -26,6 +26,7 @@ from tests.live.resumed import (
     rules_of,
     train_on,
 )
+from tests.live.tf1_cases import OF_TCM
 from tests.pages import DOCS, bound, read_table, write_table
 from tf_ckpt_migrate.errors import PlanError
 
@@ -36,7 +37,12 @@ __all__ = ["COLUMNS", "NONE", "PAGE", "TABLES", "Way", "back", "there"]
 
 PAGE = DOCS / "optimizers.md"
 COLUMNS = {"legacy": "legacy", "tf_keras": "tf-keras", "keras_3": "Keras 3"}
-TABLES = {"optimizers": OF_TF1, "of tf.keras": OF_KERAS, "sparse": SPARSE}
+TABLES = {
+    "optimizers": OF_TF1,
+    "of tf.keras": OF_KERAS,
+    "sparse": SPARSE,
+    "as TF1": OF_TCM,
+}
 NONE = "-"
 _PROGRAM = Path(__file__).with_name("tf1_goes_on.py")
 

@@ -63,7 +63,7 @@ class TestImpossible:
         case = ("momentum", "Momentum", "SGD", settings, {})
         text = self.refused(tf, flavor, case)
         assert "under a schedule" in text
-        assert "tf.compat.v1.train.MomentumOptimizer" in text
+        assert "go on with tcm.keras.optimizers.MomentumOptimizer(" in text
 
     def test_momentum_without_momentum(self, tf):
         flavor = "tf_keras" if "tf_keras" in flavors(tf) else "keras_3"

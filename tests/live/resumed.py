@@ -12,6 +12,9 @@ import tf_ckpt_migrate as tcm
 GOLDENS = Path(__file__).parent.parent / "goldens" / "tf1_15"
 RULES = {"net/w": "dense/kernel", "net/b": "dense/bias"}
 _LOOKED_UP = {"net/w": "table/embeddings", "net/b": "b"}
+_WITH_ROWS = {**RULES, "net/e": "rows/embeddings"}
+# Which rows each example of a step looks up, counted from the number of the step.
+_ROWS = np.array([0, 0, 1, 0, 1, 1, 0, 1])
 
 
 def prefix_of(name):
@@ -58,16 +61,35 @@ def embedding_and(tf, optimizer):
     return tf.train.Checkpoint(table=table, b=b, optimizer=optimizer)
 
 
+def model_with_rows_and(tf, optimizer):
+    """A dense layer beside an embedding, that the optimizer has slots for."""
+    layer = tf.keras.layers.Dense(2, name="dense")
+    layer.build((None, 3))
+    rows = tf.keras.layers.Embedding(4, 2, name="rows")
+    rows.build(None)
+    built(tf, optimizer, [*layer.trainable_variables, *rows.trainable_variables])
+    return tf.train.Checkpoint(dense=layer, rows=rows, optimizer=optimizer)
+
+
+def _sort_of(golden):
+    """Return the model and the names of a golden."""
+    if golden.startswith("sparse_"):
+        return embedding_and, _LOOKED_UP
+    if "net/e" in continued(golden)["weights"]:
+        return model_with_rows_and, _WITH_ROWS
+    return model_and, RULES
+
+
 def restored(tf, optimizer, case):
     """Restore a golden into a fresh model and optimizer; return them, the report."""
-    is_sparse = case.golden.startswith("sparse_")
-    checkpoint = (embedding_and if is_sparse else model_and)(tf, optimizer)
+    make, _ = _sort_of(case.golden)
+    checkpoint = make(tf, optimizer)
     checkpoint.is_dense = not case.told.get("sparse", True)
     return checkpoint, tcm.restore(prefix_of(case.golden), checkpoint, rules_of(case))
 
 
 def rules_of(case):
-    names = _LOOKED_UP if case.golden.startswith("sparse_") else RULES
+    _, names = _sort_of(case.golden)
     recipe = tcm.Recipe("optimizer", case.name, "optimizer", **case.told)
     return [*names.items(), recipe]
 
@@ -81,7 +103,11 @@ def train_on(tf, checkpoint, record, done=7):
         else (checkpoint.dense.kernel, checkpoint.dense.bias)
     )
     x, y = (tf.constant(record[name], tf.float32) for name in "xy")
-    losses, weights = [], {"net/w": [], "net/b": []}
+    table = getattr(checkpoint, "rows", None)
+    trained = {"net/w": kernel, "net/b": bias}
+    if table is not None:
+        trained["net/e"] = table.embeddings
+    losses, weights = [], {name: [] for name in trained}
     for step in range(done, done + len(record["losses"])):
         rows = tf.constant([0, 0, 1] if 7 <= step < 17 else [0, 0, 1, 2])
         with tf.GradientTape() as tape:
@@ -90,15 +116,18 @@ def train_on(tf, checkpoint, record, done=7):
                 found = checkpoint.table(rows) + bias
                 loss = tf.reduce_sum(tf.square(found - wanted))
             else:
-                loss = tf.reduce_mean(tf.square(checkpoint.dense(x) - y))
-        variables = [kernel, bias]
+                found = checkpoint.dense(x)
+                if table is not None:
+                    found += table((step + _ROWS) % 4)
+                loss = tf.reduce_mean(tf.square(found - y))
+        variables = list(trained.values())
         gradients = tape.gradient(loss, variables)
         if getattr(checkpoint, "is_dense", False):
             gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         checkpoint.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         losses.append(float(loss))
-        weights["net/w"].append(kernel.numpy())
-        weights["net/b"].append(bias.numpy())
+        for name, variable in trained.items():
+            weights[name].append(variable.numpy())
     return losses, weights
 
 

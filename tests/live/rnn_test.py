@@ -42,6 +42,19 @@ def test_a_layer_computes_what_the_cell_did(keras, scope):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
+def test_unit_forget_bias_is_of_no_account(keras):
+    """It says how a bias begins; what is restored takes its place."""
+    reader, found = golden("tf1_15/rnn_outputs"), []
+    for unit in (True, False):
+        layer = keras.layers.LSTM(3, unit_forget_bias=unit, name="layer")
+        layer.build((None, None, 4))
+        scope = tcm_name(layer.weights[0]).rpartition("/")[0] + "/"
+        rules = [tcm.Recipe("lstm", "basic_lstm/", scope), tcm.Drop("/")]
+        tcm.restore(reader, layer, rules)
+        found.append(np.asarray(layer(reader["inputs"])))
+    np.testing.assert_array_equal(*found)
+
+
 def tcm_name(weight):
     from tf_ckpt_migrate.live.variables import name_of
 

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "goldens"))
 import tensorflow as tf
 import tf1_resume as resume
 import tf1_resume_contrib  # noqa: F401 - each of these adds optimizers
+import tf1_resume_decaying  # noqa: F401
 import tf1_resume_keras  # noqa: F401
 import tf1_resume_sparse  # noqa: F401
 

@@ -162,14 +162,17 @@ class TestLive:
             assert slot[[0, 1, 3]].tolist() == (KERNEL[[0, 2, 1]] + 50).tolist()
             np.testing.assert_array_equal(slot[[2, 4]], np.full((2, 3), 0.1, "f4"))
 
-    def test_an_optimizer_of_keras_goes_on(self, tf, tmp_path, files):
-        tensors = {"k": KERNEL, "k/Adagrad": KERNEL + 50, "global_step": np.int64(3)}
+    @pytest.mark.parametrize("name", ["Adagrad", "ProximalAdagrad"])
+    def test_an_optimizer_of_keras_goes_on(self, tf, tmp_path, files, name):
+        tensors = {"k": KERNEL, f"k/{name}": KERNEL + 50, "global_step": np.int64(3)}
         source = write(tmp_path / "m", tensors)
         k = tf.Variable(np.zeros((5, 3), np.float32), name="k")
         adagrad = tf.keras.optimizers.Adagrad(0.1, epsilon=1e-30)
+        if name == "ProximalAdagrad":
+            adagrad = tcm.keras.optimizers.ProximalAdagradOptimizer(0.1)
         adagrad.build([k])
         target = tf.train.Checkpoint(k=k, optimizer=adagrad)
-        rules = [rows(files), tcm.Recipe("optimizer", "Adagrad", "optimizer")]
+        rules = [rows(files), tcm.Recipe("optimizer", name, "optimizer")]
         report = tcm.restore(source, target, rules)
         assert k.numpy().tolist() == EXPECTED
         (slot,) = [v for v in adagrad.variables if tuple(v.shape) == (5, 3)]

@@ -7,7 +7,7 @@ from tests.conversion.checkpoints import golden
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError
 from tf_ckpt_migrate.names.resolution import resolve
-from tf_ckpt_migrate.recipes.averages import averages_in
+from tf_ckpt_migrate.recipes.average_names import averages_in
 
 EMA = "ExponentialMovingAverage"
 SPEC = TensorSpec(DType.float32, (2,))
@@ -94,6 +94,101 @@ class TestUse:
     def test_the_plan_says_why_a_value_is_left(self):
         found = resolve([tcm.Recipe("averages", "net/", "m/"), tcm.Drop("/")], NAMES)
         assert ("net/w", "its average is taken") in found.dropped
+
+
+class TestWithOtherRules:
+    """An average goes where other rules take its variable, in the same way."""
+
+    SOURCE = specs("net/w", f"net/w/{EMA}", "net/b", f"net/b/{EMA}", "step")
+
+    def test_a_rename_behind_or_before(self):
+        recipe, rename = tcm.Recipe("averages", "/", "/"), tcm.RenameScope("net/", "m/")
+        expected = {f"m/{name}": f"net/{name}/{EMA}" for name in "wb"}
+        for rules in ([recipe, rename], [rename, recipe]):
+            assert moves([*rules, tcm.Drop("step")], self.SOURCE) == expected
+
+    def test_what_is_done_to_a_variable_is_done_to_its_average(self):
+        add = tcm.transforms.AddToBlock(2, 1, 1.0)
+        rules = [
+            tcm.Recipe("averages", "/", "/", use="both"),
+            tcm.Rename("net/b", "m/b", add),
+            ("net/w", "m/w"),
+            tcm.Drop("step"),
+        ]
+        found = {m.target: m for m in resolve(rules, self.SOURCE).moves}
+        assert found["m/b"].transform == found[f"m/b/{EMA}"].transform == add
+
+    def test_a_joined_variable(self):
+        join = tcm.transforms.Concat(0)
+        rules = [
+            tcm.Recipe("averages", "/", "/"),
+            tcm.Combine(["net/w", "net/b"], "all", join),
+            tcm.Drop("step"),
+        ]
+        (move,) = resolve(rules, self.SOURCE).moves
+        assert move.sources == (f"net/w/{EMA}", f"net/b/{EMA}")
+        both = [tcm.Recipe("averages", "/", "/", use="both"), *rules[1:]]
+        found = {m.target: m.sources for m in resolve(both, self.SOURCE).moves}
+        assert found == {"all": ("net/w", "net/b"), f"all/{EMA}": move.sources}
+        one = specs("net/w", f"net/w/{EMA}", "net/b", "step")
+        (mixed,) = resolve(rules, one).moves
+        assert mixed.sources == (f"net/w/{EMA}", "net/b")
+        with pytest.raises(PlanError, match="but none of 'net/b'"):
+            resolve(both, one)
+
+    def test_what_is_dropped_before(self):
+        rules = [tcm.Drop("net/"), tcm.Recipe("averages", "/", "/"), tcm.Keep("/")]
+        assert moves(rules, self.SOURCE) == {"step": "step"}
+
+    def test_the_rest_may_be_dropped_behind(self):
+        rules = [tcm.Recipe("averages", "/", "/"), ("net/w", "m"), tcm.Drop("/")]
+        assert moves(rules, self.SOURCE) == {"m": f"net/w/{EMA}"}
+        rules.pop()
+        source, target = self.SOURCE, specs("m")
+        assert moves(rules, source, target, unmatched="drop") == {"m": f"net/w/{EMA}"}
+
+    def test_a_scope_to_which_nothing_is_left(self):
+        """It is no error, though the averages take all that it is for."""
+        source = {**self.SOURCE, **specs("net/w/Adam", "net/w/Adam_1")}
+        rest = [tcm.Drop(role="slot"), tcm.RenameScope("net/", "m/"), tcm.Drop("step")]
+        for use, count in (("average", 2), ("raw", 2), ("both", 4)):
+            recipe = tcm.Recipe("averages", "/", "/", use=use)
+            for rules in ([recipe, *rest], [*rest, recipe]):
+                assert len(moves(rules, source)) == count
+
+    def test_a_scope_may_lead_nowhere(self):
+        rules = [tcm.Recipe("averages", "/", "/"), tcm.RenameScope("net/", "m/")]
+        rules.append(tcm.Drop("step"))
+        target = specs("m/w")
+        found = moves(rules, self.SOURCE, target, unmatched="drop")
+        assert found == {"m/w": f"net/w/{EMA}"}
+        with pytest.raises(PlanError, match="'m/b'"):
+            moves(rules, self.SOURCE, target)
+
+    def test_a_rule_for_the_average_itself(self):
+        rules = [
+            tcm.Recipe("averages", "/", "/"),
+            (f"net/w/{EMA}", "m/w"),
+            ("net/b", "m/b"),
+            tcm.Drop("step"),
+        ]
+        expected = {"m/w": f"net/w/{EMA}", "m/b": f"net/b/{EMA}"}
+        assert moves(rules, self.SOURCE) == expected
+
+    def test_names_of_an_older_version(self):
+        source = specs("a/weights", f"a/weights/{EMA}")
+        rules = [tcm.Recipe("layer_names", "/", "/")]
+        for use, expected in (
+            ("average", {"a/kernel": f"a/weights/{EMA}"}),
+            ("raw", {"a/kernel": "a/weights"}),
+            (
+                "both",
+                {"a/kernel": "a/weights", f"a/kernel/{EMA}": f"a/weights/{EMA}"},
+            ),
+        ):
+            recipe = tcm.Recipe("averages", "/", "/", use=use)
+            assert moves([recipe, *rules], source) == expected
+            assert moves([*rules, recipe], source) == expected
 
 
 class TestRefusals:

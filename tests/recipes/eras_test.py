@@ -3,10 +3,12 @@
 import pytest
 
 import tf_ckpt_migrate as tcm
+from tests.checkpoint.corpus_test import CORPUS
+from tests.conversion.checkpoints import golden
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError
 from tf_ckpt_migrate.names.resolution import resolve
-from tf_ckpt_migrate.recipes.eras import name_of_today
+from tf_ckpt_migrate.recipes.era_names import PACKS, name_of_then, name_of_today
 
 SPEC = TensorSpec(DType.float32, (2,))
 
@@ -56,7 +58,7 @@ def test_slots_come_along():
 @pytest.mark.parametrize(
     ("names", "scope", "error", "message"),
     [
-        (["a/kernel"], "a/", PlanError, "no name of an older version"),
+        (["a/kernel"], "a/", PlanError, "no name that 'linear,weights' knows"),
         (["a/weights", "a/kernel"], "a/", PlanError, "which is there already"),
         (["a/weights"], "a", RuleError, "'a' is no scope"),
     ],
@@ -64,3 +66,97 @@ def test_slots_come_along():
 def test_what_is_wrong(names, scope, error, message):
     with pytest.raises(error, match=message):
         moves([tcm.Recipe("layer_names", scope, "b/")], *names)
+
+
+class TestBack:
+    """From names of today to those that an old program knows."""
+
+    @pytest.mark.parametrize(
+        ("pack", "then", "today"),
+        [
+            ("weights", "conv1/weights", "conv1/kernel"),
+            ("weights", "sep/depthwise_weights", "sep/depthwise_kernel"),
+            ("weights", "rnn/basic_lstm_cell/biases", "rnn/basic_lstm_cell/bias"),
+            (
+                "linear",
+                "RNN/MultiRNNCell/Cell1/BasicLSTMCell/Linear/Matrix",
+                "RNN/multi_rnn_cell/cell_1/basic_lstm_cell/kernel",
+            ),
+            ("linear", "GRUCell/Candidate/Linear/Bias", "gru_cell/candidate/bias"),
+            ("linear", "RNN/LSTMCell/W_0", "RNN/lstm_cell/kernel"),
+            (
+                "slim",
+                "net/Conv_1/BatchNorm/beta",
+                "net/conv2d_1/batch_normalization/beta",
+            ),
+            ("slim", "LayerNorm_12/gamma", "layer_normalization_12/gamma"),
+            ("slim", "EmbedSequence/embeddings", "embedding/embeddings"),
+        ],
+    )
+    def test_names(self, pack, then, today):
+        assert PACKS[pack].today(then) == today
+        assert name_of_then(today, pack) == then
+
+    @pytest.mark.parametrize("pack", PACKS)
+    @pytest.mark.parametrize("name", ["w", "dense_head/w", "a/gamma", "global_step"])
+    def test_what_no_pack_knows_stays(self, pack, name):
+        assert PACKS[pack].today(name) == name_of_then(name, pack) == name
+
+    def test_which_of_two_must_be_said(self):
+        with pytest.raises(RuleError, match="say which"):
+            moves([tcm.Recipe("layer_names", "/", "/", to="then")], "a/kernel")
+        recipe = tcm.Recipe("layer_names", "/", "/", to="then", packs="weights,slim")
+        assert moves([recipe], "dense_1/kernel", "dense_1/kernel/Adam") == {
+            "dense_1/kernel": "fully_connected_1/weights",
+            "dense_1/kernel/Adam": "fully_connected_1/weights/Adam",
+        }
+
+    @pytest.mark.parametrize("options", [{"packs": "slims"}, {"to": "yesterday"}])
+    def test_words(self, options):
+        with pytest.raises(RuleError, match="the packs are linear, weights, slim"):
+            moves([tcm.Recipe("layer_names", "/", "/", **options)], "a/weights")
+
+
+def there_and_back(reader, packs, back, scope="/"):
+    """The names of today, after a check that the way back gives those of then."""
+    there = [tcm.Recipe("layer_names", scope, scope, packs=packs), tcm.Keep("/")]
+    plan = tcm.plan_migration(reader, None, there)
+    today = {move.target: move.spec for move in plan.moves}
+    rules = [
+        tcm.Recipe("layer_names", scope, scope, packs=back, to="then"),
+        tcm.Keep("/"),
+    ]
+    found = {move.target for move in resolve(rules, today).moves}
+    assert found == set(reader)
+    return set(today)
+
+
+def test_what_contrib_layers_saved():
+    reader = golden("tf1_15/layers_contrib")
+    found = there_and_back(reader, "weights,slim", "weights,slim")
+    assert found == {
+        "conv2d/kernel",
+        *(f"conv2d/batch_normalization/{n}" for n in ("beta", "moving_mean")),
+        "conv2d/batch_normalization/moving_variance",
+        "embedding/embeddings",
+        *(f"layer_normalization{n}/{v}" for n in ("", "_1") for v in ("beta", "gamma")),
+        "dense/kernel",
+        "dense/bias",
+    }
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}")
+@pytest.mark.parametrize(
+    ("entry", "scope", "name"),
+    [
+        ("mltf2ed__model.ckpt/model.ckpt", "decode/", "decode/kernel/RMSProp_1"),
+        (
+            "tfx__model.ckpt-1000/model.ckpt-1000",
+            "linear/linear_model/company_xf/",
+            "linear/linear_model/company_xf/kernel",
+        ),
+    ],
+)
+def test_what_others_have_saved(entry, scope, name):
+    reader = tcm.load_checkpoint(CORPUS / entry)
+    assert name in there_and_back(reader, "weights", "weights", scope)

@@ -103,6 +103,17 @@ class TestFinding:
         assert found.step == f"{scope}/iter"
         assert set(found.scalars) == ({"momentum_cache"} if name == "nadam" else set())
 
+    @pytest.mark.parametrize("golden", ["resume_keras_adagrad", "resume_keras_ftrl"])
+    def test_sums_of_keras_do_not_start_at_0(self, goldens, golden):
+        """A bias whose gradients were small has hardly more than it began with."""
+        source = reader(goldens, golden)
+        name = "Adagrad" if "adagrad" in golden else "Ftrl"
+        (start,) = KINDS_OF_KERAS[name].starts.values()
+        sums = np.concatenate(
+            [source[f"{name}/net/{v}/accumulator"].ravel() for v in "wb"]
+        )
+        assert start <= sums.min() < 10 * start
+
     def test_a_scope_is_whole(self, goldens):
         """The slots of another that begins alike are not taken for its own."""
         spec = TensorSpec(DType.float32, ())

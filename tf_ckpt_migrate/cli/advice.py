@@ -16,7 +16,7 @@ _SPELLINGS = (
         rf"\bRename(?:Scope)?\({_TEXT.format('old')}, {_TEXT.format('new')}\),?",
         r"--rename '\g<old>=\g<new>'",
     ),
-    (r'\b(unmatched|unmet|data|precedence|names)="(\w+)"', r"--\1=\2"),
+    (r'\b(unmatched|unmet|data|precedence|names|averages)="(\w+)"', r"--\1=\2"),
     (r'--(\w+)=(\w+) or "(\w+)"', r"--\1=\2 or --\1=\3"),
     (r"\boverwrite=True \(--overwrite\)", "--overwrite"),
 )

@@ -66,17 +66,17 @@ def _check_asked(arguments: argparse.Namespace) -> None:
     """End with what is wrong if the flags do not say, once, what is to be done."""
     asked = [
         name
-        for name in ("to", "like", "map", "rules")
+        for name in ("to", "like", "map", "rules", "averages")
         if getattr(arguments, name) is not None
     ]
     if arguments.plan is not None and asked:
         arguments.wrong_use(
             "--plan says all that is to be done: give it without --to, --like, --map, "
-            "--rename, --recipe, --drop and --partition"
+            "--rename, --recipe, --drop, --partition and --averages"
         )
     if arguments.plan is None and not asked:
         arguments.wrong_use(
             "say what to do: --to=tf2, --to=tf1, --rename A=B, --recipe 'KIND A=B', "
-            "--drop PATTERN, --partition NAME=PARTS, --map FILE, --like CHECKPOINT or "
-            "--plan FILE"
+            "--drop PATTERN, --partition NAME=PARTS, --averages=average, --map FILE, "
+            "--like CHECKPOINT or --plan FILE"
         )

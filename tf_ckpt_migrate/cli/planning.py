@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.cli.rules import add_rules, rules_of
+from tf_ckpt_migrate.errors import RuleError
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -36,6 +37,12 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
         "(full_name, the default) or by their object paths (key)",
     )
     add_rules(parser, "from keys of the source to those of the result")
+    parser.add_argument(
+        "--averages",
+        choices=("raw", "average", "both"),
+        help="what variables get whose moving averages are there: their own values "
+        "(raw), the averages, or both; not with --to=tf1",
+    )
     parser.add_argument(
         "--partition",
         dest="rules",
@@ -78,11 +85,17 @@ def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
             like=arguments.like,
             unmatched=arguments.unmatched,
             unmet=arguments.unmet,
+            averages=arguments.averages,
         )
     if arguments.to == "tf1":
         from tf_ckpt_migrate.conversion.tf2_to_tf1 import plan_tf2_to_tf1
 
         names = arguments.names if rules is None else rules
+        if arguments.averages is not None:
+            raise RuleError(
+                "--averages chooses among the names of TF1, and with --to=tf1 the "
+                "source has objects; use it without --to, or with --to=tf2"
+            )
         return plan_tf2_to_tf1(
             arguments.source,
             names,
@@ -98,6 +111,7 @@ def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
         rules,
         unmatched=arguments.unmatched,
         unmet=arguments.unmet,
+        averages=arguments.averages,
     )
 
 

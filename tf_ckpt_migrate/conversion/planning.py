@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Collection, Container, Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
@@ -29,6 +29,7 @@ from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, Rule
 from tf_ckpt_migrate.transforms import Transform
 
 __all__ = [
+    "Averages",
     "CheckpointLike",
     "Goal",
     "goal_of",
@@ -37,6 +38,7 @@ __all__ = [
     "plan_migration",
 ]
 
+Averages: TypeAlias = Literal["raw", "average", "both"]
 CheckpointLike: TypeAlias = str | os.PathLike[str] | CheckpointReader
 
 
@@ -92,13 +94,14 @@ def _doubles(view: CheckpointView, layout: Layout) -> Mapping[str, str]:
 
 
 @without_collections
-def plan_migration(
+def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
     source: CheckpointLike,
     target: CheckpointLike | CheckpointView | None = None,
     assignment_map: AssignmentMapLike | None = None,
     *,
     unmatched: Unmatched = "error",
     unmet: Unmet = "error",
+    averages: Averages | None = None,
 ) -> MigrationPlan:
     """Decide what becomes of every tensor of a checkpoint.
 
@@ -116,6 +119,9 @@ def plan_migration(
         it under its name, or ``"drop"`` it.
       unmet: What becomes of a target key without a source: ``"error"``, or ``"keep"``
         the target's value.
+      averages: What variables get whose moving averages are there: ``"average"``,
+        ``"raw"`` (their own values) or ``"both"``; None leaves it to the map. See
+        ``docs/recipes.md``.
 
     Returns:
       The plan, for ``convert``.
@@ -132,7 +138,7 @@ def plan_migration(
       '2 keys: 1 renamed, 1 kept, 0 dropped, 0 unmatched, 0 collisions'
     """
     reader = opened(source)
-    rules = AssignmentMap(assignment_map)
+    rules = AssignmentMap(assignment_map).with_averages(averages)
     if target is not None:
         view = opened(target) if isinstance(target, str | os.PathLike) else target
         return _plan_like(view, reader, rules, unmatched, unmet)

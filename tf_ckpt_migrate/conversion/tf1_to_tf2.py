@@ -18,7 +18,12 @@ from tf_ckpt_migrate.conversion.layout import (
 )
 from tf_ckpt_migrate.conversion.live_objects import seen_as_checkpoint
 from tf_ckpt_migrate.conversion.partitions import with_layouts
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
+from tf_ckpt_migrate.conversion.planning import (
+    Averages,
+    CheckpointLike,
+    opened,
+    plan_migration,
+)
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError, TargetError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
@@ -32,13 +37,14 @@ __all__ = ["convert_tf1_to_tf2", "plan_tf1_to_tf2"]
 
 
 @without_collections
-def plan_tf1_to_tf2(
+def plan_tf1_to_tf2(  # noqa: PLR0913 the options of the conversion, by keyword
     checkpoint_path: CheckpointLike,
     assignment_map: AssignmentMapLike | None = None,
     *,
     like: CheckpointLike | CheckpointView | None = None,
     unmatched: Unmatched = "error",
     unmet: Unmet = "error",
+    averages: Averages | None = None,
 ) -> MigrationPlan:
     """Decide what ``convert_tf1_to_tf2`` will do; the arguments are the same.
 
@@ -48,7 +54,7 @@ def plan_tf1_to_tf2(
     """
     reader = opened(checkpoint_path)
     _check_name_based(reader)
-    rules = AssignmentMap(assignment_map)
+    rules = AssignmentMap(assignment_map).with_averages(averages)
     # Of a dual-keyed checkpoint the names are the source; the same bytes have both.
     objects = [
         Drop(source=key, reason="the object-based key of a named tensor")
@@ -103,6 +109,7 @@ def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by key
     target: object = None,
     unmatched: Unmatched = "error",
     unmet: Unmet = "error",
+    averages: Averages | None = None,
     overwrite: bool = False,
     data: DataMode = "auto",
     update_state_file: bool = False,
@@ -129,6 +136,9 @@ def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by key
         ``"keep"`` or ``"drop"``.
       unmet: What becomes of a tensor of ``like`` or ``target`` without a source:
         ``"error"``, or ``"keep"`` its value there.
+      averages: What variables get whose moving averages are there: ``"average"``,
+        ``"raw"`` (their own values) or ``"both"``; None leaves it to the map. See
+        ``docs/recipes.md``.
       overwrite: Whether a checkpoint of that prefix may be replaced.
       data: ``"link"`` hard-links data shards, ``"copy"`` copies them, ``"auto"`` links
         where the file system can.
@@ -160,7 +170,12 @@ vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE
             raise TargetError("both like= and target= are given; the layout is of one")
         like = seen_as_checkpoint(target)
     plan = plan_tf1_to_tf2(
-        reader, assignment_map, like=like, unmatched=unmatched, unmet=unmet
+        reader,
+        assignment_map,
+        like=like,
+        unmatched=unmatched,
+        unmet=unmet,
+        averages=averages,
     )
     return convert(
         plan,

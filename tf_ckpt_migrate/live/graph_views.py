@@ -10,17 +10,26 @@ import os
 import weakref
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from typing import Literal
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
-from tf_ckpt_migrate.conversion.planning import opened
+from tf_ckpt_migrate.conversion.planning import opened, plan_migration
 from tf_ckpt_migrate.conversion.scratch import ScratchCheckpoint, scratch_checkpoint
 from tf_ckpt_migrate.conversion.tensor_names import all_names
 from tf_ckpt_migrate.errors import CheckpointError
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.rules import Keep
+from tf_ckpt_migrate.recipes.average_names import view_rules
 
-__all__ = ["kept_for_graph", "named_view", "naming_paths", "needs_names"]
+__all__ = [
+    "averaged_view",
+    "kept_for_graph",
+    "named_view",
+    "naming_paths",
+    "needs_names",
+]
 
 
 def needs_names(
@@ -56,6 +65,18 @@ def named_view(reader: CheckpointReader) -> ScratchCheckpoint:
     moves = tuple(Move((key,), name, None, specs[key]) for name, key in names.items())
     plan = MigrationPlan(reader.prefix, "", specs, moves)
     return scratch_checkpoint(plan, reader, object_graph=False)
+
+
+def averaged_view(
+    reader: CheckpointReader, use: Literal["raw", "average"]
+) -> ScratchCheckpoint:
+    """Return a checkpoint in which variables have their averages, or these are gone.
+
+    Raises:
+      PlanError: If there are no averages to use.
+    """
+    rules = [*view_rules(reader.specs, use), Keep("/")]
+    return scratch_checkpoint(plan_migration(reader, None, rules), reader)
 
 
 def kept_for_graph(scratch: ScratchCheckpoint) -> str:

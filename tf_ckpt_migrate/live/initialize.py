@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
+from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.scratch import scratch_checkpoint
 from tf_ckpt_migrate.conversion.tensor_names import all_names
 from tf_ckpt_migrate.live.eager_initialize import initialize_eagerly
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.graph_pairs import optimizer_pairs, ruled
 from tf_ckpt_migrate.live.graph_views import (
+    averaged_view,
     kept_for_graph,
     named_view,
     naming_paths,
@@ -36,6 +38,7 @@ def init_from_checkpoint(
     assignment_map: AssignmentMapLike,
     *,
     target: object = None,
+    averages: Literal["raw", "average"] | None = None,
 ) -> None:
     """Initialize variables from a checkpoint: TensorFlow's function, in eager mode too.
 
@@ -63,6 +66,10 @@ def init_from_checkpoint(
         variables of the model: a mapping, or a list of pairs and rules.
       target: In eager mode, the object whose variables have the names of the map, as
         for `restore`. None takes those of ``tf.compat.v1.get_variable``, if any.
+      averages: With ``"average"`` variables get their moving averages, or their own
+        values where there are none, and the map may be that of TF1's
+        ``variables_to_restore()``; with ``"raw"`` averages are not looked at. None
+        takes tensors by their names.
 
     Raises:
       ValueError: If a variable, a tensor or a scope is missing, or shapes differ; in
@@ -81,6 +88,13 @@ def init_from_checkpoint(
     """
     tf = tensorflow()
     entries = _entries(assignment_map)
+    if averages is not None:
+        view = averaged_view(opened(ckpt_dir_or_file), averages)
+        if tf.executing_eagerly():
+            with view:
+                initialize_eagerly(view.prefix, entries.pairs, entries.rules, target)
+            return
+        ckpt_dir_or_file = kept_for_graph(view)
     if not tf.executing_eagerly():
         _initialize_in_graph(ckpt_dir_or_file, entries)
     elif (

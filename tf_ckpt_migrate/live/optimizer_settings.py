@@ -6,6 +6,7 @@ from typing import Any
 
 from tf_ckpt_migrate.conversion.optimizers.settings import as_written
 from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor
+from tf_ckpt_migrate.recipes.tf1_kinds import OWN_MODULE
 from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["settings_of"]
@@ -24,8 +25,9 @@ def settings_of(optimizer: Any) -> LiveSettings:
     config = inner.get_config()
     rate = as_written(config["learning_rate"])
     is_constant = isinstance(rate, int | float) and not config.get("decay")
+    name = type(inner).__name__
     return LiveSettings(
-        type(inner).__name__,
+        f"{OWN_MODULE}.{name}" if hasattr(inner, "tf1_kind") else name,
         _flavor(inner),
         {name: as_written(value) for name, value in config.items()},
         float(rate) if is_constant else None,

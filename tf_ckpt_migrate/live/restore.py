@@ -9,6 +9,7 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.planning import (
+    Averages,
     CheckpointLike,
     opened,
 )
@@ -40,6 +41,7 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
     transforms: Transforms | None = None,
     unmatched: Literal["error", "drop"] = "error",
     unmet: Unmet | Collection[str] = "error",
+    averages: Averages | None = None,
     session: Any = None,
 ) -> RestoreReport:
     """Restore a checkpoint of any kind into variables, a module or a model.
@@ -78,6 +80,10 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
         A list of roles lets only what is that to training: ``["slot", "optimizer",
         "step"]`` is for weights that go into a model with an optimizer. Seeds of Keras
         3 always may.
+      averages: What variables get whose moving averages are there: ``"average"``, as
+        for evaluation; ``"raw"``, their own values, and averages are left behind; or
+        ``"both"``, averages to the averages of the target. None leaves it to the map,
+        by ``Recipe("averages", …)``; see ``docs/recipes.md``.
       session: In a graph, the session that has the variables; None for the default one.
         Nothing is added to the graph, which may be finalized.
 
@@ -113,9 +119,8 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
     live = target if isinstance(target, LiveTarget) else LiveTarget(target)
     if unmet != "keep":
         live.check_built()
-    made = with_live_optimizers(
-        reader, live, bound(AssignmentMap(assignment_map), live)
-    )
+    rules = AssignmentMap(assignment_map).with_averages(averages)
+    made = with_live_optimizers(reader, live, bound(rules, live))
     plan, variables = plan_restore(
         reader,
         live,

@@ -21,6 +21,7 @@ from tf_ckpt_migrate.names.rules import (
     Split,
 )
 from tf_ckpt_migrate.names.rules import config as rule_config
+from tf_ckpt_migrate.names.rules.recipe import Ruled
 
 __all__ = ["AssignmentMap", "AssignmentMapLike"]
 
@@ -38,6 +39,11 @@ class AssignmentMap:
              "old/b": variable,            a live variable (or a list of its parts)
              "old/e": ["a/e", "b/e"]}      one key to several targets
 
+      notes: What a reader of a plan should know of them.
+
+    Attributes:
+      notes: The notes; no part of equality.
+
     Raises:
       RuleError: If an entry is none of these.
 
@@ -46,10 +52,13 @@ class AssignmentMap:
       AssignmentMap([RenameScope('bert/', 'encoder/'), Rename('step', 'global_step')])
     """
 
-    __slots__ = ("_rules",)
+    __slots__ = ("_rules", "notes")
 
-    def __init__(self, rules: AssignmentMapLike | None = None) -> None:
+    def __init__(
+        self, rules: AssignmentMapLike | None = None, notes: Sequence[str] = ()
+    ) -> None:
         """Read ``rules`` into one sequence."""
+        self.notes = tuple(notes)
         entries: Any = rules or ()
         if isinstance(rules, Mapping):
             entries = cast(Mapping[str, Any], rules).items()
@@ -90,6 +99,21 @@ class AssignmentMap:
         """
         rules = [rule.reversed() for rule in self._rules]
         return AssignmentMap([rule for rule in rules if rule is not None])
+
+    def with_averages(self, use: str | None) -> AssignmentMap:
+        """Return the map in which variables are to have their averages, or not.
+
+        Args:
+          use: ``"raw"``, ``"average"`` or ``"both"``, as of the recipe ``"averages"``;
+            None leaves the map as it is.
+
+        Example:
+          >>> AssignmentMap({"net/": "model/"}).with_averages("average").to_config()[0]
+          {'recipe': 'averages', 'source': '/', 'target': '/', 'use': 'average'}
+        """
+        if use is None:
+            return self
+        return AssignmentMap([Recipe("averages", "/", "/", use=use), *self._rules])
 
     def with_names(
         self, name_of: Callable[[tuple[Any, ...]], str | Sequence[str]]
@@ -135,12 +159,25 @@ class AssignmentMap:
         if not any(isinstance(rule, Recipe) for rule in self._rules):
             return self
         rules: list[Rule] = []
+        notes: list[str] = []
+        made: set[int] = set()
         for rule in self._rules:
-            if isinstance(rule, Recipe):
-                rules += rule.expanded(specs, targets)
-            else:
+            if not isinstance(rule, Recipe) or rule.is_last:
                 rules.append(rule)
-        return AssignmentMap(rules)
+                continue
+            for each in rule.expanded(specs, targets):
+                if isinstance(each, str):
+                    notes.append(each)
+                else:
+                    rules.append(each)
+                    made.add(id(each))
+        for rule in [each for each in rules if isinstance(each, Recipe)]:
+            at = rules.index(rule)
+            ruled = Ruled(rules[:at], rules[at + 1 :], made)
+            found = rule.expanded(specs, targets, ruled)
+            notes += [each for each in found if isinstance(each, str)]
+            rules = [each for each in found if not isinstance(each, str)]
+        return AssignmentMap(rules, notes)
 
     def to_config(self) -> list[dict[str, Any]]:
         """Return plain data (for YAML and JSON) that `from_config` reads back.

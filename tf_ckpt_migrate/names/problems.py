@@ -224,6 +224,7 @@ class Problems:
         if left:
             words = '"drop"' if self.closed else '"drop" or "keep"'
             lines += ["", f"or pass unmatched={words} for what has no place"]
+            lines += _about_averages(left, source)
         if len(self._unmet) > len(found):
             lines += ["", 'or pass unmet="keep" for targets to have their own values']
             lines += [_ROLES_HINT] if self.closed else []
@@ -273,6 +274,17 @@ def _leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]
         example = next(key for key in counted if role_of(key, source) == "weight")
         lines.append(f"Drop({example!r}),  # and so on, for what is to be left behind")
     return lines
+
+
+def _about_averages(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]:
+    """Return what chooses between variables and their averages, if these are left."""
+    if all(role_of(key, source) != "average" for key in keys[:_COUNTED]):
+        return []
+    text = (
+        'or pass averages="average" for variables to have their moving averages, as '
+        'TF1 programs evaluate, or averages="raw" for their own values'
+    )
+    return ["", text]
 
 
 def _quoted(names: Iterable[str]) -> str:

@@ -19,8 +19,10 @@ from typing import NamedTuple
 from tf_ckpt_migrate.errors import RuleError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.resolver import Resolver, Specs, Unmatched, Unmet
-from tf_ckpt_migrate.transforms import Transform
+from tf_ckpt_migrate.names.slots import slot_of
+from tf_ckpt_migrate.transforms import Cast, Partition, Transform
 
 __all__ = ["Resolution", "resolve"]
 
@@ -85,15 +87,49 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     _check_word("unmatched", unmatched, ("error", "keep", "drop"))
     if isinstance(unmet, str):
         _check_word("unmet", unmet, ("error", "keep"))
-    rules = tuple(AssignmentMap(assignment_map).expanded(source, target))
+    places = None if target is None else Places(target, aliases)
+    rules = AssignmentMap(assignment_map).expanded(source, places)
     resolver = Resolver(
-        rules, source, target, unmatched, aliases or {}, transforms or {}, closed
+        tuple(rules), source, target, unmatched, aliases or {}, transforms or {}, closed
     )
+    resolver.notes += rules.notes
     resolver.run()
     kept = resolver.unmet_targets(unmet)
     resolver.problems.raise_if_any(source, target)
-    notes = (*resolver.notes, *_notes(resolver.moves))
+    notes = (
+        *resolver.notes,
+        *_notes(resolver.moves),
+        *_unlike_their_variables(resolver.moves, source),
+    )
     return Resolution(tuple(resolver.moves), tuple(resolver.dropped), kept, notes)
+
+
+def _unlike_their_variables(moves: Sequence[Move], source: Specs) -> list[str]:
+    """Return a note of slots and averages that stay as they are, unlike variables.
+
+    A scope moves them with all else, whatever other rules do to their variables.
+    """
+    kept = Cast | Partition  # of which a slot may think otherwise
+    changed = {
+        key
+        for move in moves
+        if move.transform and not isinstance(move.transform, kept)
+        for key in move.sources
+    }
+    if not changed:
+        return []
+    found: list[str] = []
+    for move in moves:
+        slot = None if move.transform else slot_of(move.sources[0], source)
+        if slot is not None and slot.variable in changed:
+            found.append(repr(move.sources[0]))
+    if not found:
+        return []
+    what = (
+        f"{', '.join(capped(found, 3))} stay as they are, though their variables are "
+        'changed; Recipe("slots", "/", "/") and averages="both" let them follow'
+    )
+    return [what]
 
 
 def _notes(moves: Iterable[Move]) -> list[str]:

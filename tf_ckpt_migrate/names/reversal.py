@@ -7,9 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.errors import PlanError, TransformError, capped
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.rejoining import rejoined
+from tf_ckpt_migrate.transforms import (
+    Chain,
+    Reassemble,
+    Scale,
+    Transform,
+    only_moves,
+)
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -80,7 +87,40 @@ def _way_back(key: str, users: Sequence[Move], plan: MigrationPlan) -> Move | No
         if inverses:
             inverse = inverses[move.sources.index(key)]
             return Move((move.target,), key, inverse, spec)
-    return rejoined(key, users, spec)
+    return rejoined(key, users, spec) or _reassembled(key, users, plan)
+
+
+def _reassembled(key: str, users: Sequence[Move], plan: MigrationPlan) -> Move | None:
+    """Return the move that collects what has gone to several targets, if all has.
+
+    A number by which all of it was multiplied there is divided by in the end.
+    """
+    sources = users[0].sources
+    parted = [_parted(move.transform) for move in users]
+    ways, tails = [way for way, _ in parted if way], {tail for _, tail in parted}
+    alike = all(move.sources == sources for move in users) and len(tails) == 1
+    if not alike or not all(map(only_moves, ways)) or len(ways) < len(users):
+        return None
+    shapes = tuple(plan.source_specs[source].shape for source in sources)
+    try:
+        how: Transform = Reassemble(tuple(ways), shapes, sources.index(key))
+    except TransformError:  # a part of it has gone nowhere, or twice
+        return None
+    spec = plan.source_specs[key]
+    undone = [tail.inverse(spec) for tail in tails if tail is not None]
+    if undone:
+        how = Chain((how, *undone))
+    return Move(tuple(move.target for move in users), key, how, spec)
+
+
+def _parted(transform: Transform | None) -> tuple[Transform | None, Scale | None]:
+    """Return a transform without the number that it multiplies by in the end."""
+    if not isinstance(transform, Chain):
+        return transform, None
+    *links, tail = transform.transforms
+    if not links or not isinstance(tail, Scale):
+        return transform, None
+    return Chain(tuple(links)), tail
 
 
 def _notes(plan: MigrationPlan) -> Iterator[str]:

@@ -1,12 +1,25 @@
 """What is known of the layouts of TF1 and Keras: every module registers its recipes."""
 
 from tf_ckpt_migrate.recipes import (
+    attention,
     averages,
+    dense,
     eras,
     optimizers,
     partitions,
     rnn,
+    slot_rules,
     vocabularies,
 )
 
-__all__ = ["averages", "eras", "optimizers", "partitions", "rnn", "vocabularies"]
+__all__ = [
+    "attention",
+    "averages",
+    "dense",
+    "eras",
+    "optimizers",
+    "partitions",
+    "rnn",
+    "slot_rules",
+    "vocabularies",
+]

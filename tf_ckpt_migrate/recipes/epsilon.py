@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from tf_ckpt_migrate.names.verdict import STEPS_AHEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["Epsilons", "is_outside", "step_fraction"]
+__all__ = ["Epsilons", "has_squares", "is_outside", "step_fraction"]
 
 
 class Epsilons(NamedTuple):
@@ -58,6 +58,16 @@ def is_outside(keras_class: str, flavor: Flavor, momentum: float = 0.0) -> bool:
     if keras_class == "Adagrad":
         return flavor == "legacy"
     return keras_class != "Adadelta"
+
+
+def has_squares(slots: Iterable[str]) -> bool:
+    """Return whether epsilon is added to, or below, the root of one of the slots.
+
+    Example:
+      >>> has_squares(["m", "v"]), has_squares(["momentum"])
+      (True, False)
+    """
+    return any(name in _SQUARES for name in slots)
 
 
 def step_fraction(slots: Mapping[str, Array], epsilons: Epsilons) -> float:

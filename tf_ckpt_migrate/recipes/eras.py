@@ -1,60 +1,51 @@
-"""Names that changed between versions of TensorFlow.
-
-=================================  ========================  =========================
-until                              then                      source
-=================================  ========================  =========================
-TF 1.1, and slim, contrib.layers:  ``kernel``, ``bias``,     ``RNN_NAME_REPLACEMENTS``
-``weights``, ``biases``,           ``recurrent_kernel``,     in contrib/rnn/python/
-``recurrent_weights``,             ``depthwise_kernel``,     tools/checkpoint_convert.py
-``depthwise_weights``,             ``pointwise_kernel``      (1.15); the variables of
-``pointwise_weights``                                        tf.layers and Keras
-TF 0.12: ``BasicLSTMCell/Linear/   ``basic_lstm_cell/``      im2txt's ckpt_rename.py in
-Matrix`` and ``Linear/Bias``       ``kernel``, ``bias``      tensorflow/models
-=================================  ========================  =========================
-
-Only names changed, not values.
-"""
+"""Variables of older versions of TensorFlow under the names of today, and back."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.errors import PlanError, RuleError
 from tf_ckpt_migrate.names.rules import Rename, Rule
 from tf_ckpt_migrate.names.rules.recipe import recipe
 from tf_ckpt_migrate.names.slots import slot_of
+from tf_ckpt_migrate.recipes.era_names import PACKS
 from tf_ckpt_migrate.recipes.scopes import start_of
 
-__all__ = ["layer_names", "name_of_today"]
+__all__ = ["layer_names"]
 
-_TODAY = {
-    "weights": "kernel",
-    "biases": "bias",
-    "recurrent_weights": "recurrent_kernel",
-    "depthwise_weights": "depthwise_kernel",
-    "pointwise_weights": "pointwise_kernel",
-}
-_OF_CELLS = {"Matrix": "kernel", "Bias": "bias"}
-_NUMBERED = re.compile(r"Cell(\d+)")
-_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_USUAL = "linear,weights"
 
 
 @recipe("layer_names")
-def layer_names(
+def layer_names(  # noqa: PLR0913 what every recipe gets, and two options
     source: str,
     target: str,
     specs: Mapping[str, TensorSpec],
     targets: Mapping[str, TensorSpec] | None,
+    *,
+    packs: str = _USUAL,
+    to: Literal["today", "then"] = "today",
 ) -> list[Rule]:
-    """Return rules from names of older versions to those of today, slots included.
+    """Return rules from names of older versions to those of today, and back.
 
-    What is called as today already is left to the rules that follow, or to its name.
+    Slots and averages come along. What has no other name is left to the rules that
+    follow, or to its name.
+
+    Args:
+      source: The scope in the checkpoint; ``"/"`` is everything.
+      target: The scope to fill.
+      specs: The tensors of the checkpoint.
+      targets: The places to fill; of no account here.
+      packs: Which changes, of `PACKS`, with commas between.
+      to: ``"then"`` for the way back, to the names of one pack; of ``"slim"`` and
+        another.
 
     Raises:
-      PlanError: If the scope has no older name, or two names become one.
-      RuleError: If a scope does not end in ``/``.
+      PlanError: If the scope has no such name, or two names become one.
+      RuleError: If there is no such pack, if several could be meant on the way back, or
+        if a scope does not end in ``/``.
 
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType
@@ -66,47 +57,56 @@ def layer_names(
       Rename('net/fc/weights/Adam', 'fc/kernel/Adam')
     """
     del targets
-    start, to = (start_of(scope) for scope in (source, target))
+    changes = _changes(packs, to)
+    start, goal = (start_of(scope) for scope in (source, target))
     rules: list[Rule] = []
     for key in specs:
         if not key.startswith(start):
             continue
-        slot = slot_of(key, specs)
-        variable = key if slot is None or slot.variable is None else slot.variable
-        today = name_of_today(variable)
-        if today == variable:
+        name = _renamed(key, specs, changes)
+        if name == key:
             continue
-        before, _, after = key.rpartition(variable)
-        name = before + today + after
         if name in specs:
             raise PlanError(f"{key!r} would be called {name!r}, which is there already")
-        rules.append(Rename(key, to + name[len(start) :]))
+        rules.append(Rename(key, goal + name[len(start) :]))
     if not rules:
+        example = "weights" if to == "today" else "kernel"
         raise PlanError(
-            f"below {source!r} is no name of an older version, such as 'weights'; "
-            "rename the scope by RenameScope alone"
+            f"below {source!r} is no name that {packs!r} knows another one of, such as "
+            f"{example!r}; rename the scope by RenameScope alone"
         )
     return rules
 
 
-def name_of_today(name: str) -> str:
-    """Return what a variable of a layer or cell is called today.
+def _changes(packs: str, to: str) -> Sequence[Callable[[str], str]]:
+    names = [name.strip() for name in packs.split(",")]
+    unknown = [name for name in names if name not in PACKS]
+    if unknown or to not in ("today", "then"):
+        raise RuleError(
+            f"packs={packs!r}, to={to!r}: the packs are {', '.join(PACKS)}, and to is "
+            "'today' or 'then'"
+        )
+    if to == "then" and {"linear", "weights"} <= {*names}:
+        raise RuleError(
+            f"packs={packs!r}: on the way back a kernel is called 'Linear/Matrix' by "
+            "the pack 'linear' and 'weights' by the other; say which"
+        )
+    chosen = [pack for name, pack in PACKS.items() if name in names]
+    if to == "then":
+        return [pack.then for pack in reversed(chosen)]
+    return [pack.today for pack in chosen]
 
-    Example:
-      >>> name_of_today("conv1/weights")
-      'conv1/kernel'
-      >>> name_of_today("RNN/MultiRNNCell/Cell0/BasicLSTMCell/Linear/Matrix")
-      'RNN/multi_rnn_cell/cell_0/basic_lstm_cell/kernel'
-    """
-    *scopes, last = name.split("/")
-    if last in _OF_CELLS and scopes and scopes[-1] == "Linear":
-        return "/".join([*map(_scope_of_today, scopes[:-1]), _OF_CELLS[last]])
-    return "/".join([*scopes, _TODAY.get(last, last)])
 
-
-def _scope_of_today(scope: str) -> str:
-    if found := _NUMBERED.fullmatch(scope):
-        return f"cell_{found[1]}"
-    if scope.endswith("Cell") or scope in ("Gates", "Candidate"):
-        return _WORDS.sub("_", scope).lower()
-    return scope
+def _renamed(
+    key: str,
+    specs: Mapping[str, TensorSpec],
+    changes: Sequence[Callable[[str], str]],
+) -> str:
+    """Return the new name of a variable, or of its slot by that of its variable."""
+    slot = slot_of(key, specs)
+    variable = key if slot is None or slot.variable is None else slot.variable
+    name = variable
+    for change in changes:
+        name = change(name)
+    before, _, after = key.rpartition(variable)
+    return before + name + after

@@ -10,6 +10,7 @@ from tf_ckpt_migrate.transforms import (
     Cast,
     Chain,
     Concat,
+    GruBiases,
     Join,
     Partition,
     Reshape,
@@ -63,4 +64,9 @@ def slot_transform(transform: Transform | None, start: float = 0.0) -> Transform
         return replace(transform, initializer="constant", scale=start)
     if isinstance(transform, _MOVES):
         return transform
+    if isinstance(transform, GruBiases):
+        raise Unfollowable(
+            "Keras trains two biases of each gate where TF1 has one, so that every "
+            "step would change their sum twice"
+        )
     raise Unfollowable(f"{transform!r} does more than move values")

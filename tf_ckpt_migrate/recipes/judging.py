@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tf_ckpt_migrate.names.verdict import Verdict
-from tf_ckpt_migrate.recipes.epsilon import is_outside
+from tf_ckpt_migrate.recipes.epsilon import has_squares, is_outside
 from tf_ckpt_migrate.recipes.known import Known, Wanted
 from tf_ckpt_migrate.recipes.limits import limits
 from tf_ckpt_migrate.recipes.rates import decay_of_weights, rate_of_learning
@@ -64,7 +64,7 @@ def _settings(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             have = False
         if wanted is None or have is None:
             continue
-        if argument == "epsilon":
+        if argument == "epsilon" and has_squares(known.kind.slots):
             yield from _epsilon(known, live, wanted)
         elif _same(have, wanted.value) or _is_trick(known, live, argument, wanted):
             if setting.is_told:
@@ -144,5 +144,6 @@ def _epsilon(known: Known, live: LiveSettings, wanted: Wanted) -> Iterator[Verdi
         instead = f"set epsilon={wanted.value or 1e-30!r}"
         if setting.is_told and "epsilon" not in known.told:
             instead += ", or say epsilon=… as TF1 had it"
-    far = known.epsilon_fraction
+    # The norm of all that changes makes LAMB's steps as long as the variable.
+    far = _ANY if known.name == "LAMB" else known.epsilon_fraction
     yield Verdict(known.name, "epsilon", "approximate", why, instead, far)

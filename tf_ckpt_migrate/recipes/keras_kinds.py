@@ -14,6 +14,7 @@ __all__ = ["KINDS_OF_KERAS"]
 
 _MOMENTS = {"m": by_flavor("m", "m", "momentum"), "v": by_flavor("v", "v", "velocity")}
 _BETAS = {"beta_1": Setting("beta_1", 0.9), "beta_2": Setting("beta_2", 0.999)}
+_STARTS = {"accumulator": 0.1}
 _EPSILON = {"epsilon": Setting("epsilon", 1e-7)}
 
 # By class. Slots as TensorFlow 1.15 calls them, settings by their own names.
@@ -27,7 +28,12 @@ KINDS_OF_KERAS: Mapping[str, Kind] = {
         {"rho": Setting("rho", 0.95), **_EPSILON},
         is_lazy=True,
     ),
-    "Adagrad": Kind("Adagrad", {"accumulator": by_flavor("accumulator")}, _EPSILON),
+    "Adagrad": Kind(
+        "Adagrad",
+        {"accumulator": by_flavor("accumulator")},
+        _EPSILON,
+        starts=_STARTS,
+    ),
     "Adam": Kind(
         "Adam",
         {**_MOMENTS, "vhat": by_flavor("vhat", "vhat", "velocity_hat")},
@@ -51,6 +57,7 @@ KINDS_OF_KERAS: Mapping[str, Kind] = {
             ),
             "beta": Setting("beta", 0.0, is_told=False),
         },
+        starts=_STARTS,
     ),
     "Nadam": Kind(
         "Nadam",

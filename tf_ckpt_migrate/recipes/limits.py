@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.known import Known
+from tf_ckpt_migrate.recipes.tf1_kinds import OWN_MODULE, call_of
 from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["STEPS_WITHOUT_BIAS", "limits"]
@@ -15,6 +16,8 @@ STEPS_WITHOUT_BIAS = 1_000_000
 _FLOAT32 = 2.0**-24
 _TOO_FAR = 0.01  # of a step: a correction of bias is refused beyond
 _ANY = float("inf")
+# What TF1 must have had where several have slots of one name.
+_TWINS = {"AdamWeightDecay": "no LAMB", "LAMB": "LAMB", "Nadam": "Nadam"}
 
 
 def limits(known: Known, live: LiveSettings) -> Iterator[Verdict]:
@@ -43,6 +46,10 @@ def limits(known: Known, live: LiveSettings) -> Iterator[Verdict]:
     sparse = _sparse(known, live)
     if sparse is not None:
         yield sparse
+    if known.kind.keras.startswith(OWN_MODULE) and known.name in _TWINS:
+        twin = _TWINS[known.name]
+        why = f"if it was {twin}; others have slots of the same names"
+        yield Verdict(known.name, "class", "exact", why, assumes=twin)
 
 
 def _momentum(known: Known, live: LiveSettings) -> Iterator[Verdict]:
@@ -62,8 +69,7 @@ def _momentum(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             "impossible",
             "under a schedule TF1 multiplies all that it accumulated by the rate of "
             "the step, Keras each gradient by the rate of its own: no state goes on",
-            "set a constant learning rate, or keep "
-            "tf.compat.v1.train.MomentumOptimizer",
+            _as_tf1(known, live, "set a constant learning rate"),
         )
 
 
@@ -78,6 +84,7 @@ def _without_bias(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             f"{STEPS_WITHOUT_BIAS:,} more iterations end that, by which a schedule "
             "would be over"
         )
+        instead = _as_tf1(known, live, instead)
         if far > _TOO_FAR:
             why += f" by {far:.0%} after {known.steps:,} steps"
             yield Verdict(name, what, "impossible", why, instead)
@@ -88,7 +95,8 @@ def _without_bias(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             f", and for beta_2={beta_2!r} even after {STEPS_WITHOUT_BIAS:,} more "
             "iterations"
         )
-        yield Verdict(name, what, "impossible", why, "keep the optimizer of TF1")
+        instead = _as_tf1(known, live, "keep the optimizer of TF1")
+        yield Verdict(name, what, "impossible", why, instead)
     why = "if it was no LAMB, whose slots are called the same"
     yield Verdict(name, "class", "exact", why, assumes="no LAMB")
 
@@ -97,9 +105,21 @@ def _correction(beta_1: float, beta_2: float, step: int) -> float:
     return (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
 
 
+def _as_tf1(known: Known, live: LiveSettings, other: str) -> str:
+    """Return what to do instead: take the optimizer that steps as TF1, if there is."""
+    if known.is_of_keras:
+        return other
+    had = {each: known.wanted(each, live) for each in known.kind.settings}
+    values = {each: wanted.value for each, wanted in had.items() if wanted}
+    call = call_of(known.name, "learning_rate", values)
+    return f"go on with {call}, or {other}" if call else other
+
+
 def _sparse(known: Known, live: LiveSettings) -> Verdict | None:
     """Return the verdict on gradients of embeddings: of rows that are looked up."""
     what, is_alike = "sparse gradients", _is_lazy_too(known, live)
+    if known.kind.keras.startswith(OWN_MODULE):  # these do as TF1
+        return None
     squares_each = live.flavor == "keras_3" and known.kind.keras != "SGD"
     if not known.kind.is_lazy and not squares_each:
         return None
@@ -110,7 +130,7 @@ def _sparse(known: Known, live: LiveSettings) -> Verdict | None:
         return Verdict(known.name, what, "exact", why)
     if known.kind.is_lazy:
         why = "TF1 lets be rows that are not looked up and their slots, it does not"
-        instead = _instead(known)
+        instead = _as_tf1(known, live, _instead(known))
     else:
         why = "of a row looked up twice TF1 squares the sum of gradients, Keras 3 each"
         instead = "apply tf.convert_to_tensor(gradient), and say sparse=False"

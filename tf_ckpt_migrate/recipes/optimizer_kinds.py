@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
 __all__ = ["KINDS", "Flavor", "Kind", "Setting", "by_flavor", "kind_for"]
@@ -38,9 +39,12 @@ class Kind(NamedTuple):
       powers: The settings of whose powers it counts its steps.
       named: What TF1 calls it by default, where that is not what it is called here.
       by_rate: Whether Keras has the learning rate in its slots and TF1 has not.
-      corrects_bias: Whether it divides by ``1 - beta ** steps``.
+      corrects_bias: False if Keras divides by ``1 - beta ** steps`` and TF1 does not.
       is_lazy: Whether rows that are not looked up stay as they are.
       scalars: What it remembers besides its slots.
+      counts: Whether its steps depend on how many there were, besides by powers.
+      starts: What a slot holds before the first step, for one of tf.keras, where that
+        is not 0; of the others `SLOT_STARTS` tells.
     """
 
     keras: str
@@ -52,6 +56,8 @@ class Kind(NamedTuple):
     corrects_bias: bool = True
     is_lazy: bool = False
     scalars: tuple[str, ...] = ()
+    counts: bool = False
+    starts: Mapping[str, float] = MappingProxyType({})
 
 
 def by_flavor(legacy: str, tf_keras: str = "", keras_3: str = "") -> dict[Flavor, str]:

@@ -91,16 +91,21 @@ def keras_scope(name: str, specs: Mapping[str, TensorSpec]) -> str | None:
 
 
 def saved_optimizer(
-    name: str, kind: str, specs: Mapping[str, TensorSpec], instance: int | None = None
+    name: str,
+    kind: str,
+    specs: Mapping[str, TensorSpec],
+    instance: int | None = None,
+    kinds: Mapping[str, Kind] = KINDS,
 ) -> SavedOptimizer:
     """Return the optimizer of a name.
 
     Args:
       name: Its name in TF1, such as ``"Adam"``; a scope that it was made in may stand
         before: ``"train_op/Adam"``.
-      kind: Which of `KINDS` it is, or of `KINDS_OF_KERAS` if it is of tf.keras.
+      kind: Which of the kinds it is, or of `KINDS_OF_KERAS` if it is of tf.keras.
       specs: The tensors of the checkpoint.
       instance: Which one of this name, counted from 0; None for the only one.
+      kinds: Those that it may be.
 
     Raises:
       PlanError: If there is none, or several and ``instance`` does not say which.
@@ -117,34 +122,41 @@ def saved_optimizer(
     if scope is not None:
         return _of_keras(scope, KINDS_OF_KERAS[kind], specs)
     scope, _, own = name.rpartition("/")
-    default = KINDS[kind].named or kind
+    default = kinds[kind].named or kind
+    if own.removesuffix("Optimizer") == kind:  # not what it is called by default
+        own = default
     found: dict[str, list[dict[str, str]]] = {}
     for key in specs:
         slot = slot_of(key, specs, {own: default})
         if slot and slot.optimizer == own and _is_within(key, scope):
             _add(found, slot, key)
-    if not found and KINDS[kind].slots:
+    if not found and kinds[kind].slots:
         raise _not_found(name, kind, specs)
     return SavedOptimizer(
-        KINDS[kind],
+        kinds[kind],
         name,
         {v: _chosen(v, each, name, instance) for v, each in found.items()},
-        _powers(name, KINDS[kind], specs, instance),
+        _powers(name, kinds[kind], specs, instance),
         global_step=_global_step(specs),
         scaling={m[1]: key for key in specs if (m := _SCALING.fullmatch(key))},
     )
 
 
 def made_optimizer(
-    name: str, kind: str, variables: Mapping[str, Collection[str]], instance: int = 0
+    name: str,
+    kind: str,
+    variables: Mapping[str, Collection[str]],
+    instance: int = 0,
+    kinds: Mapping[str, Kind] = KINDS,
 ) -> SavedOptimizer:
     """Return the optimizer with the names that TF1 gives its tensors.
 
     Args:
       name: As `saved_optimizer` takes it.
-      kind: Which of `KINDS` it is.
+      kind: Which of the kinds it is.
       variables: For each variable that it trains, which slots are known.
       instance: Which one of this name it is, counted from 0.
+      kinds: Those that it may be.
 
     Example:
       >>> made = made_optimizer("train_op/Adam", "Adam", {"w": ["m", "v"]}, 1)
@@ -152,14 +164,14 @@ def made_optimizer(
       ({'m': 'train_op/w/Adam_2', 'v': 'train_op/w/Adam_3'}, 'train_op/beta1_power_1')
     """
     scope, slash, own = name.rpartition("/")
-    start = scope + slash
+    start, default = scope + slash, kinds[kind].named or kind
     slots = {
-        variable: dict(_named(f"{start}{variable}/", own, kind, known, instance))
+        variable: dict(_named(f"{start}{variable}/", own, default, known, instance))
         for variable, known in variables.items()
     }
     end = f"_{instance}" if instance else ""
-    powers = {beta: f"{start}{beta}_power{end}" for beta in KINDS[kind].powers}
-    return SavedOptimizer(KINDS[kind], name, slots, powers, global_step="global_step")
+    powers = {beta: f"{start}{beta}_power{end}" for beta in kinds[kind].powers}
+    return SavedOptimizer(kinds[kind], name, slots, powers, global_step="global_step")
 
 
 def _named(
@@ -169,11 +181,7 @@ def _named(
     if kind == "AdamWeightDecay":
         yield from ((slot, start + suffix) for suffix, slot in NAMED_SLOTS.items())
         return
-    names = (
-        RMSPROP_CENTERED
-        if "mg" in known
-        else TF1_SLOTS.get(KINDS[kind].named or kind, ())
-    )
+    names = RMSPROP_CENTERED if "mg" in known else TF1_SLOTS.get(kind, ())
     for number, slot in enumerate(names, instance * len(names)):
         yield slot, f"{start}{own}_{number}" if number else start + own
 

@@ -47,7 +47,7 @@ def rate_of_learning(known: Known, live: LiveSettings) -> Verdict:
         return Verdict(name, _RATE, "exact", f"{have:.6g}, {source}")
     why = f"it has learning_rate={have:.6g}, TF1 had {rate:.6g}"
     is_in_proportion = known.kind.by_rate or known.kind.keras in _IN_PROPORTION
-    far = far if is_in_proportion or not known.kind.slots else _ANY
+    far = far if is_in_proportion or known.kind.keras == "SGD" else _ANY
     return Verdict(name, _RATE, "approximate", why, instead, far)
 
 

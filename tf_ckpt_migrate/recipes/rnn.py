@@ -17,36 +17,45 @@ by what both compute from the same weights.
 
 from __future__ import annotations
 
-from tf_ckpt_migrate.errors import PlanError
-from tf_ckpt_migrate.names.rules import Rule, Split
+from typing import Any
+
+from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.rules.recipe import recipe
 from tf_ckpt_migrate.recipes.cells import Cell, Specs
-from tf_ckpt_migrate.transforms import (
-    AddToBlock,
-    Blocks,
-    Chain,
-    Concat,
-    Join,
-    Pad,
-    Reshape,
-    Slice,
-)
+from tf_ckpt_migrate.recipes.gru_cells import gru_rules
+from tf_ckpt_migrate.recipes.stacks import pairs_of_cells
+from tf_ckpt_migrate.transforms import AddToBlock, Blocks, Chain
 
 __all__ = ["gru", "lstm", "simple_rnn"]
 
 _IFCO = (0, 2, 1, 3)  # of i, j, f, o; and back
-_SWAPPED = (1, 0)  # reset and update
-_ZRH = (1, 0, 2)
+_Rules = list[Any]
+_FORGET_BIAS = 1.0  # of every cell of TF1 that takes one, if no one says otherwise
+_WITHOUT_BIAS = "cudnn_compatible_lstm_cell"
 
 
 @recipe("simple_rnn")
 def simple_rnn(
-    source: str, target: str, specs: Specs, targets: Specs | None
-) -> list[Rule]:
-    """Return rules for a ``BasicRNNCell`` as a ``SimpleRNN``; from that, the way back.
+    source: str,
+    target: str,
+    specs: Specs,
+    targets: Specs | None,
+    *,
+    layers: str | None = None,
+) -> _Rules:
+    """Return rules for ``BasicRNNCell`` as ``SimpleRNN``; from that, the way back.
+
+    Args:
+      source: The scope of the cell, or of cells: a stack, two directions, or both.
+      target: The scope to fill: of the layer or its cell, or of the layers.
+      specs: The tensors of the checkpoint.
+      targets: The places to fill; None if any name will do.
+      layers: The layers below ``target`` in their order, with commas between, where
+        their numbers do not tell it.
 
     Raises:
-      PlanError: If the tensors of ``source`` are not those of such a cell.
+      PlanError: If the tensors of ``source`` are not those of such cells, or nothing
+        tells which cell becomes which.
       RuleError: If a scope does not end in ``/``.
 
     Example:
@@ -56,8 +65,12 @@ def simple_rnn(
       >>> print(simple_rnn("cell/", "rnn/", specs, None)[1])
       Rename('cell/bias', 'rnn/bias')
     """
-    del targets
-    cell = Cell("simple_rnn", source, target, specs)
+    pairs = pairs_of_cells(source, target, specs, targets, layers)
+    cells = [Cell("simple_rnn", *pair, specs) for pair in pairs]
+    return [rule for cell in cells for rule in _simple_rnn(cell)]
+
+
+def _simple_rnn(cell: Cell) -> _Rules:
     if cell.is_keras:
         return [cell.joined("kernel", None), cell.renamed("bias")]
     units = cell.vector("bias")
@@ -65,28 +78,32 @@ def simple_rnn(
 
 
 @recipe("lstm")
-def lstm(
+def lstm(  # noqa: PLR0913 what every recipe gets, and two options
     source: str,
     target: str,
     specs: Specs,
     targets: Specs | None,
     *,
-    forget_bias: float = 1.0,
-) -> list[Rule]:
-    """Return rules for an LSTM cell of TF1 as an ``LSTM``; from that, the way back.
+    forget_bias: float | None = None,
+    layers: str | None = None,
+) -> _Rules:
+    """Return rules for LSTM cells of TF1 as ``LSTM``; from that, the way back.
 
     These are ``BasicLSTMCell``, ``LSTMCell``, ``LSTMBlockCell``, ``LSTMBlockFusedCell``
     and ``CudnnCompatibleLSTMCell``.
 
     Args:
-      source: The scope of the cell, or of the layer's cell.
-      target: The scope to fill.
+      source: The scope of the cell, or of cells: a stack, two directions, or both.
+      target: The scope to fill: of the layer or its cell, or of the layers.
       specs: The tensors of the checkpoint.
-      targets: The places to fill; of no account here.
-      forget_bias: That of the TF1 cell: 1.0 if nothing was said, 0.0 of the Cudnn one.
+      targets: The places to fill; None if any name will do.
+      forget_bias: That of the TF1 cell, which no tensor tells. None takes 1.0, TF1's
+        default, and says so in a note; of the Cudnn cell, which has none, 0.0.
+      layers: As of `simple_rnn`.
 
     Raises:
-      PlanError: If the tensors of ``source`` are not those of such a cell.
+      PlanError: If the tensors of ``source`` are not those of such cells, or nothing
+        tells which cell becomes which.
       RuleError: If a scope does not end in ``/``.
 
     Example:
@@ -96,8 +113,39 @@ def lstm(
       >>> print(lstm("cell/", "rnn/", specs, None, forget_bias=0.0)[1])
       Rename('cell/bias', 'rnn/bias', transform=Blocks(axis=0, order=(0, 2, 1, 3)))
     """
-    del targets
-    cell = Cell("lstm", source, target, specs)
+    pairs = pairs_of_cells(source, target, specs, targets, layers)
+    cells = [Cell("lstm", *pair, specs) for pair in pairs]
+    rules: _Rules = []
+    assumed: list[str] = []
+    for cell in cells:
+        bias = _forget_bias(cell, forget_bias)
+        if bias is None:
+            bias = _FORGET_BIAS
+            assumed.append(repr(cell.source))
+        rules += _lstm(cell, bias)
+    if assumed:
+        rules.append(
+            f"forget_bias={_FORGET_BIAS} is taken to be that of the TF1 cells of "
+            f"{', '.join(capped(assumed, 3))}: it is TF1's default, and no tensor "
+            "tells it; where the program says another, say it to the recipe"
+        )
+    return rules
+
+
+def _forget_bias(cell: Cell, told: float | None) -> float | None:
+    """Return the forget bias of a cell, as far as it is known."""
+    names = (cell.name, Cell.name_in(cell.target))
+    if _WITHOUT_BIAS not in names:
+        return told
+    if told:
+        raise PlanError(
+            f"{cell.source!r}: CudnnCompatibleLSTMCell has no forget bias, and "
+            f"forget_bias={told} was said; leave it out"
+        )
+    return 0.0
+
+
+def _lstm(cell: Cell, forget_bias: float) -> _Rules:
     gates, bias = Blocks(1, _IFCO), Blocks(0, _IFCO)
     if cell.is_keras:
         added = AddToBlock(4, 1, -forget_bias)
@@ -110,15 +158,31 @@ def lstm(
 
 
 @recipe("gru")
-def gru(source: str, target: str, specs: Specs, targets: Specs | None) -> list[Rule]:
-    """Return rules for a GRU cell of TF1 as a ``GRU``; from that, the way back.
+def gru(
+    source: str,
+    target: str,
+    specs: Specs,
+    targets: Specs | None,
+    *,
+    layers: str | None = None,
+) -> _Rules:
+    """Return rules for GRU cells of TF1 as ``GRU``; from that, the way back.
 
     ``GRUCell`` and ``GRUBlockCellV2`` become one with ``reset_after=False``, and
-    ``CudnnCompatibleGRUCell`` one with ``reset_after=True``, which has no way back: its
-    two biases of a gate are one in TF1.
+    ``CudnnCompatibleGRUCell`` one with ``reset_after=True``, which has two biases of a
+    gate where TF1 has one: on the way back they are added up.
+
+    Args:
+      source: The scope of the cell, or of cells: a stack, two directions, or both.
+      target: The scope to fill: of the layer or its cell, or of the layers.
+      specs: The tensors of the checkpoint.
+      targets: The places to fill; None if any name will do.
+      layers: As of `simple_rnn`.
 
     Raises:
-      PlanError: If the tensors of ``source`` are not those of such a cell.
+      PlanError: If the tensors of ``source`` are not those of such cells, if the layer
+        was made with the other ``reset_after``, or if nothing tells which cell becomes
+        which.
       RuleError: If a scope does not end in ``/``.
 
     Example:
@@ -128,79 +192,6 @@ def gru(source: str, target: str, specs: Specs, targets: Specs | None) -> list[R
       >>> print(gru("/", "cell/", specs, None)[0].sources)
       ('kernel', 'recurrent_kernel')
     """
-    del targets
-    cell = Cell("gru", source, target, specs)
-    if cell.is_keras:
-        return _gru_to_tf1(cell)
-    if cell.has("candidate/hidden_projection/kernel"):
-        return _cudnn_gru(cell)
-    units = cell.vector("candidate/bias")
-    columns = Chain((Concat(1), Blocks(1, _ZRH)))
-    bias = Chain((Concat(0), Blocks(0, _ZRH)))
-    rows = cell.rows("gates/kernel", units)
-    kernels = ["gates/kernel", "candidate/kernel"]
-    return [
-        cell.combined(
-            kernels,
-            {
-                "kernel": Chain((columns, Slice((0, 0), (rows, -1)))),
-                "recurrent_kernel": Chain((columns, Slice((rows, 0), (units, -1)))),
-            },
-        ),
-        cell.combined(["gates/bias", "candidate/bias"], {"bias": bias}),
-    ]
-
-
-def _gru_to_tf1(cell: Cell) -> list[Rule]:
-    if len(cell.shape("bias")) != 1:
-        raise PlanError(
-            f"{cell.source}bias: a GRU with reset_after=True has two biases for every "
-            "gate, of which a GRUCell of TF1 has one; make the layer with "
-            "reset_after=False"
-        )
-    units = cell.vector("bias", blocks=3)
-    whole = Chain((Concat(0), Blocks(1, _ZRH)))
-    bias = Blocks(0, _ZRH)
-    every = sum(cell.shape(name)[0] for name in ("kernel", "recurrent_kernel"))
-    split = Split(
-        f"{cell.source}bias",
-        {
-            f"{cell.target}gates/bias": Chain((bias, Slice((0,), (2 * units,)))),
-            f"{cell.target}candidate/bias": Chain(
-                (bias, Slice((2 * units,), (units,)))
-            ),
-        },
-    )
-    kernels = cell.combined(
-        ["kernel", "recurrent_kernel"],
-        {
-            "gates/kernel": Chain((whole, Slice((0, 0), (every, 2 * units)))),
-            "candidate/kernel": Chain((whole, Slice((0, 2 * units), (every, units)))),
-        },
-    )
-    return [kernels, split]
-
-
-def _cudnn_gru(cell: Cell) -> list[Rule]:
-    """Return rules for a cell whose new state has two projections of its own."""
-    hidden, inputs = "candidate/hidden_projection", "candidate/input_projection"
-    units = cell.vector(f"{hidden}/bias")
-    rows = cell.rows("gates/kernel", units)
-    swapped = Blocks(1, _SWAPPED)
-    above = Chain((Slice((0, 0), (rows, -1)), swapped))
-    below = Chain((Slice((rows, 0), (units, -1)), swapped))
-    # The gates have one bias; that of the recurrent kernel is zero for them.
-    biases = Join(0, (Blocks(0, _SWAPPED), None, Pad((2 * units,), (0,))))
-    return [
-        cell.combined(
-            ["gates/kernel", f"{inputs}/kernel", f"{hidden}/kernel"],
-            {
-                "kernel": Join(1, (above, None), (0, 1)),
-                "recurrent_kernel": Join(1, (below, None), (0, 2)),
-            },
-        ),
-        cell.combined(
-            ["gates/bias", f"{inputs}/bias", f"{hidden}/bias"],
-            {"bias": Chain((biases, Reshape((2, 3 * units))))},
-        ),
-    ]
+    pairs = pairs_of_cells(source, target, specs, targets, layers)
+    cells = [Cell("gru", *pair, specs) for pair in pairs]
+    return [rule for cell in cells for rule in gru_rules(cell, targets)]

@@ -26,6 +26,7 @@ _NO_COUNTERPART = {
     "LARSOptimizer": "Keras has none",
     "LAMB": _LAMB,
     "LAMBOptimizer": _LAMB,
+    "NadamOptimizer": "that of Keras has a schedule of momentum, which TF1's has not",
     "Shampoo": "Keras has none",
     "GGT": "Keras has none",
 }

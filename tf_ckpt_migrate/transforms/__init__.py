@@ -13,6 +13,7 @@ New kinds register themselves by being defined::
 from __future__ import annotations
 
 from tf_ckpt_migrate.transforms.base import Transform, spec_of
+from tf_ckpt_migrate.transforms.biases import GruBiases, Sum
 from tf_ckpt_migrate.transforms.blocks import AddToBlock, Blocks
 from tf_ckpt_migrate.transforms.cast import Cast
 from tf_ckpt_migrate.transforms.compose import Chain, Function
@@ -20,6 +21,7 @@ from tf_ckpt_migrate.transforms.numbers import Fill, Scale, Shift
 from tf_ckpt_migrate.transforms.padding import Join, Pad, Stack
 from tf_ckpt_migrate.transforms.partition import Partition
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
+from tf_ckpt_migrate.transforms.reassemble import Reassemble, only_moves
 from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
 from tf_ckpt_migrate.transforms.steps import PowerOfSteps, StepsOfPowers
 from tf_ckpt_migrate.transforms.vocabulary import Vocabulary
@@ -32,18 +34,22 @@ __all__ = [
     "Concat",
     "Fill",
     "Function",
+    "GruBiases",
     "Join",
     "Pad",
     "Partition",
     "PowerOfSteps",
+    "Reassemble",
     "Reshape",
     "Scale",
     "Shift",
     "Slice",
     "Stack",
     "StepsOfPowers",
+    "Sum",
     "Transform",
     "Transpose",
     "Vocabulary",
+    "only_moves",
     "spec_of",
 ]

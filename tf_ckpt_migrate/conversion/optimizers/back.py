@@ -17,7 +17,7 @@ from tf_ckpt_migrate.conversion.optimizers.slots import Change, SlotRules, slot_
 from tf_ckpt_migrate.conversion.optimizers.steps_back import StepRulesBack
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
-from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
+from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind
 from tf_ckpt_migrate.recipes.optimizers import (
     SavedOptimizer,
     made_optimizer,
@@ -86,16 +86,18 @@ class OptimizerReturn:
         ours = (*slot_verdicts(made.moved, own, times), *steps.verdicts)
         self.verdicts = (*map(pair.named, ours), *self.verdicts)
 
-    def _of_tf1(self, kind: str, keras: KerasOptimizer) -> SavedOptimizer:
+    def _of_tf1(
+        self, kind: str, kinds: Mapping[str, Kind], keras: KerasOptimizer
+    ) -> SavedOptimizer:
         names, like = self._names, self._like
         if like is not None:
-            return saved_optimizer(names.name, kind, like.specs, names.instance)
-        found = self._trained(kind, keras)
-        return made_optimizer(names.name, kind, found, names.instance or 0)
+            return saved_optimizer(names.name, kind, like.specs, names.instance, kinds)
+        found = self._trained(kinds[kind], keras)
+        return made_optimizer(names.name, kind, found, names.instance or 0, kinds)
 
-    def _trained(self, kind: str, keras: KerasOptimizer) -> dict[str, set[str]]:
+    def _trained(self, kind: Kind, keras: KerasOptimizer) -> dict[str, set[str]]:
         """Return the variables of TF1 that have slots in Keras, and which."""
-        wanted = {tf1: each[keras.flavor] for tf1, each in KINDS[kind].slots.items()}
+        wanted = {tf1: each[keras.flavor] for tf1, each in kind.slots.items()}
         slots = keras.slot_keys(wanted)
         found = {
             move.target: {name for key in move.sources for name in slots.get(key, {})}

@@ -26,6 +26,7 @@ from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.keys import VARIABLE_VALUE
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Flavor
+from tf_ckpt_migrate.recipes.tf1_kinds import KINDS_OF_TF1
 
 __all__ = ["KerasOptimizer", "embeddings_of", "keras_optimizer"]
 
@@ -33,7 +34,7 @@ __all__ = ["KerasOptimizer", "embeddings_of", "keras_optimizer"]
 _OTHER_SLOTS = ("average", "vhat", "velocity_hat", "u", "norm")
 _SLOTS = {
     name
-    for kind in KINDS.values()
+    for kind in (*KINDS.values(), *KINDS_OF_TF1.values())
     for by_flavor in kind.slots.values()
     for name in by_flavor.values()
 } | {*_OTHER_SLOTS}

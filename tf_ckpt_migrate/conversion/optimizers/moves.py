@@ -70,8 +70,8 @@ class OptimizerMoves:
             names,
             target,
             reader,
-            lambda kind, _: saved_optimizer(
-                names.name, kind, reader.specs, names.instance
+            lambda kind, kinds, _: saved_optimizer(
+                names.name, kind, reader.specs, names.instance, kinds
             ),
         )
         self.rules: list[Split | Combine] = []

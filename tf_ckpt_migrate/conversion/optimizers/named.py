@@ -11,6 +11,7 @@ from tf_ckpt_migrate.names.rules import Recipe
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind, kind_for
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer
+from tf_ckpt_migrate.recipes.tf1_kinds import KINDS_OF_TF1, call_of, own_kind_for
 from tf_ckpt_migrate.recipes.verdicts import without_counterpart
 
 __all__ = ["Named", "named"]
@@ -42,8 +43,8 @@ class Named(NamedTuple):
 
     def kind(
         self, keras_class: str, keras: KerasOptimizer, *, is_of_keras: bool
-    ) -> str:
-        """Return which kind of optimizer is meant.
+    ) -> tuple[str, Mapping[str, Kind]]:
+        """Return which kind of optimizer is meant, and the kinds that it is one of.
 
         Args:
           keras_class: The class of that of Keras, "" if nobody knows.
@@ -55,11 +56,16 @@ class Named(NamedTuple):
         """
         name = self.like or self.name.rpartition("/")[2]
         kinds = KINDS_OF_KERAS if is_of_keras else KINDS
+        own = None if is_of_keras else own_kind_for(name, keras_class)
+        if own:
+            return own, KINDS_OF_TF1
         why = None if is_of_keras else without_counterpart(name)
         if why:
+            call = call_of(name, "learning_rate, …")
             raise PlanError(
-                f"the state of {name} cannot go on in Keras: {why}; keep the optimizer "
-                "of TF1, or begin anew with tcm.Drop(role='slot')"
+                f"the state of {name} cannot go on in {keras_class or 'Keras'}: {why}; "
+                f"{f'go on with {call}' if call else 'keep the optimizer of TF1'}, or "
+                "begin anew with tcm.Drop(role='slot')"
             )
         if keras_class:
             kind = kind_for(name, keras_class, kinds)
@@ -71,7 +77,7 @@ class Named(NamedTuple):
                 f"{keras_class or 'one with such slots'}; say like=… with one of "
                 f"{', '.join(kinds)}"
             )
-        return kind
+        return kind, kinds
 
     def check_options(self, kind: str, saved: SavedOptimizer) -> None:
         """Check what is told.

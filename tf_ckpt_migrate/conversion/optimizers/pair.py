@@ -28,9 +28,12 @@ from tf_ckpt_migrate.recipes.epsilon import Epsilons, is_outside, step_fraction
 from tf_ckpt_migrate.recipes.iterations import likely_beta
 from tf_ckpt_migrate.recipes.judging import judged
 from tf_ckpt_migrate.recipes.known import Known
+from tf_ckpt_migrate.recipes.optimizer_kinds import Kind
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer, keras_scope
 
 __all__ = ["OptimizerPair"]
+
+_DECAYS = ("beta_2", "beta2", "rho")  # of means of squares
 
 
 class OptimizerPair:
@@ -40,7 +43,8 @@ class OptimizerPair:
       names: What the recipe says.
       keras: What has the optimizer of Keras.
       tf1: A checkpoint of TF1 that has the other, or None.
-      saved_of: Finds, or makes, the optimizer of TF1, given its kind and that of Keras.
+      saved_of: Finds, or makes, the optimizer of TF1, given its kind, the kinds that
+        this is one of, and the optimizer of Keras.
 
     Attributes:
       names: What the recipe says.
@@ -59,7 +63,7 @@ class OptimizerPair:
         names: Named,
         keras: CheckpointView,
         tf1: CheckpointReader | None,
-        saved_of: Callable[[str, KerasOptimizer], SavedOptimizer],
+        saved_of: Callable[[str, Mapping[str, Kind], KerasOptimizer], SavedOptimizer],
     ) -> None:
         """Find both, and what is known of them."""
         self.names, self._tf1 = names, tf1
@@ -67,8 +71,8 @@ class OptimizerPair:
         self.into = keras_optimizer(keras, names.path)
         have = live or saved_settings(keras, self.into)
         is_of_keras = tf1 is not None and keras_scope(names.name, tf1.specs) is not None
-        name = names.kind(have.keras_class, self.into, is_of_keras=is_of_keras)
-        self.saved = saved_of(name, self.into)
+        name, kinds = names.kind(have.keras_class, self.into, is_of_keras=is_of_keras)
+        self.saved = saved_of(name, kinds, self.into)
         names.check_options(name, self.saved)
         is_whole = live is not None
         kind = self.saved.kind
@@ -106,7 +110,8 @@ class OptimizerPair:
     def starts(self) -> dict[str, float]:
         """Return what slots hold in TF1 before they are trained, if that is not 0."""
         kind = self._known.name
-        return {name: v for (of, name), v in SLOT_STARTS.items() if of == kind}
+        found = {name: v for (of, name), v in SLOT_STARTS.items() if of == kind}
+        return {**found, **self.saved.kind.starts}
 
     def slot_names(self) -> dict[str, str]:
         """Return what Keras calls the slots, by the slots of TF1."""
@@ -179,7 +184,7 @@ class OptimizerPair:
         epsilons = Epsilons(
             wanted.value if wanted else have,
             have,
-            float(live.values.get("beta_2") or live.values.get("rho") or 1),
+            float(next((live.values[n] for n in _DECAYS if live.values.get(n)), 1)),
             outside,
             is_outside(keras, flavor, momentum),
         )

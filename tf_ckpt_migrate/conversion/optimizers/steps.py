@@ -147,6 +147,8 @@ class StepRules:
         if not kind.corrects_bias:
             more = f" and {self._more:,}, so that no bias is corrected"
             return self._exact(f"{count:,}{more if self._more else ''}", "global_step")
+        if kind.counts:
+            return self._exact(count, "global_step, if that was what it was given")
         if not needs_betas:
             return self._exact(count, "global_step; only a schedule would read them")
         if self._owns_step:

@@ -6,22 +6,38 @@ one is expanded, as a plug-in is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import RuleError, nearest
 from tf_ckpt_migrate.names.rules.checks import call
 
-__all__ = ["Expansion", "Recipe", "recipe"]
+__all__ = ["Expansion", "Recipe", "Ruled", "recipe"]
 
 # Takes source, target, the tensors of the checkpoint, the places to fill (None if any
-# will do), and the options; returns rules.
+# will do), and the options; returns rules, and notes as text. One that comes after all
+# others takes their rules too, as `Ruled`, and returns all.
 Expansion: TypeAlias = Callable[..., list[Any]]
 _Specs: TypeAlias = Mapping[str, TensorSpec]
 _E = TypeVar("_E", bound=Expansion)
+
+
+class Ruled(NamedTuple):
+    """The rules around a recipe that comes after all others.
+
+    Attributes:
+      before: Those before it.
+      after: Those behind it.
+      made: Which of them recipes stand for, by ``id``.
+    """
+
+    before: Sequence[Any]
+    after: Sequence[Any]
+    made: Collection[int] = ()
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,7 @@ class Recipe:
       target: The scope, or name, to fill.
       options: What the recipe takes besides, by name.
       registry: What each kind means.
+      last: The kinds that change what all other rules do, and so come after these.
 
     Raises:
       RuleError: If a scope is no text, or an option no plain value.
@@ -49,6 +66,7 @@ class Recipe:
     options: tuple[tuple[str, Any], ...]
 
     registry: ClassVar[dict[str, Expansion]] = {}
+    last: ClassVar[set[str]] = set()
 
     def __init__(self, kind: str, source: str, target: str, **options: Any) -> None:
         """Check what can be checked without the tensors."""
@@ -66,18 +84,50 @@ class Recipe:
         options = dict(self.options)
         return call("Recipe", self.kind, self.source, self.target, **options)
 
-    def expanded(self, specs: _Specs, targets: _Specs | None) -> list[Any]:
-        """Return the rules that it stands for, with these tensors.
+    @property
+    def is_last(self) -> bool:
+        """Whether it changes what all other rules do.
+
+        Raises:
+          RuleError: If no recipe is of this kind.
+        """
+        self._expansion()
+        return self.kind in self.last
+
+    def expanded(
+        self, specs: _Specs, targets: _Specs | None, ruled: Ruled | None = None
+    ) -> list[Any]:
+        """Return the rules that it stands for, with these tensors, and notes as text.
 
         Args:
           specs: The tensors of the checkpoint, by name.
           targets: The places to fill, by name; None if any name will do.
+          ruled: The other rules, for one that is last, which returns all.
 
         Raises:
           RuleError: If no recipe is of this kind, or takes such options.
           PlanError: If the tensors are not those of such a layer, or cannot become
             those of the other.
         """
+        expand = self._expansion()
+        options = dict(self.options)
+        given = (specs, targets) if ruled is None else (specs, targets, ruled)
+        try:
+            inspect.signature(expand).bind(self.source, self.target, *given, **options)
+        except TypeError:
+            takes = inspect.getfullargspec(expand).kwonlyargs
+            raise RuleError(
+                f"{self!r}: it takes {', '.join(takes) or 'no options'}, not "
+                f"{', '.join(sorted({*options} - {*takes}))}"
+            ) from None
+        try:
+            return expand(self.source, self.target, *given, **options)
+        except TypeError as error:  # of options that only the function can check
+            if "argument" not in str(error):
+                raise
+            raise RuleError(f"{self!r}: {error}") from None
+
+    def _expansion(self) -> Expansion:
         import_module("tf_ckpt_migrate.recipes")
         expand = self.registry.get(self.kind)
         if expand is None:
@@ -85,14 +135,7 @@ class Recipe:
             hint = nearest(self.kind, self.registry, 1)
             meant = f"; did you mean {hint[0]!r}?" if hint else ""
             raise RuleError(f"{self!r}: the recipes are {known}{meant}")
-        try:
-            return expand(
-                self.source, self.target, specs, targets, **dict(self.options)
-            )
-        except TypeError as error:
-            if "argument" not in str(error):
-                raise
-            raise RuleError(f"{self!r}: {error}") from None
+        return expand
 
     def reversed(self) -> None:
         """Refuse: what it stands for depends on the tensors.
@@ -103,11 +146,12 @@ class Recipe:
         raise RuleError(f"{self!r} cannot be reversed as a rule; use plan.reversed()")
 
 
-def recipe(kind: str) -> Callable[[_E], _E]:
+def recipe(kind: str, *, last: bool = False) -> Callable[[_E], _E]:
     """Register a function as what recipes of a kind stand for.
 
     Args:
       kind: Its name in rules and YAML.
+      last: Whether it changes what all other rules do.
 
     Returns:
       What leaves the function as it is.
@@ -115,6 +159,8 @@ def recipe(kind: str) -> Callable[[_E], _E]:
 
     def register(expand: _E) -> _E:
         Recipe.registry[kind] = expand
+        if last:
+            Recipe.last.add(kind)
         return expand
 
     return register

@@ -1,0 +1,26 @@
+"""Goes on in TensorFlow 1.15: takes NAME PREFIX pairs, prints a line for each."""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "goldens"))
+
+import tensorflow as tf
+import tf1_rnn
+
+tf1 = tf.compat.v1
+
+
+def go_on(name, prefix):
+    """Restore, and return what the next steps do."""
+    training = tf1_rnn.Training(name)
+    with tf1.Session() as session:
+        tf1.train.Saver().restore(session, prefix)
+        return training.go_on(session)
+
+
+if __name__ == "__main__":
+    for pair in zip(sys.argv[1::2], sys.argv[2::2]):  # noqa: B905 - Python 3.7
+        with tf.Graph().as_default():
+            print(json.dumps(go_on(*pair)))  # noqa: T201 - a program
