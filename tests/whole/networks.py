@@ -74,26 +74,16 @@ def _bert(tf: Any, data: Any, optimizers: Any) -> Network:
     return _network(tf, model, optimizer, loss)
 
 
-def _attention(layer: int) -> list[Any]:
-    """Return rules for the attention of a layer: its kernels have heads in Keras."""
-    old, new = f"bert/encoder/layer_{layer}/attention", f"layer_{layer}_attention"
-    reshape = tcm.transforms.Reshape
-    rules = []
-    for name in ("query", "key", "value"):
-        kernel, bias = f"{old}/self/{name}/kernel", f"{old}/self/{name}/bias"
-        rules.append(tcm.Rename(kernel, f"{new}/{name}/kernel", reshape((8, 2, 4))))
-        rules.append(tcm.Rename(bias, f"{new}/{name}/bias", reshape((2, 4))))
-    out, to = f"{old}/output/dense", f"{new}/attention_output"
-    rules.append(tcm.Rename(f"{out}/kernel", f"{to}/kernel", reshape((2, 4, 8))))
-    return [*rules, (f"{out}/bias", f"{to}/bias")]
-
-
 _BERT_RULES = [
     ("bert/embeddings/word_embeddings", "words/embeddings"),
     ("bert/embeddings/position_embeddings", "places/embeddings"),
     ("bert/embeddings/LayerNorm/", "norm/"),
-    *_attention(0),
-    *_attention(1),
+    *(
+        tcm.Recipe(
+            "attention", f"bert/encoder/layer_{n}/attention/", f"layer_{n}_attention/"
+        )
+        for n in range(2)
+    ),
     tcm.RenameRegex(
         r"bert/encoder/layer_(\d)/attention/output/LayerNorm/(gamma|beta)",
         r"layer_\1_attention_norm/\2",
@@ -179,15 +169,7 @@ def _bidirectional(tf: Any, data: Any, optimizers: Any) -> Network:
 
 
 _BIDIRECTIONAL_RULES = [
-    *(
-        tcm.Recipe(
-            "lstm",
-            f"stack_bidirectional_rnn/cell_{n}/bidirectional_rnn/{way}/lstm_cell/",
-            f"layer_{n}/{direction}_lstm/lstm_cell/",
-        )
-        for n in range(2)
-        for way, direction in (("fw", "forward"), ("bw", "backward"))
-    ),
+    tcm.Recipe("lstm", "stack_bidirectional_rnn/", "/"),
     tcm.Recipe("optimizer", "Adam", "optimizer"),
 ]
 
