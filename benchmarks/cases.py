@@ -16,6 +16,7 @@ from benchmarks import fresh, guide, inputs
 from benchmarks.live import planning, restoring, restoring_many
 from benchmarks.saving import saving, training
 from benchmarks.sizes import Sizes
+from benchmarks.suggesting import suggesting
 from benchmarks.timing import Row, Seconds, at_least, at_most, in_turn
 
 __all__ = ["CASES", "Case"]
@@ -205,4 +206,5 @@ CASES: tuple[Case, ...] = (
     *(inspect, reading, copying),
     *(restoring, restoring_many, planning),
     *(saving, training),
+    suggesting,
 )

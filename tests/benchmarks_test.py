@@ -43,6 +43,7 @@ def test_every_row_is_printed(tmp_path):
         *["save 0.001 GB"] * 3,
         "its disk",
         *["300 steps of Keras' fit"] * 2,
+        *["suggest a map"] * 2,
     ]
     assert all(row["what"] in done.stdout for row in rows)
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]

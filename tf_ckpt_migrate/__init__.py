@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.planning import plan_migration
     from tf_ckpt_migrate.conversion.prune import prune
     from tf_ckpt_migrate.conversion.result import ConversionResult
+    from tf_ckpt_migrate.conversion.suggestion.suggest import suggest_assignment_map
+    from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
     from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
     from tf_ckpt_migrate.conversion.tf2_to_tf1 import convert_tf2_to_tf1
     from tf_ckpt_migrate.conversion.verified import ConversionProof
@@ -82,6 +84,7 @@ __all__ = [
     "RestoreReport",
     "Saver",
     "Split",
+    "Suggestion",
     "Verification",
     "__version__",
     "add_name_keys",
@@ -105,6 +108,7 @@ __all__ = [
     "remove_name_keys",
     "restore",
     "save_like",
+    "suggest_assignment_map",
     "testing",
     "transforms",
     "verify_checkpoint",
@@ -136,6 +140,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "conversion.planning": ("plan_migration",),
     "conversion.prune": ("prune",),
     "conversion.result": ("ConversionResult",),
+    "conversion.suggestion.suggest": ("suggest_assignment_map",),
+    "conversion.suggestion.suggestion": ("Suggestion",),
     "conversion.tf1_to_tf2": ("convert_tf1_to_tf2",),
     "conversion.tf2_to_tf1": ("convert_tf2_to_tf1",),
     "conversion.verified": ("ConversionProof",),

@@ -281,6 +281,31 @@ def test_every_result_comes_as_json(command, adam, tf2, tmp_path):
         assert isinstance(json.loads(outcome.out), dict)
 
 
+def test_a_suggestion_is_a_map(command, adam, goldens, tmp_path):
+    like = goldens / "tf2_21" / "checkpoint_slots" / "ckpt-1"
+    rules = tmp_path / "map.yaml"
+    outcome = command("suggest", adam, like, f"--output={rules}")
+    assert outcome.status == 0
+    assert outcome.out.startswith("4 matched (4 certain)\n")
+    outcome = command(
+        *("convert", adam, tmp_path / "m", "--to=tf2"),
+        *(f"--like={like}", f"--map={rules}"),
+    )
+    assert outcome.status == 0, outcome.err
+
+
+def test_what_is_ambiguous_is_taken_only_when_asked_for(command, tmp_path):
+    from tests.conversion.suggestion.files import write_shapes
+
+    source = write_shapes(tmp_path / "a", {"left/w": (2, 2), "right/w": (2, 2)})
+    target = write_shapes(tmp_path / "b", {"one/k": (2, 2), "two/k": (2, 2)})
+    as_json = "--output_format=json"
+    content = json.loads(command("suggest", source, target, as_json).out)
+    assert (content["assignment_map"], len(content["ambiguities"])) == ([], 2)
+    accepted = command("suggest", source, target, "--accept_ambiguous", as_json)
+    assert len(json.loads(accepted.out)["assignment_map"]) == 2
+
+
 @pytest.fixture
 def rnn(copied):
     return copied("tf1_15/rnn_gru") / "model.ckpt"

@@ -34,6 +34,7 @@ _COMMANDS = {
     "verify": "check every byte against its checksum, and a conversion against its "
     "source; exit code 1 where one is wrong",
     "manifest": "write down the names of a checkpoint, to be tested against a model",
+    "suggest": "propose the rules from one checkpoint to another, and say how sure",
     "plan": "say what a conversion would do, and write it down to be edited",
     "convert": "convert a checkpoint: TF1 to TF2 and back, or other names",
     "add-name-keys": "let TF1 read a TF2 checkpoint by variable names too",

@@ -1,0 +1,187 @@
+"""From what was chosen to a suggestion, with more or less of it decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+from tf_ckpt_migrate.conversion.layout import is_object_key, name_of_key
+from tf_ckpt_migrate.conversion.suggestion.compression import compressed
+from tf_ckpt_migrate.conversion.suggestion.items import Item, Side
+from tf_ckpt_migrate.conversion.suggestion.pairing import Choice, rules_of_whole
+from tf_ckpt_migrate.conversion.suggestion.suggestion import (
+    Ambiguity,
+    Match,
+    Suggestion,
+    Unmatched,
+)
+from tf_ckpt_migrate.conversion.suggestion.summaries import whole_scopes
+from tf_ckpt_migrate.conversion.suggestion.target_names import names_in
+from tf_ckpt_migrate.conversion.suggestion.training import following, training_rules
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule
+
+__all__ = ["Draft"]
+
+
+class Draft:
+    """All that was found, from which suggestions with more or less open are made."""
+
+    def __init__(
+        self,
+        sides: tuple[Side, Side],
+        items: tuple[Sequence[Item], Sequence[Item]],
+        choices: Sequence[Choice],
+    ) -> None:
+        """Take over what was found."""
+        self._ours, self._theirs = sides
+        self._items = items
+        self._choices = choices
+        self._names = names_in(self._theirs)
+        # Rules from objects to names, which `convert_tf2_to_tf1` takes, have paths.
+        to_names = not any(map(is_object_key, self._theirs.specs))
+        self._said = name_of_key if to_names else str
+
+    def suggestion(self, decided: Mapping[str, str]) -> Suggestion:
+        """Return the suggestion in which these sources go to these targets."""
+        taken: list[Choice] = []
+        open_: list[Choice] = []
+        for choice in self._choices:
+            is_open = choice.confidence == "ambiguous"
+            if is_open and self._said(choice.source.key) not in decided:
+                open_.append(choice)
+            else:
+                taken.append(self._as_decided(choice, decided))
+        plain = [c.renamed(self._names) for c in taken if not c.source.members]
+        followers = following(plain, self._ours, self._theirs, self._names)
+        plain += followers
+        training = training_rules(self._ours, self._theirs, [p.source for p in plain])
+        wholes = self._wholes(taken)
+        before = _decided_by(training.first, self._ours)
+        others = self._ours.specs.keys() - {p.source for p in plain} - before
+        others -= {key for choice in taken for key in choice.source.members}
+        unmatched = self._unmatched(taken, open_)
+        drops = _drops(
+            unmatched.source, set(map(self._said, self._ours.specs.keys() - before))
+        )
+        said = [pair._replace(source=self._said(pair.source)) for pair in plain]
+        renames = compressed(said, map(self._said, others))
+        rules = *wholes, *training.first, *renames, *training.last
+        return Suggestion(
+            self._ours.prefix,
+            self._theirs.prefix,
+            AssignmentMap(rules),
+            tuple(map(self._match, taken)),
+            tuple(map(self._ambiguity, open_)),
+            unmatched,
+            (*training.open_rules, *drops),
+            (
+                *self._of_strangers(taken, open_),
+                *_of_followers(len(followers)),
+                *training.notes,
+                *_of_cells(wholes),
+            ),
+            partial(self._accepted, dict(decided)),
+        )
+
+    def _of_strangers(self, *choices: Iterable[Choice]) -> list[str]:
+        reached = {choice.target.key for each in choices for choice in each}
+        if 2 * len(reached) >= min(map(len, self._items)):
+            return []
+        note = "the two have little in common: are both whole, and of one model?"
+        return [note]
+
+    def _wholes(self, taken: Iterable[Choice]) -> list[Rule]:
+        found: list[Rule] = []
+        for choice in taken:
+            if choice.source.members:
+                found += rules_of_whole(choice, self._ours, self._theirs, self._names)
+        return found
+
+    def _accepted(self, before: dict[str, str], more: Mapping[str, str]) -> Suggestion:
+        return self.suggestion({**before, **more})
+
+    def _as_decided(self, choice: Choice, decided: Mapping[str, str]) -> Choice:
+        wanted = decided.get(self._said(choice.source.key))
+        for each in (choice.target, *choice.rivals):
+            if wanted is not None and self._called(each) == wanted:
+                return choice._replace(target=each)
+        return choice
+
+    def _called(self, target: Item) -> str:
+        return target.key if target.members else self._names(target.key)[0]
+
+    def _match(self, choice: Choice) -> Match:
+        how = choice.fit.transform
+        whole = choice.source.form.kind if choice.source.members else ""
+        return Match(
+            self._said(choice.source.key),
+            self._called(choice.target),
+            str(choice.source.form),
+            repr(how) if how else whole,
+            choice.confidence,
+            choice.evidence,
+        )
+
+    def _ambiguity(self, choice: Choice) -> Ambiguity:
+        candidates = (choice.target, *choice.rivals)
+        return Ambiguity(
+            self._said(choice.source.key),
+            str(choice.source.form),
+            tuple(map(self._called, candidates)),
+            choice.evidence,
+            _settling(choice),
+            choice.more,
+        )
+
+    def _unmatched(self, taken: Sequence[Choice], open_: Sequence[Choice]) -> Unmatched:
+        sources = {choice.source.key for choice in (*taken, *open_)}
+        filled = {choice.target.key for choice in taken}
+        maybe = {
+            each.key for choice in open_ for each in (choice.target, *choice.rivals)
+        }
+        return Unmatched(
+            tuple(self._said(i.key) for i in self._items[0] if i.key not in sources),
+            tuple(
+                self._called(i) for i in self._items[1] if i.key not in filled | maybe
+            ),
+        )
+
+
+def _settling(choice: Choice) -> str:
+    if choice.evidence[-1].startswith("square"):
+        return "look whether the program multiplies by its transpose"
+    if not choice.rivals:
+        return "nothing but the form speaks for it: look what both programs compute"
+    return (
+        "nothing tells them apart: compare what both layers compute, or suggest with a "
+        "target of equal weights, where equal bytes decide"
+    )
+
+
+def _decided_by(rules: Iterable[Rule], side: Side) -> set[str]:
+    """Return the keys that rules of training decide about, if they stand first."""
+    roles = {rule.role for rule in rules if isinstance(rule, Drop)}
+    if any(isinstance(rule, Recipe) for rule in rules):
+        roles |= {"slot", "optimizer", "step"}
+    return {item.key for role in roles for item in side.others.get(role or "", ())}
+
+
+def _drops(keys: Sequence[str], others: set[str]) -> list[Rule]:
+    """Return rules that leave behind what has no counterpart."""
+    scopes = whole_scopes(keys, others.difference(keys))
+    return [Drop(scope, reason="the target has nothing like it") for scope in scopes]
+
+
+def _of_followers(count: int) -> list[str]:
+    what = "slot follows its variable" if count == 1 else "slots follow their variables"
+    return [f"{count:,} {what}"] if count else []
+
+
+def _of_cells(rules: Sequence[Rule]) -> list[str]:
+    note = (
+        "the bias of an LSTM takes in forget_bias=1.0, TF1's default, which no file "
+        "holds; say forget_bias= in the recipe if the program had another"
+    )
+    has_lstm = any(isinstance(rule, Recipe) and rule.kind == "lstm" for rule in rules)
+    return [note] if has_lstm else []

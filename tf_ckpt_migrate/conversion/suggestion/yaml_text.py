@@ -1,0 +1,55 @@
+"""A suggestion as the YAML that ``--map`` takes, with what is open as comments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tf_ckpt_migrate.checkpoint.text import printable
+from tf_ckpt_migrate.conversion.suggestion.summaries import by_series
+from tf_ckpt_migrate.names.rules.config import to_config
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
+
+__all__ = ["as_yaml"]
+
+
+def as_yaml(suggestion: Suggestion) -> str:
+    """Return rules, one a line, then in comments what someone has to decide."""
+    from tf_ckpt_migrate.conversion.suggestion.text import verdict
+
+    lines = [f"# {printable(verdict(suggestion))}"]
+    lines += [f"# {printable(note)}" for note in suggestion.notes]
+    rules = [_line(to_config(rule)) for rule in suggestion.assignment_map]
+    lines += rules or ["[]  # no rules: a line to remove when there are some"]
+    lines += _open(suggestion)
+    return "\n".join(lines) + "\n"
+
+
+def _open(suggestion: Suggestion) -> Iterator[str]:
+    if suggestion.ambiguities:
+        yield "# Ambiguous: take one line of each (a # and a blank less)."
+    for each in suggestion.ambiguities:
+        yield f"# {printable(each.source)} {each.form}: {each.settle}"
+        for target in each.candidates:
+            yield f"# {_line({each.source: target})}"
+        if each.more:
+            yield f"#   or {each.more:,} more"
+    if suggestion.open_rules:
+        yield "# Rules of which some may be meant:"
+        yield from (f"# {_line(to_config(rule))}" for rule in suggestion.open_rules)
+    if suggestion.unmatched.target:
+        yield "# Nothing goes to these, which --unmet=keep leaves as they are:"
+        names = by_series(suggestion.unmatched.target)
+        yield from (f"#   {printable(name)}" for name in names)
+
+
+def _line(entry: dict[str, Any]) -> str:
+    import yaml
+
+    text: str = yaml.safe_dump(
+        entry, default_flow_style=len(entry) > 1, sort_keys=False, width=10**6,
+        allow_unicode=True,
+    )  # fmt: skip
+    return f"- {text.strip()}"
