@@ -30,6 +30,7 @@ if not _HAS_TENSORFLOW:
         *(f"tests/{path.replace('.py', '_test.py')}" for path in _NEED_TENSORFLOW),
         "tests/keras_test.py",
         "tests/crash/saves.py",
+        "tests/partitioned_adam.py",
     ]
 
 

@@ -72,7 +72,9 @@ def packed(
     """
     _check_number(shards)
     stored = [
-        (name, raw, None if entry.slices else _range_of(bundle, entry))
+        (name, _in_shard_0(name, entry, raw), None)
+        if entry.slices
+        else (name, raw, _range_of(bundle, entry))
         for name, bundle, entry, raw in entries
     ]
     numbers = [writer.new_shard() for _ in range(shards)]
@@ -84,6 +86,13 @@ def packed(
         else moved_to_shard(raw, *places[where], f"key {name!r}")
         for name, raw, where in stored
     }
+
+
+def _in_shard_0(name: bytes, entry: Entry, raw: bytes) -> bytes:
+    """Let the entry of a partitioned variable name a shard that there is."""
+    if not entry.shard:
+        return raw
+    return moved_to_shard(raw, 0, None, f"key {name!r}")
 
 
 def _check_number(shards: object) -> None:

@@ -55,7 +55,10 @@ def raw_entries(
         return [(name, kept) for name, _, kept in found]
     where = f"{index.path}, key {key!r}"
     return [
-        (name, kept if e.slices else moved_to_shard(kept, shards[e.shard], None, where))
+        # That of a partitioned variable names a shard too, though it has no bytes.
+        (name, moved_to_shard(kept, 0 if e.slices else shards[e.shard], None, where))
+        if e.shard or not e.slices
+        else (name, kept)
         for name, e, kept in found
     ]
 

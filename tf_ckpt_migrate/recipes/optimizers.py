@@ -8,23 +8,18 @@ and ``part_0`` behind it all come with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped, nearest
-from tf_ckpt_migrate.names.optimizer_names import (
-    NAMED_SLOTS,
-    RMSPROP_CENTERED,
-    TF1_SLOTS,
-)
 from tf_ckpt_migrate.names.rules.recipe import recipe
 from tf_ckpt_migrate.names.slots import Slot, slot_of
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind
 
-__all__ = ["SavedOptimizer", "keras_scope", "made_optimizer", "saved_optimizer"]
+__all__ = ["SavedOptimizer", "keras_scope", "saved_optimizer"]
 
 _POWER = re.compile(r"(?:(?P<scope>.*)/)?(?P<of>beta[12])_power(?:_(?P<number>\d+))?")
 _STEP = re.compile(r"(?:.*/)?global_step", re.DOTALL)
@@ -140,50 +135,6 @@ def saved_optimizer(
         global_step=_global_step(specs),
         scaling={m[1]: key for key in specs if (m := _SCALING.fullmatch(key))},
     )
-
-
-def made_optimizer(
-    name: str,
-    kind: str,
-    variables: Mapping[str, Collection[str]],
-    instance: int = 0,
-    kinds: Mapping[str, Kind] = KINDS,
-) -> SavedOptimizer:
-    """Return the optimizer with the names that TF1 gives its tensors.
-
-    Args:
-      name: As `saved_optimizer` takes it.
-      kind: Which of the kinds it is.
-      variables: For each variable that it trains, which slots are known.
-      instance: Which one of this name it is, counted from 0.
-      kinds: Those that it may be.
-
-    Example:
-      >>> made = made_optimizer("train_op/Adam", "Adam", {"w": ["m", "v"]}, 1)
-      >>> made.slots["w"], made.powers["beta1"]
-      ({'m': 'train_op/w/Adam_2', 'v': 'train_op/w/Adam_3'}, 'train_op/beta1_power_1')
-    """
-    scope, slash, own = name.rpartition("/")
-    start, default = scope + slash, kinds[kind].named or kind
-    slots = {
-        variable: dict(_named(f"{start}{variable}/", own, default, known, instance))
-        for variable, known in variables.items()
-    }
-    end = f"_{instance}" if instance else ""
-    powers = {beta: f"{start}{beta}_power{end}" for beta in kinds[kind].powers}
-    return SavedOptimizer(kinds[kind], name, slots, powers, global_step="global_step")
-
-
-def _named(
-    start: str, own: str, kind: str, known: Collection[str], instance: int
-) -> Iterator[tuple[str, str]]:
-    """Yield the slots of a variable: their roles and names."""
-    if kind == "AdamWeightDecay":
-        yield from ((slot, start + suffix) for suffix, slot in NAMED_SLOTS.items())
-        return
-    names = RMSPROP_CENTERED if "mg" in known else TF1_SLOTS.get(kind, ())
-    for number, slot in enumerate(names, instance * len(names)):
-        yield slot, f"{start}{own}_{number}" if number else start + own
 
 
 def _of_keras(

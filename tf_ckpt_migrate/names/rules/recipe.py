@@ -115,11 +115,7 @@ class Recipe:
         try:
             inspect.signature(expand).bind(self.source, self.target, *given, **options)
         except TypeError:
-            takes = inspect.getfullargspec(expand).kwonlyargs
-            raise RuleError(
-                f"{self!r}: it takes {', '.join(takes) or 'no options'}, not "
-                f"{', '.join(sorted({*options} - {*takes}))}"
-            ) from None
+            raise RuleError(f"{self!r}: {_misfit(expand, options)}") from None
         try:
             return expand(self.source, self.target, *given, **options)
         except TypeError as error:  # of options that only the function can check
@@ -144,6 +140,17 @@ class Recipe:
           RuleError: Always.
         """
         raise RuleError(f"{self!r} cannot be reversed as a rule; use plan.reversed()")
+
+
+def _misfit(expand: Expansion, options: Mapping[str, Any]) -> str:
+    """Return which options are too many, or which one is missing."""
+    spec = inspect.getfullargspec(expand)
+    takes = ", ".join(spec.kwonlyargs) or "no options"
+    surplus = sorted({*options} - {*spec.kwonlyargs})
+    if surplus:
+        return f"it takes {takes}, not {', '.join(surplus)}"
+    needed = {*spec.kwonlyargs} - {*(spec.kwonlydefaults or {})} - {*options}
+    return f"it needs {', '.join(map(repr, sorted(needed)))}; it takes {takes}"
 
 
 def recipe(kind: str, *, last: bool = False) -> Callable[[_E], _E]:
