@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -14,7 +15,8 @@ settings.register_profile("untimed", deadline=None, print_blob=True)
 settings.load_profile("untimed")
 
 # Their doctests, and the import that collects them, need TensorFlow.
-_NEED_TENSORFLOW = ["live", "keras", "estimator.py", "testing.py", "distributed.py"]
+_NEED_TENSORFLOW = ["live", "keras", "estimator.py", "testing", "distributed.py"]
+_PACKAGE = Path(__file__).parent / "tf_ckpt_migrate"
 _HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 
 # Programs that TensorFlow 1.15 runs, not tests.
@@ -58,11 +60,18 @@ def chromium() -> str:
     return path
 
 
+def _is_of_tensorflow(path: Path) -> bool:
+    """Whether it is a module of the package whose examples need TensorFlow."""
+    if not path.is_relative_to(_PACKAGE):
+        return False
+    return path.relative_to(_PACKAGE).parts[0] in _NEED_TENSORFLOW
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         asked = getattr(item, "fixturenames", ())
-        if "tf" in asked:
+        if "tf" in asked or _is_of_tensorflow(item.path):
             item.add_marker("tf")
         if "chromium" in asked:
             item.add_marker("browser")

@@ -41,6 +41,7 @@ HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 # Without CUDA, where there is such a build.
 CPU = "-cpu" if (sys.platform, platform.machine()) == ("linux", "x86_64") else ""
 ANY = tuple(sorted(("3.10", "3.11", "3.12", "3.13"), key=lambda v: v != HERE))
+OF_TF = "tf and not tf1"  # where the rest has run with the same libraries
 WITHOUT_TF = "not tf and not tf1 and not browser"
 PACKAGE = ("-e", ".[test]")
 LINT = ("-e", ".[lint]")
@@ -69,11 +70,11 @@ MATRIX = (
         marks=WITHOUT_TF,
     ),
     TF_215,
-    TF_221._replace(name="tf-2.21-keras-3", venv="tf-2.21"),
+    TF_221._replace(name="tf-2.21-keras-3", venv="tf-2.21", marks=OF_TF),
     TF_221._replace(
         name="tf-2.21-tf-keras",
         venv="tf-2.21",
-        marks="tf and not tf1",  # the rest would run as it did a moment ago
+        marks=OF_TF,
         variables=(("TF_USE_LEGACY_KERAS", "1"),),
     ),
     # TensorFlow 1.15 runs in an interpreter of its own, started by tests marked so.
