@@ -43,12 +43,19 @@ def tf() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def tf1_python() -> str:
-    """Path of an interpreter with TensorFlow 1.15; gives the mark ``tf1``."""
+def tf1_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Path of what starts TensorFlow 1.15's interpreter; gives the mark ``tf1``.
+
+    An imported TensorFlow 2 asks, by a variable, that of every process begun from here
+    to behave as it does.
+    """
     path = os.environ.get("TF_CKPT_MIGRATE_TF1_PYTHON")
     if path is None:
         pytest.skip("TF_CKPT_MIGRATE_TF1_PYTHON names no interpreter here")
-    return path
+    script = tmp_path_factory.mktemp("tf1") / "python"
+    script.write_text(f'#!/bin/sh\nunset TF2_BEHAVIOR\nexec "{path}" "$@"\n')
+    script.chmod(0o755)
+    return str(script)
 
 
 @pytest.fixture(scope="session")
