@@ -122,6 +122,10 @@ class PlanError(CheckpointError, ValueError):
         self.details = details
 
 
+class NotTextError(CheckpointError, ValueError):
+    """A file that is to be text, as a plan or a map, is something else."""
+
+
 class OutputExistsError(CheckpointError, FileExistsError):
     """The output prefix already holds a checkpoint and ``overwrite`` was not given."""
 
