@@ -21,6 +21,7 @@ __all__ = [
     "LayoutError",
     "MissingShardError",
     "NotACheckpointError",
+    "NotTextError",
     "OutputExistsError",
     "OutputInUseError",
     "OutputPathError",

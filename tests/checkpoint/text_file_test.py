@@ -25,9 +25,7 @@ def test_a_v1_file_is_known_by_its_content(goldens, tmp_path):
     shutil.copy(goldens / "tf1_15/optimizer_adam/model.ckpt.index", tmp_path / "m.ckpt")
     with pytest.raises(OutputExistsError):
         write_text(tmp_path / "m.ckpt", "text")
-    with pytest.raises(
-        NotTextError, match="it is a file of a checkpoint"
-    ):
+    with pytest.raises(NotTextError, match="it is a file of a checkpoint"):
         read_text(tmp_path / "m.ckpt")
 
 

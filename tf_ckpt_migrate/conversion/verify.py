@@ -90,11 +90,6 @@ def verify_conversion(  # noqa: PLR0913 what is compared, by keyword
     """
     if plan is not None and assignment_map is not None:
         raise RuleError("a plan says all that a map could: give one of the two")
-    if plan is not None and not isinstance(plan, MigrationPlan):
-        raise TypeError(
-            f"plan={plan!r}; expected a MigrationPlan; rules are given by name, as in "
-            "verify_conversion(converted, against, assignment_map=rules)"
-        )
     source, result = opened(against), opened(converted)
     if plan is None:
         plan = plan_migration(source, None, assignment_map)
