@@ -21,6 +21,7 @@ __all__ = [
     "LayoutError",
     "MissingShardError",
     "NotACheckpointError",
+    "NotTextError",
     "OutputExistsError",
     "OutputInUseError",
     "OutputPathError",
@@ -120,6 +121,10 @@ class PlanError(CheckpointError, ValueError):
         super().__init__(message)
         self.problems = tuple(problems)
         self.details = details
+
+
+class NotTextError(CheckpointError, ValueError):
+    """A file that is to be text, as a plan or a map, is something else."""
 
 
 class OutputExistsError(CheckpointError, FileExistsError):

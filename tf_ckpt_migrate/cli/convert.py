@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.cli.outputs import add_output, add_writing, writing_options
@@ -64,9 +63,10 @@ def execute(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> MigrationPlan:
     if arguments.plan is None:
         return plan_of(arguments)
+    from tf_ckpt_migrate.checkpoint.text_file import read_text
     from tf_ckpt_migrate.names.plan import MigrationPlan
 
-    return MigrationPlan.from_yaml(Path(arguments.plan).read_text(encoding="utf-8"))
+    return MigrationPlan.from_yaml(read_text(arguments.plan))
 
 
 def _check_asked(arguments: argparse.Namespace) -> None:

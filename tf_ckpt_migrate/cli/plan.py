@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from tf_ckpt_migrate.cli.planning import add_planning, plan_of
 
@@ -27,10 +26,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Plan, and show or write the plan."""
+    from tf_ckpt_migrate.checkpoint.text_file import write_text
     from tf_ckpt_migrate.cli.results import show
 
     plan = plan_of(arguments)
     if arguments.output is not None:
-        Path(arguments.output).write_text(plan.to_yaml(), encoding="utf-8")
+        write_text(arguments.output, plan.to_yaml())
     show(plan, arguments)
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.cli.rules import add_rules, rule_flags, rules_of
@@ -58,9 +57,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Make the report; write it, or show it."""
+    from tf_ckpt_migrate.checkpoint.text_file import write_text
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.report.commands import Typed
-    from tf_ckpt_migrate.report.making import make_report, write_whole
+    from tf_ckpt_migrate.report.making import make_report
     from tf_ckpt_migrate.report.output import write
     from tf_ckpt_migrate.report.progress import byte_progress
     from tf_ckpt_migrate.report.text import told
@@ -80,7 +80,7 @@ def execute(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if arguments.output is not None:
-        write_whole(arguments.output, report.to_html())
+        write_text(arguments.output, report.to_html())
     if arguments.output_format == "json":
         show(report, arguments)
     elif arguments.output is not None:
@@ -103,6 +103,7 @@ def _by(arguments: argparse.Namespace) -> AssignmentMap | MigrationPlan | None:
         return rules
     if rules is not None:
         arguments.wrong_use("--plan says it all: give it without rules")
+    from tf_ckpt_migrate.checkpoint.text_file import read_text
     from tf_ckpt_migrate.names.plan import MigrationPlan
 
-    return MigrationPlan.from_yaml(Path(arguments.plan).read_text(encoding="utf-8"))
+    return MigrationPlan.from_yaml(read_text(arguments.plan))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.errors import RuleError
@@ -139,12 +138,13 @@ def _typed(recipe: Recipe) -> str:
 def _map_of(path: str) -> AssignmentMap:
     import yaml
 
+    from tf_ckpt_migrate.checkpoint.text_file import read_text
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 
     try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        config = yaml.safe_load(read_text(path))
         return AssignmentMap.from_config(config)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise RuleError(f"{path!r} is no YAML: {error}") from None
     except RuleError as error:
         raise RuleError(f"{path!r}: {error}") from None

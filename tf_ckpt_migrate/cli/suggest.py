@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 __all__ = ["EXAMPLE", "configure", "execute"]
 
@@ -31,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Suggest, and show or write the map."""
+    from tf_ckpt_migrate.checkpoint.text_file import write_text
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.conversion.suggestion.suggest import suggest_assignment_map
 
@@ -38,6 +38,6 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.accept_ambiguous:
         suggestion = suggestion.accepting()
     if arguments.output is not None:
-        Path(arguments.output).write_text(suggestion.to_yaml(), encoding="utf-8")
+        write_text(arguments.output, suggestion.to_yaml())
     show(suggestion, arguments)
     return 0

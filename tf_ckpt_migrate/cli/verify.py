@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.cli.planning import add_planning, asked_of, plan_of
@@ -77,9 +76,10 @@ def _verified(
 
 def _plan(arguments: argparse.Namespace) -> MigrationPlan | None:
     if arguments.plan is not None:
+        from tf_ckpt_migrate.checkpoint.text_file import read_text
         from tf_ckpt_migrate.names.plan import MigrationPlan
 
-        return MigrationPlan.from_yaml(Path(arguments.plan).read_text(encoding="utf-8"))
+        return MigrationPlan.from_yaml(read_text(arguments.plan))
     return plan_of(arguments) if asked_of(arguments) else None
 
 

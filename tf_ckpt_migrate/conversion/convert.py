@@ -133,7 +133,8 @@ def _check_type(plan: object) -> None:
     if not isinstance(plan, MigrationPlan):
         raise TypeError(
             f"plan={plan!r}; expected a MigrationPlan, as in "
-            "convert(plan_migration(source, target, assignment_map), output_prefix)"
+            "convert(plan_migration(source, target, assignment_map), output_prefix); "
+            "to verify by rules say assignment_map=rules"
         )
 
 
@@ -156,9 +157,11 @@ def prepared(
       What targets are kept from; the object graph and the counter of saves.
 
     Raises:
+      TypeError: If the plan is none.
       PlanError: If the source is not the one that the plan was made for, or the plan
         keeps targets and names no checkpoint that has them.
     """
+    _check_type(plan)
     check_source(plan, reader)
     if object_graph is None:
         object_graph = _has_object_keys(plan, reader)

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat
+from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
 from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.layout import VALUE_END, CheckpointView, is_object_key
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
@@ -153,7 +153,7 @@ class NameManifest:
         Raises:
           OSError: If the file cannot be written.
         """
-        Path(path).write_text(self.to_yaml(), encoding="utf-8")
+        write_text(path, self.to_yaml())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NameManifest:
@@ -163,7 +163,7 @@ class NameManifest:
           PlanError: If the file is not well formed, naming the line.
           OSError: If it cannot be read.
         """
-        return cls.from_yaml(Path(path).read_text(encoding="utf-8"))
+        return cls.from_yaml(read_text(path))
 
     def __str__(self) -> str:
         return self.to_yaml().rstrip("\n")

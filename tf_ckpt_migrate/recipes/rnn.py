@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.names.rules.recipe import recipe
 from tf_ckpt_migrate.recipes.cells import Cell, Specs
 from tf_ckpt_migrate.recipes.gru_cells import gru_rules
@@ -104,7 +104,7 @@ def lstm(  # noqa: PLR0913 what every recipe gets, and two options
     Raises:
       PlanError: If the tensors of ``source`` are not those of such cells, or nothing
         tells which cell becomes which.
-      RuleError: If a scope does not end in ``/``.
+      RuleError: If a scope does not end in ``/``, or the forget bias is no number.
 
     Example:
       >>> from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
@@ -113,6 +113,11 @@ def lstm(  # noqa: PLR0913 what every recipe gets, and two options
       >>> print(lstm("cell/", "rnn/", specs, None, forget_bias=0.0)[1])
       Rename('cell/bias', 'rnn/bias', transform=Blocks(axis=0, order=(0, 2, 1, 3)))
     """
+    if isinstance(forget_bias, str | bool):
+        raise RuleError(
+            f"forget_bias={forget_bias!r} is no number; say forget_bias=1.0, or what "
+            "the TF1 program gave its cell"
+        )
     pairs = pairs_of_cells(source, target, specs, targets, layers)
     cells = [Cell("lstm", *pair, specs) for pair in pairs]
     rules: _Rules = []

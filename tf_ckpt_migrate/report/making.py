@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, get_args, runtime_checkable
 
 from tf_ckpt_migrate.bundle.progress import Progress
-from tf_ckpt_migrate.bundle.staging import flushed, replace_file, staging_folder
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.reopening import reopening
+from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -21,7 +21,7 @@ from tf_ckpt_migrate.report.kinds import Making
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 
-__all__ = ["Restored", "Subject", "make_report", "write_report", "write_whole"]
+__all__ = ["Restored", "Subject", "make_report", "write_report"]
 
 _PLAN_SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -133,17 +133,8 @@ def write_report(
       True
     """
     report = make_report(subject, converted, assignment_map, values=values)
-    write_whole(os.fsdecode(output), report.to_html())
+    write_text(output, report.to_html())
     return report
-
-
-def write_whole(path: str, text: str) -> None:
-    """Write a file so that a reader finds the old one or the new one."""
-    with staging_folder(path) as folder:
-        staged = os.path.join(folder, "report")
-        Path(staged).write_text(text, encoding="utf-8")
-        flushed(staged)
-        replace_file(staged, path)
 
 
 def _check_words(values: str, assignment_map: object, *, paired: bool) -> None:
@@ -164,7 +155,7 @@ def _loaded(subject: Subject, typed: Typed) -> tuple[Subject, Typed]:
     path = os.fsdecode(subject)
     if not path.endswith(_PLAN_SUFFIXES) or not os.path.isfile(path):
         return subject, typed
-    plan = MigrationPlan.from_yaml(Path(path).read_text(encoding="utf-8"))
+    plan = MigrationPlan.from_yaml(read_text(path))
     return plan, typed._replace(plan=path)
 
 
