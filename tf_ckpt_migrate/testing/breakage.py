@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.conversion.mending import renaming_rules
 from tf_ckpt_migrate.conversion.moved import MovedName, moved_names
+from tf_ckpt_migrate.names.compression import Renamed, compressed
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.rules import Drop, Keep, Recipe, Rule
 from tf_ckpt_migrate.names.slots import role_of
@@ -139,8 +139,8 @@ def _mended(
     for before, after in ((drops, rules), ([*choices, *drops], others)):
         decided = match(_simple(before), specs).decided
         asked = [key for key in specs if key not in decided]
-        wanted = {old: new for old, new in renames.items() if old not in decided}
-        made = [*before, *renaming_rules(wanted, asked)]
+        wanted = [Renamed(o, (n,)) for o, n in renames.items() if o not in decided]
+        made = [*before, *compressed(wanted, asked, even_same=True)]
         if made == [*before] and not drops:
             continue
         idle = _idle([*made, *after], specs)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.text import Table, counted, plain_text
 from tf_ckpt_migrate.conversion.layout import VALUE_END
-from tf_ckpt_migrate.conversion.mending import rule_text
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.hints import fitting_transform
 from tf_ckpt_migrate.names.moves import Move
@@ -20,7 +19,7 @@ from tf_ckpt_migrate.names.slots import role_of
 if TYPE_CHECKING:
     from tf_ckpt_migrate.testing.breakage import Breakage
 
-__all__ = ["breakage_text"]
+__all__ = ["breakage_text", "rule_text"]
 
 _LISTED = 12
 _RULES = 40
@@ -211,3 +210,14 @@ def _rule_row(rule: Rule, breakage: Breakage) -> str:
         if gone:
             return f"{text}  # if the model may start without: leaves {len(gone):,}"
     return text
+
+
+def rule_text(rule: Rule) -> str:
+    """Return a rule as it is pasted into code.
+
+    Example:
+      >>> print(rule_text(Drop("net")))
+      tcm.Drop("net"),
+    """
+    text = repr(rule)
+    return f"tcm.{text if chr(34) in text else text.replace(chr(39), chr(34))},"

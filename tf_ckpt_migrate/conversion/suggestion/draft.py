@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from tf_ckpt_migrate.conversion.layout import is_object_key, name_of_key
-from tf_ckpt_migrate.conversion.suggestion.compression import compressed
 from tf_ckpt_migrate.conversion.suggestion.items import Item, Side
 from tf_ckpt_migrate.conversion.suggestion.pairing import Choice, rules_of_whole
 from tf_ckpt_migrate.conversion.suggestion.suggestion import (
@@ -19,6 +18,7 @@ from tf_ckpt_migrate.conversion.suggestion.summaries import whole_scopes
 from tf_ckpt_migrate.conversion.suggestion.target_names import names_in
 from tf_ckpt_migrate.conversion.suggestion.training import following, training_rules
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+from tf_ckpt_migrate.names.compression import compressed
 from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule
 
 __all__ = ["Draft"]

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tf_ckpt_migrate.conversion.suggestion.cells import HEADS
-from tf_ckpt_migrate.conversion.suggestion.compression import Renamed
 from tf_ckpt_migrate.conversion.suggestion.confidence import Confidence, judged
 from tf_ckpt_migrate.conversion.suggestion.fits import Fit
 from tf_ckpt_migrate.conversion.suggestion.items import Item, Side
 from tf_ckpt_migrate.conversion.suggestion.linear import Floats
 from tf_ckpt_migrate.conversion.suggestion.scores import evidence_of
 from tf_ckpt_migrate.conversion.suggestion.target_names import Names
+from tf_ckpt_migrate.names.compression import Renamed
 from tf_ckpt_migrate.names.rules import Recipe, Rule, Split
 from tf_ckpt_migrate.transforms import Chain, Reshape, Slice, Transform
 

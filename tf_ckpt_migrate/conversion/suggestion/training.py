@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.text import counted
-from tf_ckpt_migrate.conversion.suggestion.compression import Renamed
 from tf_ckpt_migrate.conversion.suggestion.items import Side
 from tf_ckpt_migrate.conversion.suggestion.target_names import Names
+from tf_ckpt_migrate.names.compression import Renamed
 from tf_ckpt_migrate.names.keys import parse_object_key
 from tf_ckpt_migrate.names.optimizer_names import TF1_SLOTS
 from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule

@@ -81,8 +81,7 @@ def _scopes(
     ):
         common += 1
         scopes = ["/".join(names[:-common]) for names in (ours, theirs)]
-        if scopes[0] != scopes[1]:
-            yield RenameScope(scopes[0], scopes[1], transform)
+        yield RenameScope(scopes[0], scopes[1], transform)
 
 
 def _subsets(

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.conversion.suggestion.compression import Renamed, compressed
-from tf_ckpt_migrate.conversion.suggestion.generalizations import generalizations
+from tf_ckpt_migrate.names.compression import Renamed, compressed
+from tf_ckpt_migrate.names.generalizations import generalizations
 from tf_ckpt_migrate.names.resolution import resolve
 from tf_ckpt_migrate.names.rules import Rename, RenameRegex, RenameScope
 from tf_ckpt_migrate.transforms import Reshape, Transpose
@@ -41,9 +41,10 @@ names = st.lists(
 def test_rules_mean_the_pairs_and_nothing_else(sources, targets, left):
     pairs = {s: f"to/{t}" for s, t in zip(sources[left:], targets, strict=False)}
     renamed = [Renamed(source, (target,)) for source, target in pairs.items()]
-    rules = compressed(renamed, sources[:left])
-    assert meant(rules, sources, pairs.values()) == pairs
-    assert len(rules) <= len(pairs)
+    for even_same in (False, True):
+        rules = compressed(renamed, sources[:left], even_same=even_same)
+        assert meant(rules, sources, pairs.values()) == pairs
+        assert len(rules) <= len(pairs)
 
 
 @settings(max_examples=100)
@@ -94,10 +95,33 @@ def test_transforms_are_part_of_a_rule():
     how = Transpose((1, 0))
     pairs = [Renamed(f"l_{i}/w", (f"n_{i}/k",), how) for i in range(3)]
     pairs.append(Renamed("l_3/w", ("n_3/k",), Reshape((4, 1))))
-    assert [rule.transform for rule in compressed(pairs, [])] == [how] * 3 + [
-        Reshape((4, 1))
+    assert compressed(pairs, []) == [
+        Rename("l_3/w", "n_3/k", Reshape((4, 1))),
+        RenameRegex(r"l_(\d+)/w", r"n_\1/k", how),
     ]
 
 
 def test_what_keeps_its_name_needs_no_rule():
     assert rules_for({"a/w": "a/w", "b/w": "c/w"}) == [Rename("b/w", "c/w")]
+    pairs = {"a/w": "a/w", "a/b": "a/b", "b/w": "c/w"}
+    renamed = [Renamed(source, (target,)) for source, target in pairs.items()]
+    assert compressed(renamed, [], even_same=True) == [
+        RenameScope("a", "a"),
+        Rename("b/w", "c/w"),
+    ]
+
+
+def test_exceptions_stand_before_a_wide_rule():
+    pairs = {f"net/{n}/w": f"to/{n}/w" for n in ("a", "b", "c", "d/e")}
+    pairs |= {"net/a/gamma": "to/a/scale"}
+    assert rules_for(pairs) == [
+        Rename("net/a/gamma", "to/a/scale"),
+        RenameScope("net", "to"),
+    ]
+    assert meant(rules_for(pairs), pairs, pairs.values()) == pairs
+
+
+def test_a_wide_rule_never_takes_what_must_be_left():
+    pairs = {f"net/{n}/w": f"to/{n}/w" for n in ("a", "b", "c")}
+    rules = rules_for(pairs, others=["net/d/w", "net/left"])
+    assert len(rules) == len(pairs)
