@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box, covering
 from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.bundle.entry import Entry
+from tf_ckpt_migrate.bundle.foreign import with_cause
 from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.shards import Shards
 from tf_ckpt_migrate.bundle.strings import decode_strings
@@ -81,7 +82,7 @@ class BundleReader:
             array = self._stored(entry, what, whole=index is None)
             if index is not None:
                 box, rest = bounding_box(index, entry.spec.shape)
-                array = array[tuple(slice(*ends) for ends in box)][rest]
+                array = array[(*(slice(*ends) for ends in box), ...)][rest]
         array.flags.writeable = False
         return array
 
@@ -201,12 +202,14 @@ class BundleReader:
             return
         computed = _checksum(data, progress)
         if computed != entry.crc32c:
-            raise ChecksumError(
-                f"{self.shards.path(entry.shard)}: the checksum of {what} "
-                f"({entry.size:,} bytes at {entry.offset:,}) is {computed:#010x}, "
-                f"expected {entry.crc32c:#010x}; the file is damaged or is of another "
-                "run: copy it again, or read with verify=False to see what is there"
+            path = self.shards.path(entry.shard)
+            problem = (
+                f"{path}: the checksum of {what} ({entry.size:,} bytes at "
+                f"{entry.offset:,}) is {computed:#010x}, expected "
+                f"{entry.crc32c:#010x}; the file is damaged or is of another run: copy "
+                "it again, or read with verify=False to see what is there"
             )
+            raise ChecksumError(with_cause(problem, path))
         self._verified.add(place)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.foreign import what_is
@@ -34,6 +35,7 @@ __all__ = ["Location", "locate"]
 
 _SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 _VARIABLES = "variables"
+_TEMPORARY = "_temp"
 # What a state file holds for a sharded checkpoint of format V1.
 _V1_PATTERN = re.compile(r"(?s)(.*)-\?{5}-of-\d{5}")
 
@@ -246,9 +248,40 @@ def _not_found(path: str) -> CheckpointNotFoundError:
                 "there, but without the index nobody knows what is in them; copy it "
                 "from where the shards came from"
             )
+    if parts := _unfinished(folder, base):
+        return CheckpointNotFoundError(_of_unfinished(path, parts))
     present = _prefixes_in(folder)
     likely = nearest(prefix, present) or present
     hint = ", ".join(capped(map(repr, likely), 3)) or "no checkpoint at all"
     return CheckpointNotFoundError(
         f"no checkpoint at {path!r}; in {folder or '.'!r} there is: {hint}"
+    )
+
+
+def _unfinished(folder: str, base: str) -> list[str]:
+    """Return the prefixes of the parts that a save of this name had written.
+
+    A save writes each shard as a checkpoint of its own into a folder beside, and joins
+    them in the end: ``BASE_temp`` of TensorFlow 2, ``BASE_temp_ID`` of TensorFlow 1.
+    """
+    mark = f"{base}{_TEMPORARY}"
+    folders = (name for name in sorted(_names_in(folder)) if name.startswith(mark))
+    return [
+        part for name in folders for part in _prefixes_in(os.path.join(folder, name))
+    ]
+
+
+def _of_unfinished(path: str, parts: list[str]) -> str:
+    found = {shard.count for part in parts if (shard := parse_v1_shard_path(part))}
+    expected = max(found, default=len(parts))
+    text = (
+        f"no checkpoint at {path!r}: a save of it was broken off; of its "
+        f"{expected} parts there are {len(parts)}: {', '.join(capped(map(repr, parts)))}; "
+    )
+    if len(parts) < expected:
+        return f"{text}not all, so go back to the checkpoint before it"
+    return (
+        f"{text}as all are there, perhaps `tf-ckpt-migrate merge {shlex.join(parts)} "
+        f"--output {shlex.quote(path)}` recovers it; verify it then, or go back to the "
+        "checkpoint before it"
     )

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tf_ckpt_migrate.errors import RuleError
+from tf_ckpt_migrate.errors import PlanError, RuleError, TransformError
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
@@ -110,16 +110,17 @@ def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
 
 
 def _map_of(path: str) -> AssignmentMap:
-    import yaml
-
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+    from tf_ckpt_migrate.names.yaml_lines import parse_yaml
 
     try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        config = parse_yaml(Path(path).read_text(encoding="utf-8")).plain()
         return AssignmentMap.from_config(config)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except PlanError as error:
+        raise RuleError(f"{path!r}: {error.problems[0]}") from None
+    except UnicodeDecodeError as error:
         raise RuleError(f"{path!r} is no YAML: {error}") from None
-    except RuleError as error:
+    except (RuleError, TransformError) as error:
         raise RuleError(f"{path!r}: {error}") from None
 
 

@@ -28,7 +28,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec, is_possible
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.names.hints import Hints
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
@@ -188,7 +188,14 @@ def _spec(node: Node) -> TensorSpec:
     found = _SPEC.fullmatch(text)
     if not found or found[1] not in DType.__members__:
         raise node.error(f"{text!r} is no spec such as float32[2, 3]")
-    return TensorSpec(DType[found[1]], tuple(map(int, _LENGTH.findall(found[2]))))
+    shape = tuple(map(int, _LENGTH.findall(found[2])))
+    return _possible(TensorSpec(DType[found[1]], shape), node)
+
+
+def _possible(spec: TensorSpec, node: Node) -> TensorSpec:
+    if not is_possible(spec.shape):
+        raise node.error(f"no tensor has the shape {list(spec.shape[:10])}")
+    return spec
 
 
 def _move(node: Node, specs: Mapping[str, TensorSpec]) -> Move:
@@ -206,6 +213,7 @@ def _move(node: Node, specs: Mapping[str, TensorSpec]) -> Move:
         spec = transform.output_spec(*given)
     except TransformError as error:
         raise pairs["transform"][0].error(str(error)) from None
+    _possible(spec, pairs["transform"][0])
     return Move(sources, pairs["target"][1].text("the target"), transform, spec)
 
 

@@ -110,7 +110,8 @@ def parse_yaml(text: str) -> Node:
     """Return the document that ``text`` is.
 
     Raises:
-      PlanError: If it is not one YAML document, or uses tags or aliases.
+      PlanError: If it is not one YAML document, or uses tags or aliases. Its message
+        is that of a plan; the first of its ``problems`` is that of any file.
 
     Example:
       >>> parse_yaml("moves: [a]").pairs("it")["moves"][1].items("moves")[0].text("")
@@ -144,9 +145,9 @@ def _document(events: Iterable[yaml.Event]) -> Node:
             if node.kind != "text":
                 open_nodes.append(node)
             if len(open_nodes) > _MAX_DEPTH:
-                raise node.error(f"a plan is not nested {_MAX_DEPTH} deep")
+                raise node.error(f"what is read here is not nested {_MAX_DEPTH} deep")
     if len(top.entries) != 1:
-        raise _error(f"it holds {len(top.entries)} documents; a plan is one")
+        raise _error(f"it holds {len(top.entries)} documents, not one")
     return top.entries[0]
 
 
@@ -156,10 +157,10 @@ def _node(event: yaml.NodeEvent) -> Node:
     mark = event.start_mark  # the stubs allow None, which no event read from text has
     node = Node("text", mark.line + 1 if mark else 0)
     if event.anchor is not None:  # of an alias, what it refers to
-        raise node.error("anchors and aliases (&, *) have no meaning in a plan")
+        raise node.error("anchors and aliases (&, *) have no meaning here")
     tag = getattr(event, "tag", None)
     if tag is not None:
-        raise node.error(f"the tag {tag!r} has no meaning in a plan; remove it")
+        raise node.error(f"the tag {tag!r} has no meaning here; remove it")
     if isinstance(event, yaml.ScalarEvent):
         node.value = event.value
         node.quoted = event.style not in (None, "")
