@@ -45,6 +45,7 @@ setup(
     extras_require={
         "tf": ["tensorflow>=2.15", "tf-keras>=2.15"],
         "test": ["hypothesis>=6.100", "pytest>=8.2", "pytest-xdist>=3.5"],
+        "fuzz": ["atheris>=2.3", "hypothesis>=6.100", "pytest>=8.2"],
         "lint": [
             "codespell>=2.4",
             "pyright[nodejs]>=1.1.400",

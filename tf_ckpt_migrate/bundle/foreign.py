@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["what_is", "with_cause"]
+__all__ = ["cause_of", "what_is", "with_cause"]
 
 _HEAD = 512
 _SAMPLE = 1 << 20
@@ -70,24 +70,37 @@ def what_is(path: str) -> str | None:
     return None
 
 
-def with_cause(problem: str, path: str) -> str:
-    """Return what is wrong with a file, and what its bytes tell of why.
+def cause_of(path: str) -> str:
+    """Return what the bytes of a damaged file tell of why it is; "" if nothing.
 
     Args:
-      problem: The sentence that tells what is wrong.
       path: Of the file.
+
+    Returns:
+      The rest of a sentence that tells what is wrong with it.
     """
     if (kind := what_is(path)) is not None:
-        return f"{problem}; by its first bytes, it is {kind}"
+        return f"it is {kind}"
     with Path(path).open("rb") as file:
         sample = file.read(_SAMPLE)
     if _FEW <= sample.count(b"\n") == sample.count(b"\r\n"):
         return (
-            f"{problem}; every line feed in it follows a carriage return, as where a "
-            "copy has turned LF into CRLF: copy it again in binary mode (with git, put "
+            "every line feed in it follows a carriage return, as where a copy has "
+            "turned LF into CRLF: copy it again in binary mode (with git, put "
             "`*.index binary` and `*.data-* binary` into .gitattributes)"
         )
-    return problem
+    return ""
+
+
+def with_cause(problem: str, path: str) -> str:
+    """Return a sentence that tells what is wrong with a file, and the cause if known.
+
+    Args:
+      problem: The sentence.
+      path: Of the file.
+    """
+    cause = cause_of(path)
+    return f"{problem}; {cause}" if cause else problem
 
 
 def _is_graph_def(head: bytes) -> bool:

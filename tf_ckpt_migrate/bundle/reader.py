@@ -111,7 +111,7 @@ class BundleReader:
         if spec.dtype is DType.string:
             return self._strings(entry, data, what, verify=verify)
         if verify:
-            self._check(entry, data, what)
+            self._check_with_cause(entry, data, what)
         if self.index.big_endian:
             return _swapped(data, spec.dtype).reshape(spec.shape)
         return np.frombuffer(data, dtype).reshape(spec.shape)
@@ -190,6 +190,13 @@ class BundleReader:
         order = ">" if self.index.big_endian else "<"
         check_variants(bytes(data), entry.spec.size, entry.crc32c, where, order=order)
 
+    def _check_with_cause(self, entry: Entry, data: memoryview, what: str) -> None:
+        try:
+            self._check(entry, data, what)
+        except ChecksumError as error:
+            path = self.shards.path(entry.shard)
+            raise ChecksumError(with_cause(str(error), path)) from None
+
     def _check(
         self,
         entry: Entry,
@@ -202,14 +209,12 @@ class BundleReader:
             return
         computed = _checksum(data, progress)
         if computed != entry.crc32c:
-            path = self.shards.path(entry.shard)
-            problem = (
-                f"{path}: the checksum of {what} ({entry.size:,} bytes at "
-                f"{entry.offset:,}) is {computed:#010x}, expected "
-                f"{entry.crc32c:#010x}; the file is damaged or is of another run: copy "
-                "it again, or read with verify=False to see what is there"
+            raise ChecksumError(
+                f"{self.shards.path(entry.shard)}: the checksum of {what} "
+                f"({entry.size:,} bytes at {entry.offset:,}) is {computed:#010x}, "
+                f"expected {entry.crc32c:#010x}; the file is damaged or is of another "
+                "run: copy it again, or read with verify=False to see what is there"
             )
-            raise ChecksumError(with_cause(problem, path))
         self._verified.add(place)
 
 

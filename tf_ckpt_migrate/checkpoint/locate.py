@@ -162,7 +162,8 @@ def _of_other_file(path: str) -> Location:
     if parse_shard_path(path) or _is_index(path):
         raise _not_found(path)
     kind = what_is(path) or (
-        "not the file of a checkpoint: it does not end as a TensorFlow table does"
+        "not the file of a checkpoint, or a V1 file that was cut off: it does not end "
+        "as a TensorFlow table does"
     )
     raise NotACheckpointError(f"{path!r} is {kind}")
 
@@ -195,7 +196,7 @@ def _by_state(folder: str) -> Location | None:
     latest = read_state(path).latest
     found = _at_path(os.path.join(folder, latest))
     if found is not None:
-        return found
+        return found._replace(notes=(*found.notes, *_leads_outside(path, latest)))
     here = os.path.join(folder, os.path.basename(latest))
     found = _at_path(here)
     if found is None:
@@ -206,6 +207,18 @@ def _by_state(folder: str) -> Location | None:
         )
     note = f"{path!r} names {latest!r}, which is gone; {here!r} is read instead"
     return found._replace(notes=(*found.notes, note))
+
+
+def _leads_outside(state: str, latest: str) -> list[str]:
+    inside = os.path.abspath(os.path.dirname(state))
+    if os.path.abspath(os.path.join(inside, latest)).startswith(
+        os.path.join(inside, "")
+    ):
+        return []
+    return [
+        f"{state!r} names {latest!r}, which lies outside of its directory; it is read "
+        "there, as TensorFlow does"
+    ]
 
 
 def _prefixes_in(folder: str) -> list[str]:

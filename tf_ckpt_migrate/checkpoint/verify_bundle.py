@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.assembly import bounding_box, covering
 from tf_ckpt_migrate.bundle.entry import Entry
+from tf_ckpt_migrate.bundle.foreign import cause_of
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.errors import CheckpointError, MissingShardError
@@ -82,7 +83,9 @@ class BundleVerifier:
             )
 
     def _blame(self, problem: str, *keys: str) -> None:
-        self.problems.append(problem)
+        # Of a file that is something else, each tensor in it tells the same.
+        if problem not in self.problems[-1:]:
+            self.problems.append(problem)
         self.unreadable.update(keys)
 
     def _gather(self, key: str) -> Iterator[str]:
@@ -127,11 +130,15 @@ class BundleVerifier:
         if not os.path.exists(path):
             self._blame_missing(shard, places)
             return
+        before = len(self.problems)
         for place in places:
             self._check_range(place)
         filled = [place for place in places if place.size]
         self._check_overlaps(path, filled)
-        self._note_gaps(path, filled)
+        if len(self.problems) == before:
+            self._note_gaps(path, filled)
+        else:
+            self._note_cause(path)
 
     def _blame_missing(self, shard: int, places: list[_Range]) -> None:
         keys = {user.key for place in places for user in self._users[place]}
@@ -172,6 +179,11 @@ class BundleVerifier:
                     f"{users[1].what} ({b.size:,} bytes at {b.offset:,}) overlap",
                     *(user.key for user in users),
                 )
+
+    def _note_cause(self, path: str) -> None:
+        cause = cause_of(path)
+        if cause and cause.removeprefix("it ") not in self.problems[-1]:
+            self.notes.append(f"{path}: {cause}")
 
     def _note_gaps(self, path: str, places: list[_Range]) -> None:
         size = os.path.getsize(path)

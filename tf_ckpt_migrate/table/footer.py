@@ -76,13 +76,15 @@ def read_footer(table: Buffer, where: str) -> tuple[BlockHandle, BlockHandle]:
     """
     if len(table) < FOOTER_SIZE:
         raise TruncatedFileError(
-            f"{where}: {len(table)} bytes are too few for a table ({FOOTER_SIZE})"
+            f"{where}: {len(table)} bytes are too few for a table ({FOOTER_SIZE}); a "
+            "copy or an upload broke off: copy the file again from where it is whole"
         )
     footer = table[-FOOTER_SIZE:]
     if footer[-8:] != MAGIC:
         raise CorruptCheckpointError(
             f"{where}: ends in {bytes(footer[-8:]).hex()}, not in a table's magic "
-            f"number {MAGIC.hex()}: cut off, or not a checkpoint index at all"
+            f"number {MAGIC.hex()}: cut off, or not a checkpoint index at all; copy "
+            "the file again from where it is whole"
         )
     metaindex, position = BlockHandle.parse(footer, 0, where)
     index, _ = BlockHandle.parse(footer, position, where)
