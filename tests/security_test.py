@@ -6,13 +6,15 @@ import ast
 import os
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.fuzz import seeds
+from tf_ckpt_migrate.checkpoint.state import kept_beside
+from tf_ckpt_migrate.errors import NotACheckpointError, VocabularyError
+from tf_ckpt_migrate.transforms.vocabulary_file import read_vocabulary
 from tools.source_graph import PACKAGE, ROOT, modules, tree
 
 MODULES = modules()
@@ -55,9 +57,8 @@ RECORDED: list[str] | None = None
 
 def _record(event: str, args: tuple[object, ...]) -> None:
     # Listing a folder, too, is reading it.
-    if RECORDED is None or event.split(".")[0] not in ("open", "os", "shutil"):
-        return
-    if event in ("os.putenv", "os.unsetenv"):
+    of_files = event == "open" or event.startswith(("os.", "shutil."))
+    if RECORDED is None or not of_files or event in ("os.putenv", "os.unsetenv"):
         return
     RECORDED.extend(
         os.path.abspath(os.fsdecode(each))
@@ -92,7 +93,16 @@ def outside(paths, *folders):
     )
 
 
-KEYS = ["../../etc/passwd", "/etc/passwd", "..", "a/../../b", "~/w", "C:\\w", "w\n", "w "]
+KEYS = [
+    "../../etc/passwd",
+    "/etc/passwd",
+    "..",
+    "a/../../b",
+    "~/w",
+    "C:\\w",
+    "w\n",
+    "w ",
+]
 
 
 def test_names_that_lead_elsewhere_are_names_and_no_paths(tmp_path, paths):
@@ -104,7 +114,9 @@ def test_names_that_lead_elsewhere_are_names_and_no_paths(tmp_path, paths):
     del paths[:]
     assert tcm.verify_checkpoint(source).ok
     str(tcm.inspect_checkpoint(source, values=True))
-    result = tcm.convert(tcm.plan_migration(source, assignment_map={"/": "net/"}), str(out / "m"))
+    result = tcm.convert(
+        tcm.plan_migration(source, assignment_map={"/": "net/"}), str(out / "m")
+    )
     assert result.keys == len(KEYS)
     back = tcm.load_checkpoint(str(out / "m"))
     assert {key: back[f"net/{key}"].tolist() for key in arrays} == {
@@ -155,7 +167,9 @@ def test_a_state_file_may_name_a_checkpoint_elsewhere_which_is_told(tmp_path):
 def test_an_object_graph_that_leads_elsewhere(tmp_path, paths):
     graph = seeds.object_graph().replace(b"\x0a\x00", b"")
     seeds.graph_checkpoint(graph, tmp_path / "g")
-    seeds.graph_checkpoint(graph.replace(b"VARIABLE_VALUE", b"../../../../.."), tmp_path / "g")
+    seeds.graph_checkpoint(
+        graph.replace(b"VARIABLE_VALUE", b"../../../../.."), tmp_path / "g"
+    )
     str(tcm.inspect_checkpoint(tmp_path / "g"))
     str(tcm.verify_checkpoint(tmp_path / "g"))
     assert outside(paths, tmp_path) == []
@@ -165,3 +179,20 @@ def test_the_recorder_records(tmp_path, paths):
     (tmp_path / "a").write_text("")
     os.rename(tmp_path / "a", tmp_path / "b")
     assert outside(paths) == [str(tmp_path / "a"), str(tmp_path / "b")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_what_never_ends_is_not_read(tmp_path):
+    _write(str(tmp_path / "m"), {"w": np.float32([1])})
+    shard = tmp_path / "m.data-00000-of-00001"
+    shard.unlink()
+    os.mkfifo(shard)
+    os.mkfifo(tmp_path / "vocabulary.txt")
+    os.mkfifo(tmp_path / "checkpoint")
+    (problem,) = tcm.verify_checkpoint(tmp_path / "m").problems
+    assert "is no regular file" in problem
+    with pytest.raises(NotACheckpointError, match="is no regular file"):
+        tcm.load_checkpoint(tmp_path / "m").get_tensor("w")
+    with pytest.raises(VocabularyError, match="is no regular file"):
+        read_vocabulary(str(tmp_path / "vocabulary.txt"))
+    assert kept_beside(str(tmp_path / "m")) == ()

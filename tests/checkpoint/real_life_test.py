@@ -46,8 +46,27 @@ def told(prefix):
     return str(found)
 
 
-def replaced(path, data):
-    path.write_bytes(data)
+def as_nothing(path):
+    path.write_bytes(b"")
+
+
+def as_its_beginning(path):
+    os.truncate(path, 100)
+
+
+def as_after_a_crash(path):
+    """A machine that went down may leave a file its length, but not its bytes."""
+    size = path.stat().st_size
+    os.truncate(path, size // 2)
+    os.truncate(path, size)
+
+
+def as_a_pointer(path):
+    path.write_bytes(POINTER)
+
+
+def as_a_page(path):
+    path.write_bytes(PAGE * 9)
 
 
 def as_text(path):
@@ -55,35 +74,39 @@ def as_text(path):
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
 
 
-def zeros_at_the_end(path):
-    """As after a crash of a machine, where a file has its length, but not its bytes."""
-    size = path.stat().st_size
-    os.truncate(path, size // 2)
-    os.truncate(path, size)
+INDEX = "m.index"
+AGAIN = "a copy or an upload broke off: copy the file again"
+BINARY = "turned LF into CRLF: copy it again in binary mode"
+# What is done to which file, and what is then told.
+DAMAGES = [
+    (
+        INDEX,
+        os.remove,
+        "'.*m.index' is missing: data shards of '.*m' are there, .* co",
+    ),
+    (
+        SHARD,
+        os.remove,
+        "is missing; beside it there are: m.index.*copy what is mis",
+    ),
+    (INDEX, as_nothing, f"0 bytes are too few for a table .*{AGAIN}"),
+    (SHARD, as_nothing, f"the file ends at 0; {AGAIN}"),
+    (INDEX, as_its_beginning, "cut off, or not a checkpoint index .*; copy the file"),
+    (SHARD, as_its_beginning, f"but the file ends at 100; {AGAIN}"),
+    (INDEX, as_after_a_crash, "ends in 0000000000000000.*; copy the file again"),
+    (SHARD, as_after_a_crash, "is damaged or is of another run: copy it again"),
+    (INDEX, as_a_pointer, "is a Git LFS pointer, .* run `git lfs pull`"),
+    (SHARD, as_a_pointer, "is a Git LFS pointer, .* run `git lfs pull`"),
+    (INDEX, as_a_page, "is a web page: .* download it again"),
+    (SHARD, as_a_page, "it is a web page: .* download it again"),
+    (INDEX, as_text, BINARY),
+    (SHARD, as_text, BINARY),
+]
 
 
-DAMAGES = {
-    "index: missing": (lambda f: (f / "m.index").unlink(), "'.*m.index' is missing: data shards of '.*m' are there, .* copy it from where the shards came from"),
-    "shard: missing": (lambda f: (f / SHARD).unlink(), "data shard .* is missing; beside it there are: m.index.*copy what is missing here too"),
-    "index: empty": (lambda f: replaced(f / "m.index", b""), "0 bytes are too few for a table .*: copy the file again"),
-    "shard: empty": (lambda f: replaced(f / SHARD, b""), "the file ends at 0; a copy or an upload broke off: copy the file again"),
-    "index: cut off": (lambda f: os.truncate(f / "m.index", 100), "cut off, or not a checkpoint index at all; copy the file again"),
-    "shard: cut off": (lambda f: os.truncate(f / SHARD, 100), "but the file ends at 100; a copy or an upload broke off"),
-    "index: zeros": (lambda f: zeros_at_the_end(f / "m.index"), "ends in 0000000000000000"),
-    "shard: zeros": (lambda f: zeros_at_the_end(f / SHARD), "the file is damaged or is of another run: copy it again"),
-    "index: lfs": (lambda f: replaced(f / "m.index", POINTER), "is a Git LFS pointer, .* run `git lfs pull`"),
-    "shard: lfs": (lambda f: replaced(f / SHARD, POINTER), "a Git LFS pointer, .* run `git lfs pull`"),
-    "index: html": (lambda f: replaced(f / "m.index", PAGE), "is a web page: .* download it again"),
-    "shard: html": (lambda f: replaced(f / SHARD, PAGE * 9), "a web page: .* download it again"),
-    "index: crlf": (lambda f: as_text(f / "m.index"), "turned LF into CRLF: copy it again in binary mode"),
-    "shard: crlf": (lambda f: as_text(f / SHARD), "turned LF into CRLF: copy it again in binary mode"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", DAMAGES)
-def test_a_damage(folder, name):
-    damage, text = DAMAGES[name]
-    damage(folder)
+@pytest.mark.parametrize(("name", "damage", "text"), DAMAGES)
+def test_a_damage(folder, name, damage, text):
+    damage(folder / name)
     assert re.search(text, told(folder / "m"), re.DOTALL)
 
 
@@ -92,7 +115,7 @@ def test_a_cause_is_told_once_and_where_one_tensor_is_read(folder):
     assert told(folder / "m").count("turned LF into CRLF") == 1
     with pytest.raises(ChecksumError, match="turned LF into CRLF"):
         load_checkpoint(folder / "m").get_tensor("w")
-    replaced(folder / SHARD, POINTER)
+    as_a_pointer(folder / SHARD)
     assert told(folder / "m").count("run `git lfs pull`") == 1
 
 
@@ -106,7 +129,9 @@ def test_a_bit_that_a_disk_has_lost_is_not_blamed_on_line_feeds(folder):
 def test_shards_of_two_runs_swapped(tmp_path):
     for run in (1, 2):
         write_checkpoint(tmp_path / f"m-{run}", {"w": np.float32([run] * 4)})
-    shutil.copy(tmp_path / "m-2.data-00000-of-00001", tmp_path / "m-1.data-00000-of-00001")
+    shutil.copy(
+        tmp_path / "m-2.data-00000-of-00001", tmp_path / "m-1.data-00000-of-00001"
+    )
     text = told(tmp_path / "m-1")
     assert "the checksum of tensor 'w' (16 bytes at 0) is 0x" in text
     assert "is of another run: copy it again" in text
@@ -129,6 +154,9 @@ def test_a_v1_file_that_is_something_else_or_cut_off(tmp_path):
     assert "or a V1 file that was cut off" in told(path)
 
 
+MERGE = r"`tf-ckpt-migrate merge (.*) --output (.*)` recovers"
+
+
 def parts(folder: Path, name: str, count: int, there: int) -> None:
     """Write what a save of several shards that was killed leaves behind."""
     (folder / name).mkdir(parents=True)
@@ -142,11 +170,10 @@ def test_a_save_that_was_broken_off_before_it_was_joined(tmp_path, name):
     parts(tmp_path, name, 2, 2)
     text = told(tmp_path / "m-7")
     assert text.startswith(
-        f"no checkpoint at '{tmp_path}/m-7': a save of it was broken off; of its 2 "
-        f"parts there are 2: '{tmp_path}/{name}/part-00000-of-00002', "
+        f"no checkpoint at '{tmp_path}/m-7': a save of it was broken off; 2 of its 2 "
+        f"parts are there: '{tmp_path}/{name}/part-00000-of-00002', "
     )
-    command = re.findall(r"`tf-ckpt-migrate merge (.*) --output (.*)` recovers", text)
-    ((sources, output),) = command
+    ((sources, output),) = re.findall(MERGE, text)
     merge(sources.split(), output)
     assert verify_checkpoint(tmp_path / "m-7").tensors == 2
 
@@ -154,5 +181,23 @@ def test_a_save_that_was_broken_off_before_it_was_joined(tmp_path, name):
 def test_a_save_that_was_broken_off_before_all_was_written(tmp_path):
     parts(tmp_path, "m-7_temp", 3, 1)
     text = told(tmp_path / "m-7")
-    assert "of its 3 parts there are 1: " in text
-    assert text.endswith("not all, so go back to the checkpoint before it")
+    assert "1 of its 3 parts are there: " in text
+    assert text.endswith("that is no whole one, so go back to the checkpoint before it")
+
+
+def test_what_tensorflow_leaves_when_it_is_killed_is_recovered(
+    tf, tmp_path, monkeypatch
+):
+    def killed(*_, **__):
+        raise InterruptedError
+
+    joining = "tensorflow.python.ops.gen_io_ops.merge_v2_checkpoints"
+    monkeypatch.setattr(joining, killed)
+    prefix = str(tmp_path / "ckpt-1")
+    with pytest.raises(InterruptedError):
+        tf.train.Checkpoint(v=tf.Variable([1.0, 2.0])).write(prefix)
+    ((sources, output),) = re.findall(MERGE, told(prefix))
+    merge(sources.split(), output)
+    restored = tf.Variable([0.0, 0.0])
+    tf.train.Checkpoint(v=restored).read(prefix).assert_consumed()
+    assert restored.numpy().tolist() == [1, 2]

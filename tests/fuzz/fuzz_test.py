@@ -62,7 +62,9 @@ def test_the_files_to_change_are_right(tmp_path):
     (tmp_path / "m.index").write_bytes(framed)
     assert verify_checkpoint(tmp_path / "m").ok
     TableReader(framed, "t").check_frame()
-    assert list(V1Reader([str(tmp_path / "v1")]).tensors) if seeds.v1_file(tmp_path) else 0
+    assert (
+        list(V1Reader([str(tmp_path / "v1")]).tensors) if seeds.v1_file(tmp_path) else 0
+    )
     seeds.graph_checkpoint(seeds.object_graph(), tmp_path / "g")
     assert verify_checkpoint(tmp_path / "g").ok
     assert len(load_checkpoint(tmp_path / "g").object_graph or ()) == 4

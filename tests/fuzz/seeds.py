@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from pathlib import Path
 
 import numpy as np
@@ -154,5 +153,3 @@ def block_in(file: bytes) -> bytes:
     from tf_ckpt_migrate.table.reader import TableReader
 
     return block_of({key: bytes(value) for key, value in TableReader(file, "seed")})
-
-

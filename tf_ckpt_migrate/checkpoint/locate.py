@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.foreign import what_is
@@ -21,6 +20,10 @@ from tf_ckpt_migrate.bundle.naming import (
 )
 from tf_ckpt_migrate.checkpoint.ordering import by_numbers
 from tf_ckpt_migrate.checkpoint.state import STATE_FILE, read_state
+from tf_ckpt_migrate.checkpoint.unfinished import (
+    unfinished_parts,
+    what_of_unfinished,
+)
 from tf_ckpt_migrate.errors import (
     AmbiguousCheckpointError,
     CheckpointNotFoundError,
@@ -35,7 +38,6 @@ __all__ = ["Location", "locate"]
 
 _SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 _VARIABLES = "variables"
-_TEMPORARY = "_temp"
 # What a state file holds for a sharded checkpoint of format V1.
 _V1_PATTERN = re.compile(r"(?s)(.*)-\?{5}-of-\d{5}")
 
@@ -211,14 +213,11 @@ def _by_state(folder: str) -> Location | None:
 
 def _leads_outside(state: str, latest: str) -> list[str]:
     inside = os.path.abspath(os.path.dirname(state))
-    if os.path.abspath(os.path.join(inside, latest)).startswith(
-        os.path.join(inside, "")
-    ):
+    path = os.path.abspath(os.path.join(inside, latest))
+    if path.startswith(os.path.join(inside, "")):
         return []
-    return [
-        f"{state!r} names {latest!r}, which lies outside of its directory; it is read "
-        "there, as TensorFlow does"
-    ]
+    note = f"{state!r} names {latest!r}, which lies outside of its directory; it is "
+    return [f"{note}read there, as TensorFlow does"]
 
 
 def _prefixes_in(folder: str) -> list[str]:
@@ -261,40 +260,11 @@ def _not_found(path: str) -> CheckpointNotFoundError:
                 "there, but without the index nobody knows what is in them; copy it "
                 "from where the shards came from"
             )
-    if parts := _unfinished(folder, base):
-        return CheckpointNotFoundError(_of_unfinished(path, parts))
+    if parts := unfinished_parts(prefix):
+        return CheckpointNotFoundError(what_of_unfinished(prefix, parts))
     present = _prefixes_in(folder)
     likely = nearest(prefix, present) or present
     hint = ", ".join(capped(map(repr, likely), 3)) or "no checkpoint at all"
     return CheckpointNotFoundError(
         f"no checkpoint at {path!r}; in {folder or '.'!r} there is: {hint}"
-    )
-
-
-def _unfinished(folder: str, base: str) -> list[str]:
-    """Return the prefixes of the parts that a save of this name had written.
-
-    A save writes each shard as a checkpoint of its own into a folder beside, and joins
-    them in the end: ``BASE_temp`` of TensorFlow 2, ``BASE_temp_ID`` of TensorFlow 1.
-    """
-    mark = f"{base}{_TEMPORARY}"
-    folders = (name for name in sorted(_names_in(folder)) if name.startswith(mark))
-    return [
-        part for name in folders for part in _prefixes_in(os.path.join(folder, name))
-    ]
-
-
-def _of_unfinished(path: str, parts: list[str]) -> str:
-    found = {shard.count for part in parts if (shard := parse_v1_shard_path(part))}
-    expected = max(found, default=len(parts))
-    text = (
-        f"no checkpoint at {path!r}: a save of it was broken off; of its "
-        f"{expected} parts there are {len(parts)}: {', '.join(capped(map(repr, parts)))}; "
-    )
-    if len(parts) < expected:
-        return f"{text}not all, so go back to the checkpoint before it"
-    return (
-        f"{text}as all are there, perhaps `tf-ckpt-migrate merge {shlex.join(parts)} "
-        f"--output {shlex.quote(path)}` recovers it; verify it then, or go back to the "
-        "checkpoint before it"
     )

@@ -181,7 +181,7 @@ class BundleVerifier:
                 )
 
     def _note_cause(self, path: str) -> None:
-        cause = cause_of(path)
+        cause = cause_of(path) if os.path.isfile(path) else ""
         if cause and cause.removeprefix("it ") not in self.problems[-1]:
             self.notes.append(f"{path}: {cause}")
 

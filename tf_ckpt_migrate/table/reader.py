@@ -51,7 +51,9 @@ class TableReader:
         self._handles = [BlockHandle.parse(handle, 0, where)[0] for handle in handles]
         # So no byte is read twice: the cost of a file is bound by its size.
         if not all(a.end <= b.offset for a, b in pairwise(self._handles)):
-            raise CorruptCheckpointError(f"{inner}: blocks overlap, or are out of order")
+            raise CorruptCheckpointError(
+                f"{inner}: blocks overlap, or are out of order"
+            )
 
     def check_frame(self) -> None:
         """Check what no key needs: the metaindex block, and the footer to the last bit.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["Transform", "dtype_named", "integers", "number", "spec_of"]
+__all__ = ["Transform", "dtype_named", "integers", "real_number", "spec_of"]
 
 
 class Transform(abc.ABC):
@@ -188,14 +188,14 @@ def integers(what: str, values: Sequence[int]) -> tuple[int, ...]:
         raise TransformError(f"{what} must be integers, not {values!r}") from None
 
 
-def number(what: str, value: object) -> float:
+def real_number(what: str, value: object) -> float:
     """Return ``value``, checked to be a number; ``what`` names it.
 
     Raises:
       TransformError: If it is none.
 
     Example:
-      >>> number("factor", 0.5)
+      >>> real_number("factor", 0.5)
       0.5
     """
     if not hasattr(value, "__float__") or getattr(value, "ndim", 0):

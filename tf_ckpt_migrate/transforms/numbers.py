@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import TransformError
-from tf_ckpt_migrate.transforms.base import Transform, integers, number
+from tf_ckpt_migrate.transforms.base import Transform, integers, real_number
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.transforms.base import Array
@@ -38,7 +38,7 @@ class Fill(Transform, op="fill"):
 
     def __post_init__(self) -> None:
         """Check ``value``."""
-        number("value", self.value)
+        real_number("value", self.value)
 
     def output_spec(self, *specs: TensorSpec) -> TensorSpec:
         """Return the spec as it is."""
@@ -75,7 +75,7 @@ class Scale(Transform, op="scale"):
 
     def __post_init__(self) -> None:
         """Check ``factor``."""
-        number("factor", self.factor)
+        real_number("factor", self.factor)
         if not 0 < abs(self.factor) < float("inf"):
             raise TransformError(f"factor {self.factor!r} must be finite and not 0")
 

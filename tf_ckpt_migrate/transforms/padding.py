@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import TransformError
-from tf_ckpt_migrate.transforms.base import Transform, integers, number
+from tf_ckpt_migrate.transforms.base import Transform, integers, real_number
 from tf_ckpt_migrate.transforms.compose import Chain
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
 from tf_ckpt_migrate.transforms.shapes import Reshape
@@ -106,7 +106,7 @@ class Pad(Transform, op="pad"):
 
     def __post_init__(self) -> None:
         """Check the widths."""
-        number("value", self.value)
+        real_number("value", self.value)
         object.__setattr__(self, "before", integers("before", self.before))
         object.__setattr__(self, "after", integers("after", self.after))
         if len(self.before) != len(self.after) or min(*self.before, *self.after, 0) < 0:
