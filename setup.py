@@ -53,6 +53,7 @@ setup(
             "playwright>=1.50",
             "setuptools>=70.1",  # builds the wheel that a test looks into
         ],
+        "fuzz": ["atheris>=2.3", "hypothesis>=6.100", "pytest>=8.2"],
         "lint": [
             "codespell>=2.4",
             "pyright[nodejs]>=1.1.400",

@@ -237,8 +237,7 @@ def resealed(data, at, byte):
     """Return a table with one byte changed, and the checksum of its block made good."""
     data = bytearray(data)
     data[at] = byte
-    index = read_footer(bytes(data), "t")
-    meta, _ = BlockHandle.parse(data, len(data) - FOOTER_SIZE, "t")
+    meta, index = read_footer(bytes(data), "t")
     for start, end in (
         (0, meta.offset),
         (meta.offset, index.offset),

@@ -79,3 +79,32 @@ def test_two_files_swapped(prefix, tmp_path):
     second.rename(first)
     Path(tmp_path / "first").rename(second)
     assert content(prefix) is None
+
+
+# The smallest of each kind: by name, with an object graph, V1.
+SMALLEST = {
+    "tf1_15/saver_v2": "model.ckpt",
+    "tf2_21/checkpoint_empty": "ckpt-1",
+    "tf1_15/saver_v1": "model.ckpt",
+}
+
+
+@pytest.mark.parametrize("golden", SMALLEST)
+def test_verifying_finds_every_flipped_bit(copied, golden):
+    prefix = copied(golden) / SMALLEST[golden]
+    assert verify_checkpoint(prefix).ok
+    for path in files_of(prefix):
+        data = bytearray(path.read_bytes())
+        for bit in range(8 * len(data)):
+            data[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(data)
+            assert not is_ok(prefix), (path.name, bit)
+            data[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(data)
+
+
+def is_ok(prefix):
+    try:
+        return verify_checkpoint(prefix).ok
+    except CheckpointError:
+        return False

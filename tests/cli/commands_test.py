@@ -120,7 +120,10 @@ def test_a_map_in_a_file(command, adam, tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: [", "is no YAML"),
+        ("a: [", "line 2: no YAML"),
+        ("a: &x [*x]", "line 1: anchors and aliases"),
+        ("a: !!python/object/apply:os.getcwd []", "line 1: the tag"),
+        ("[" * 100_000, "nest"),
         ("net/: model", "assigns between the scope"),
         ("- 7", "7"),
     ],

@@ -26,7 +26,7 @@ def test_bytes_of_a_footer():
 def test_the_index_handle_comes_back(metaindex, index):
     footer = write_footer(metaindex, index)
     assert len(footer) == FOOTER_SIZE
-    assert read_footer(b"blocks" + footer, "t") == index
+    assert read_footer(b"blocks" + footer, "t") == (metaindex, index)
 
 
 @pytest.mark.parametrize("length", [0, 1, FOOTER_SIZE - 1])

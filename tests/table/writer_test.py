@@ -17,7 +17,7 @@ def table(entries, **options):
 
 def index_of(data):
     """Return the keys of the index block and the blocks that they lead to."""
-    index = block_contents(read_footer(data, "t").stored_in(data, "t"), "t")
+    index = block_contents(read_footer(data, "t")[1].stored_in(data, "t"), "t")
     return {
         key: BlockHandle.parse(handle, 0, "t")[0]
         for key, handle in zip(*block_columns(index, "t"), strict=True)

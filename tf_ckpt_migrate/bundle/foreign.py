@@ -1,12 +1,14 @@
-"""Recognises by their first bytes the files that people take for checkpoints."""
+"""Recognises files that people take for checkpoints, and what was done to them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["what_is"]
+__all__ = ["cause_of", "what_is", "with_cause"]
 
 _HEAD = 512
+_SAMPLE = 1 << 20
+_FEW = 2  # line feeds: fewer may follow a carriage return by chance
 
 # First bytes, what the file is, what to do.
 _SIGNATURES = (
@@ -66,6 +68,39 @@ def what_is(path: str) -> str | None:
             "in the folder of its saved_model.pb"
         )
     return None
+
+
+def cause_of(path: str) -> str:
+    """Return what the bytes of a damaged file tell of why it is; "" if nothing.
+
+    Args:
+      path: Of the file.
+
+    Returns:
+      The rest of a sentence that tells what is wrong with it.
+    """
+    if (kind := what_is(path)) is not None:
+        return f"it is {kind}"
+    with Path(path).open("rb") as file:
+        sample = file.read(_SAMPLE)
+    if _FEW <= sample.count(b"\n") == sample.count(b"\r\n"):
+        return (
+            "every line feed in it follows a carriage return, as where a copy has "
+            "turned LF into CRLF: copy it again in binary mode (with git, put "
+            "`*.index binary` and `*.data-* binary` into .gitattributes)"
+        )
+    return ""
+
+
+def with_cause(problem: str, path: str) -> str:
+    """Return a sentence that tells what is wrong with a file, and the cause if known.
+
+    Args:
+      problem: The sentence.
+      path: Of the file.
+    """
+    cause = cause_of(path)
+    return f"{problem}; {cause}" if cause else problem
 
 
 def _is_graph_def(head: bytes) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.bundle.entry import Entry, parse_entry, scan_entries
-from tf_ckpt_migrate.bundle.foreign import what_is
+from tf_ckpt_migrate.bundle.foreign import what_is, with_cause
 from tf_ckpt_migrate.bundle.messages import BundleHeaderProto, parsed
 from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
@@ -266,10 +266,10 @@ def _identity(path: str) -> tuple[int, ...]:
 def _table(path: str) -> TableReader:
     try:
         return TableReader(Path(path).read_bytes(), path)
-    except CorruptCheckpointError:
+    except CorruptCheckpointError as error:
         if (kind := what_is(path)) is not None:
             raise NotACheckpointError(f"{path!r} is {kind}") from None
-        raise
+        raise type(error)(with_cause(str(error), path)) from None
 
 
 def not_found(key: str, where: str | os.PathLike[str], keys: Mapping[str, Any]) -> str:

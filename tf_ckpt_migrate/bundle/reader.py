@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box, covering
 from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.bundle.entry import Entry
+from tf_ckpt_migrate.bundle.foreign import with_cause
 from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.shards import Shards
 from tf_ckpt_migrate.bundle.strings import decode_strings
@@ -81,7 +82,7 @@ class BundleReader:
             array = self._stored(entry, what, whole=index is None)
             if index is not None:
                 box, rest = bounding_box(index, entry.spec.shape)
-                array = array[tuple(slice(*ends) for ends in box)][rest]
+                array = array[(*(slice(*ends) for ends in box), ...)][rest]
         array.flags.writeable = False
         return array
 
@@ -110,7 +111,7 @@ class BundleReader:
         if spec.dtype is DType.string:
             return self._strings(entry, data, what, verify=verify)
         if verify:
-            self._check(entry, data, what)
+            self._check_with_cause(entry, data, what)
         if self.index.big_endian:
             return _swapped(data, spec.dtype).reshape(spec.shape)
         return np.frombuffer(data, dtype).reshape(spec.shape)
@@ -188,6 +189,13 @@ class BundleReader:
         where = f"{self.shards.path(entry.shard)}, {what}"
         order = ">" if self.index.big_endian else "<"
         check_variants(bytes(data), entry.spec.size, entry.crc32c, where, order=order)
+
+    def _check_with_cause(self, entry: Entry, data: memoryview, what: str) -> None:
+        try:
+            self._check(entry, data, what)
+        except ChecksumError as error:
+            path = self.shards.path(entry.shard)
+            raise ChecksumError(with_cause(str(error), path)) from None
 
     def _check(
         self,

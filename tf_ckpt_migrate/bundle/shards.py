@@ -62,12 +62,17 @@ class Shards:
         Raises:
           MissingShardError: If it is not.
           CheckpointReplacedError: If another checkpoint is in the place of this one.
+          NotACheckpointError: If it is a folder, or a pipe, which would never end.
         """
         path = self.path(number)
-        if not Path(path).exists():
-            self._check_current()
-            raise self._missing(path)
-        return path
+        if Path(path).is_file():
+            return path
+        if Path(path).exists():
+            raise NotACheckpointError(
+                f"{path!r} is no regular file, which a data shard is"
+            )
+        self._check_current()
+        raise self._missing(path)
 
     def complete(self, number: int, end: int) -> str:
         """Return the path of a shard that is there and has ``end`` bytes or more.

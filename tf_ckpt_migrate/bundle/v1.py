@@ -111,9 +111,13 @@ class V1Reader:
                 f"{path}: written for readers of version {meta.versions.min_consumer} "
                 f"on; this one knows version {_MIN_VERSION}"
             )
+        here: set[str] = set()
         for tensor in meta.tensor:
             known = found.get(tensor.name)
             where = f"{path}, tensor {tensor.name!r}"
+            if tensor.name in here:
+                raise CorruptCheckpointError(f"{where} is listed twice")
+            here.add(tensor.name)
             added = _v1_tensor(tensor, number, where)
             found[tensor.name] = _joined(known, added, where) if known else added
 

@@ -28,6 +28,8 @@ __all__ = [
     "inspect_checkpoint",
 ]
 
+_TOLD = 10  # missing files; an index can promise 100,000
+
 
 class FileDescription(NamedTuple):
     """A file of a checkpoint.
@@ -276,8 +278,10 @@ def _size(path: str) -> int | None:
 
 
 def _lacks(files: Iterable[FileDescription]) -> list[str]:
-    return [
-        f"{file.path!r} is missing: the tensors in it can be listed, but not read"
-        for file in files
-        if file.size is None
+    paths = [file.path for file in files if file.size is None]
+    notes = [
+        f"{path!r} is missing: the tensors in it can be listed, but not read"
+        for path in paths[:_TOLD]
     ]
+    more = len(paths) - _TOLD
+    return [*notes, f"{more:,} more files are missing"] if more > 0 else notes

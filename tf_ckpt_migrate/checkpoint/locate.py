@@ -20,6 +20,10 @@ from tf_ckpt_migrate.bundle.naming import (
 )
 from tf_ckpt_migrate.checkpoint.ordering import by_numbers
 from tf_ckpt_migrate.checkpoint.state import STATE_FILE, read_state
+from tf_ckpt_migrate.checkpoint.unfinished import (
+    unfinished_parts,
+    what_of_unfinished,
+)
 from tf_ckpt_migrate.errors import (
     AmbiguousCheckpointError,
     CheckpointNotFoundError,
@@ -160,7 +164,8 @@ def _of_other_file(path: str) -> Location:
     if parse_shard_path(path) or _is_index(path):
         raise _not_found(path)
     kind = what_is(path) or (
-        "not the file of a checkpoint: it does not end as a TensorFlow table does"
+        "not the file of a checkpoint, or a V1 file that was cut off: it does not end "
+        "as a TensorFlow table does"
     )
     raise NotACheckpointError(f"{path!r} is {kind}")
 
@@ -193,7 +198,7 @@ def _by_state(folder: str) -> Location | None:
     latest = read_state(path).latest
     found = _at_path(os.path.join(folder, latest))
     if found is not None:
-        return found
+        return found._replace(notes=(*found.notes, *_leads_outside(path, latest)))
     here = os.path.join(folder, os.path.basename(latest))
     found = _at_path(here)
     if found is None:
@@ -204,6 +209,15 @@ def _by_state(folder: str) -> Location | None:
         )
     note = f"{path!r} names {latest!r}, which is gone; {here!r} is read instead"
     return found._replace(notes=(*found.notes, note))
+
+
+def _leads_outside(state: str, latest: str) -> list[str]:
+    inside = os.path.abspath(os.path.dirname(state))
+    path = os.path.abspath(os.path.join(inside, latest))
+    if path.startswith(os.path.join(inside, "")):
+        return []
+    note = f"{state!r} names {latest!r}, which lies outside of its directory; it is "
+    return [f"{note}read there, as TensorFlow does"]
 
 
 def _prefixes_in(folder: str) -> list[str]:
@@ -246,6 +260,8 @@ def _not_found(path: str) -> CheckpointNotFoundError:
                 "there, but without the index nobody knows what is in them; copy it "
                 "from where the shards came from"
             )
+    if parts := unfinished_parts(prefix):
+        return CheckpointNotFoundError(what_of_unfinished(prefix, parts))
     present = _prefixes_in(folder)
     likely = nearest(prefix, present) or present
     hint = ", ".join(capped(map(repr, likely), 3)) or "no checkpoint at all"

@@ -84,7 +84,7 @@ def kept_beside(prefix: str) -> tuple[str, ...]:
       CorruptCheckpointError: If the directory has a state file that is none.
     """
     path = os.path.join(os.path.dirname(prefix), STATE_FILE)
-    return read_state(path).kept if os.path.exists(path) else ()
+    return read_state(path).kept if os.path.isfile(path) else ()
 
 
 def record_latest(prefix: str, without: Collection[str] = ()) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.progress import Progress, unheard
+from tf_ckpt_migrate.bundle.shards import mapped
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.checkpoint.verify_bundle import BundleVerifier
 from tf_ckpt_migrate.checkpoint.verify_graph import graph_problems
 from tf_ckpt_migrate.errors import CheckpointError, CorruptCheckpointError
+from tf_ckpt_migrate.table.reader import TableReader
 
 __all__ = ["Verification", "verify_checkpoint"]
 
@@ -103,22 +106,23 @@ def verify_checkpoint(
         return _of_v1(reader, report)
     found = BundleVerifier(reader.bundle, report)
     with reader.bundle.index.kept_current():
+        problems = [*_problems_of(partial(_check_frames, reader))]
         found.run()
-        problems = (*found.problems, *graph_problems(reader, found.unreadable))
+        problems += (*found.problems, *graph_problems(reader, found.unreadable))
     notes = (*reader.notes, *found.notes)
     return Verification(
-        reader.prefix, len(reader), found.checked_bytes, problems, notes
+        reader.prefix, len(reader), found.checked_bytes, tuple(problems), notes
     )
 
 
 def _of_v1(reader: CheckpointReader, report: Progress) -> Verification:
     """Read every tensor: the blocks of a V1 file hold values and checksums alike."""
-    problems: list[str] = []
+    problems = [*_problems_of(partial(_check_frames, reader))]
     total = sum(os.path.getsize(path) for path in reader.files)
     weights = {key: spec.nbytes + 1 for key, spec in reader.specs.items()}
     whole, done, checked = sum(weights.values()), 0, 0
     for key, weight in weights.items():
-        problem = next(_problems_of(reader, key), None)
+        problem = next(_problems_of(partial(reader.check, key)), None)
         if problem:
             problems.append(problem)
         else:
@@ -130,8 +134,14 @@ def _of_v1(reader: CheckpointReader, report: Progress) -> Verification:
     )
 
 
-def _problems_of(reader: CheckpointReader, key: str) -> Iterator[str]:
+def _check_frames(reader: CheckpointReader) -> None:
+    """Check what of the tables is no key's, in an index or in V1 files."""
+    for path in reader.files[:1] if reader.bundle else reader.files:
+        TableReader(mapped(path), path).check_frame()
+
+
+def _problems_of(check: Callable[[], None]) -> Iterator[str]:
     try:
-        reader.check(key)
+        check()
     except CheckpointError as error:
         yield str(error)

@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.assembly import bounding_box, covering
 from tf_ckpt_migrate.bundle.entry import Entry
+from tf_ckpt_migrate.bundle.foreign import cause_of
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.errors import CheckpointError, MissingShardError
 
 __all__ = ["BundleVerifier"]
+
+_TOLD = 10  # missing shards; a header can promise 100,000
 
 
 class _Range(NamedTuple):
@@ -57,7 +60,7 @@ class BundleVerifier:
         self._bundle = bundle
         self._report = report
         self._users: dict[_Range, list[_User]] = {}
-        self._done = self._total = 0
+        self._done = self._total = self._missing = 0
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.unreadable: set[str] = set()
@@ -74,9 +77,15 @@ class BundleVerifier:
             by_shard.setdefault(place.shard, []).append(place)
         for shard in range(self._bundle.shards.count):
             self._check_shard(shard, by_shard.get(shard, []))
+        if self._missing > _TOLD:
+            self.problems.append(
+                f"{self._missing - _TOLD:,} more data shards are missing"
+            )
 
     def _blame(self, problem: str, *keys: str) -> None:
-        self.problems.append(problem)
+        # Of a file that is something else, each tensor in it tells the same.
+        if problem not in self.problems[-1:]:
+            self.problems.append(problem)
         self.unreadable.update(keys)
 
     def _gather(self, key: str) -> Iterator[str]:
@@ -117,17 +126,30 @@ class BundleVerifier:
         self._users.setdefault(place, []).append(_User(entry, key, what))
 
     def _check_shard(self, shard: int, places: list[_Range]) -> None:
-        try:
-            path = self._bundle.shards.present(shard)
-        except MissingShardError as error:
-            keys = {user.key for place in places for user in self._users[place]}
-            self._blame(f"{error} ({len(keys):,} tensors are in it)", *keys)
+        path = self._bundle.shards.path(shard)
+        if not os.path.exists(path):
+            self._blame_missing(shard, places)
             return
+        before = len(self.problems)
         for place in places:
             self._check_range(place)
         filled = [place for place in places if place.size]
         self._check_overlaps(path, filled)
-        self._note_gaps(path, filled)
+        if len(self.problems) == before:
+            self._note_gaps(path, filled)
+        else:
+            self._note_cause(path)
+
+    def _blame_missing(self, shard: int, places: list[_Range]) -> None:
+        keys = {user.key for place in places for user in self._users[place]}
+        self._missing += 1
+        if self._missing > _TOLD:
+            self.unreadable |= keys
+            return
+        try:
+            self._bundle.shards.present(shard)
+        except MissingShardError as error:
+            self._blame(f"{error} ({len(keys):,} tensors are in it)", *keys)
 
     def _check_range(self, place: _Range) -> None:
         # Empty tensors of several kinds may lie at one place, each with its checksum.
@@ -157,6 +179,11 @@ class BundleVerifier:
                     f"{users[1].what} ({b.size:,} bytes at {b.offset:,}) overlap",
                     *(user.key for user in users),
                 )
+
+    def _note_cause(self, path: str) -> None:
+        cause = cause_of(path) if os.path.isfile(path) else ""
+        if cause and cause.removeprefix("it ") not in self.problems[-1]:
+            self.notes.append(f"{path}: {cause}")
 
     def _note_gaps(self, path: str, places: list[_Range]) -> None:
         size = os.path.getsize(path)

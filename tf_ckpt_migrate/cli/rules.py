@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tf_ckpt_migrate.errors import RuleError
+from tf_ckpt_migrate.errors import PlanError, RuleError, TransformError
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
@@ -136,17 +136,18 @@ def _typed(recipe: Recipe) -> str:
 
 
 def _map_of(path: str) -> AssignmentMap:
-    import yaml
-
     from tf_ckpt_migrate.checkpoint.text_file import read_text
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+    from tf_ckpt_migrate.names.yaml_lines import parse_yaml
 
     try:
-        config = yaml.safe_load(read_text(path))
+        config = parse_yaml(read_text(path), "map").plain()
         return AssignmentMap.from_config(config)
-    except yaml.YAMLError as error:
+    except PlanError as error:
+        raise RuleError(f"{path!r}: {error.problems[0]}") from None
+    except UnicodeDecodeError as error:
         raise RuleError(f"{path!r} is no YAML: {error}") from None
-    except RuleError as error:
+    except (RuleError, TransformError) as error:
         raise RuleError(f"{path!r}: {error}") from None
 
 

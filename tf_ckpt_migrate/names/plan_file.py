@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from tf_ckpt_migrate.bundle.dtypes import TensorSpec, parse_spec
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec, is_possible, parse_spec
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.names.hints import Hints
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
@@ -185,6 +185,12 @@ def _spec(node: Node) -> TensorSpec:
     spec = parse_spec(text)
     if spec is None:
         raise node.error(f"{text!r} is no spec such as float32[2, 3]")
+    return _possible(spec, node)
+
+
+def _possible(spec: TensorSpec, node: Node) -> TensorSpec:
+    if not is_possible(spec.shape):
+        raise node.error(f"no tensor has the shape {list(spec.shape[:10])}")
     return spec
 
 
@@ -203,6 +209,7 @@ def _move(node: Node, specs: Mapping[str, TensorSpec]) -> Move:
         spec = transform.output_spec(*given)
     except TransformError as error:
         raise pairs["transform"][0].error(str(error)) from None
+    _possible(spec, pairs["transform"][0])
     return Move(sources, pairs["target"][1].text("the target"), transform, spec)
 
 

@@ -116,7 +116,8 @@ def parse_yaml(text: str, what: str = "plan") -> Node:
       what: What the document is, for messages.
 
     Raises:
-      PlanError: If it is not one YAML document, or uses tags or aliases.
+      PlanError: If it is not one YAML document, or uses tags or aliases. Its message
+        is that of a plan; the first of its ``problems`` is that of any file.
 
     Example:
       >>> parse_yaml("moves: [a]").pairs("it")["moves"][1].items("moves")[0].text("")

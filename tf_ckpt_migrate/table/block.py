@@ -38,6 +38,11 @@ RESTART_INTERVAL = 16  # Options::block_restart_interval
 _HUGE = 2  # kOverlyLargeBlockRatio: an entry of so many limits stands alone
 _PLAIN, _SNAPPY = 0, 1
 
+# Keys grow by what they share with the key before: few bytes could name as many as
+# memory holds. With a whole key every 16 entries, as all writers have, an honest
+# block's keys have 16 times its bytes at most.
+_MAX_SHARED_RATIO = 64
+
 # A snappy copy element makes at most 64 bytes out of 3, so an honest block cannot
 # promise more; a promise beyond it would only make us allocate.
 _SNAPPY_MAX_RATIO = 22
@@ -105,12 +110,14 @@ def block_columns(block: Buffer, where: str) -> tuple[list[bytes], list[Buffer]]
 
     Raises:
       TruncatedFileError: If an entry reaches beyond the block.
-      CorruptCheckpointError: If an entry shares more bytes than the key before has.
+      CorruptCheckpointError: If an entry shares more bytes than the key before has, or
+        the keys have far more bytes than the block.
     """
     end = _entries_end(block, where)
     keys: list[bytes] = []
     values: list[Buffer] = []
     position, key = 0, b""
+    room = _MAX_SHARED_RATIO * len(block)
     while position < end:
         # One byte serves for almost every length.
         shared, rest, size = block[position], block[position + 1], block[position + 2]
@@ -120,6 +127,12 @@ def block_columns(block: Buffer, where: str) -> tuple[list[bytes], list[Buffer]]
             shared, start = get_varint(block, position, where)
             rest, start = get_varint(block, start, where)
             size, start = get_varint(block, start, where)
+            room -= shared  # below 0x80, there cannot be too many
+            if room < 0:
+                raise CorruptCheckpointError(
+                    f"{where}: its keys have over {_MAX_SHARED_RATIO} times the "
+                    f"{len(block):,} bytes of the block, as no writer makes them"
+                )
         middle = start + rest
         following = middle + size
         if following > end or shared > len(key):

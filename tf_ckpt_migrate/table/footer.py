@@ -32,6 +32,11 @@ class BlockHandle(NamedTuple):
     offset: int
     size: int
 
+    @property
+    def end(self) -> int:
+        """Offset of what follows the block and its trailer."""
+        return self.offset + self.size + TRAILER_SIZE
+
     @classmethod
     def parse(cls, data: Buffer, position: int, where: str) -> tuple[BlockHandle, int]:
         """Read a handle; return it and the offset behind it."""
@@ -54,17 +59,16 @@ class BlockHandle(NamedTuple):
         Raises:
           TruncatedFileError: If the handle points beyond them.
         """
-        end = self.offset + self.size + TRAILER_SIZE
-        if end > len(table) - FOOTER_SIZE:
+        if self.end > len(table) - FOOTER_SIZE:
             raise TruncatedFileError(
                 f"{where}: a block of {self.size:,} bytes at {self.offset:,} exceeds "
                 f"the file of {len(table):,}"
             )
-        return table[self.offset : end]
+        return table[self.offset : self.end]
 
 
-def read_footer(table: Buffer, where: str) -> BlockHandle:
-    """Return the handle of the index block.
+def read_footer(table: Buffer, where: str) -> tuple[BlockHandle, BlockHandle]:
+    """Return the handles of the metaindex block and of the index block.
 
     Raises:
       TruncatedFileError: If the file is shorter than a footer.
@@ -72,17 +76,19 @@ def read_footer(table: Buffer, where: str) -> BlockHandle:
     """
     if len(table) < FOOTER_SIZE:
         raise TruncatedFileError(
-            f"{where}: {len(table)} bytes are too few for a table ({FOOTER_SIZE})"
+            f"{where}: {len(table)} bytes are too few for a table ({FOOTER_SIZE}); a "
+            "copy or an upload broke off: copy the file again from where it is whole"
         )
     footer = table[-FOOTER_SIZE:]
     if footer[-8:] != MAGIC:
         raise CorruptCheckpointError(
             f"{where}: ends in {bytes(footer[-8:]).hex()}, not in a table's magic "
-            f"number {MAGIC.hex()}: cut off, or not a checkpoint index at all"
+            f"number {MAGIC.hex()}: cut off, or not a checkpoint index at all; copy "
+            "the file again from where it is whole"
         )
-    _metaindex, position = BlockHandle.parse(footer, 0, where)
+    metaindex, position = BlockHandle.parse(footer, 0, where)
     index, _ = BlockHandle.parse(footer, position, where)
-    return index
+    return metaindex, index
 
 
 def write_footer(metaindex: BlockHandle, index: BlockHandle) -> bytes:
@@ -91,7 +97,7 @@ def write_footer(metaindex: BlockHandle, index: BlockHandle) -> bytes:
     Example:
       >>> footer = write_footer(BlockHandle(0, 8), BlockHandle(13, 20))
       >>> len(footer), read_footer(bytes(40) + footer, "example")
-      (48, BlockHandle(offset=13, size=20))
+      (48, (BlockHandle(offset=0, size=8), BlockHandle(offset=13, size=20)))
     """
     handles = metaindex.serialized() + index.serialized()
     return handles.ljust(FOOTER_SIZE - len(MAGIC), b"\0") + MAGIC

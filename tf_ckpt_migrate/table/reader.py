@@ -10,7 +10,12 @@ from operator import lt
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 from tf_ckpt_migrate.table.block import block_columns, block_contents
 from tf_ckpt_migrate.table.coding import Buffer
-from tf_ckpt_migrate.table.footer import BlockHandle, read_footer
+from tf_ckpt_migrate.table.footer import (
+    FOOTER_SIZE,
+    BlockHandle,
+    read_footer,
+    write_footer,
+)
 
 __all__ = ["TableReader"]
 
@@ -39,11 +44,30 @@ class TableReader:
         """Read the footer and the index block."""
         self._data = data
         self._where = where
-        index = self._block(read_footer(data, where))
+        index = self._block(read_footer(data, where)[1])
         inner = f"{where} (index block)"
         self._last_keys, handles = block_columns(index, inner)
         _check_ascending(None, self._last_keys, inner)
         self._handles = [BlockHandle.parse(handle, 0, where)[0] for handle in handles]
+        # So no byte is read twice: the cost of a file is bound by its size.
+        if not all(a.end <= b.offset for a, b in pairwise(self._handles)):
+            raise CorruptCheckpointError(
+                f"{inner}: blocks overlap, or are out of order"
+            )
+
+    def check_frame(self) -> None:
+        """Check what no key needs: the metaindex block, and the footer to the last bit.
+
+        Raises:
+          CorruptCheckpointError: If one of them is damaged.
+        """
+        metaindex, index = read_footer(self._data, self._where)
+        self._block(metaindex)
+        if self._data[-FOOTER_SIZE:] != write_footer(metaindex, index):
+            raise CorruptCheckpointError(
+                f"{self._where}: a damaged footer: its padding is not zero; the file "
+                "is damaged, copy it again"
+            )
 
     def _block(self, handle: BlockHandle) -> Buffer:
         stored = handle.stored_in(self._data, self._where)

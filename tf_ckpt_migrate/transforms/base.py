@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
-__all__ = ["Transform", "dtype_named", "integers", "spec_of"]
+__all__ = ["Transform", "dtype_named", "integers", "real_number", "spec_of"]
 
 
 class Transform(abc.ABC):
@@ -186,6 +186,21 @@ def integers(what: str, values: Sequence[int]) -> tuple[int, ...]:
         return tuple(map(operator.index, values))
     except TypeError:
         raise TransformError(f"{what} must be integers, not {values!r}") from None
+
+
+def real_number(what: str, value: object) -> float:
+    """Return ``value``, checked to be a number; ``what`` names it.
+
+    Raises:
+      TransformError: If it is none.
+
+    Example:
+      >>> real_number("factor", 0.5)
+      0.5
+    """
+    if not hasattr(value, "__float__") or getattr(value, "ndim", 0):
+        raise TransformError(f"{what} must be a number, not {value!r}")
+    return cast(float, value)
 
 
 def _plain(value: object) -> object:

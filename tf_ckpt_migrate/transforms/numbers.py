@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import TransformError
-from tf_ckpt_migrate.transforms.base import Transform
+from tf_ckpt_migrate.transforms.base import Transform, integers, real_number
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.transforms.base import Array
@@ -25,6 +25,9 @@ class Fill(Transform, op="fill"):
     Attributes:
       value: The number.
 
+    Raises:
+      TransformError: If it is none.
+
     Example:
       >>> import numpy as np
       >>> Fill(0.0)(np.float32([2.0, 4.0])).tolist()
@@ -32,6 +35,10 @@ class Fill(Transform, op="fill"):
     """
 
     value: float
+
+    def __post_init__(self) -> None:
+        """Check ``value``."""
+        real_number("value", self.value)
 
     def output_spec(self, *specs: TensorSpec) -> TensorSpec:
         """Return the spec as it is."""
@@ -68,6 +75,7 @@ class Scale(Transform, op="scale"):
 
     def __post_init__(self) -> None:
         """Check ``factor``."""
+        real_number("factor", self.factor)
         if not 0 < abs(self.factor) < float("inf"):
             raise TransformError(f"factor {self.factor!r} must be finite and not 0")
 
@@ -104,6 +112,9 @@ class Shift(Transform, op="shift"):
     Attributes:
       offset: The integer.
 
+    Raises:
+      TransformError: If it is none.
+
     Example:
       >>> import numpy as np
       >>> int(Shift(10)(np.int64(7)))
@@ -111,6 +122,10 @@ class Shift(Transform, op="shift"):
     """
 
     offset: int
+
+    def __post_init__(self) -> None:
+        """Check ``offset``."""
+        integers("offset", [self.offset])
 
     def output_spec(self, *specs: TensorSpec) -> TensorSpec:
         """Return the spec as it is."""

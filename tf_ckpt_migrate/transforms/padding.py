@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import TransformError
-from tf_ckpt_migrate.transforms.base import Transform, integers
+from tf_ckpt_migrate.transforms.base import Transform, integers, real_number
 from tf_ckpt_migrate.transforms.compose import Chain
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
 from tf_ckpt_migrate.transforms.shapes import Reshape
@@ -72,6 +72,16 @@ class Stack(Transform, op="stack"):
         return tuple(parts) or None
 
 
+def _holds(dtype: DType, value: float) -> bool:
+    import numpy as np
+
+    try:
+        with np.errstate(all="ignore"):  # a number too large becomes infinite
+            return bool(value == dtype.as_numpy_dtype.type(value))
+    except (OverflowError, ValueError):  # of what no integer is
+        return False
+
+
 @dataclass(frozen=True)
 class Pad(Transform, op="pad"):
     """Adds elements of one value around a tensor, as ``tf.pad``.
@@ -96,6 +106,7 @@ class Pad(Transform, op="pad"):
 
     def __post_init__(self) -> None:
         """Check the widths."""
+        real_number("value", self.value)
         object.__setattr__(self, "before", integers("before", self.before))
         object.__setattr__(self, "after", integers("after", self.after))
         if len(self.before) != len(self.after) or min(*self.before, *self.after, 0) < 0:
@@ -111,7 +122,7 @@ class Pad(Transform, op="pad"):
             raise self._misfit(f"it takes {len(self.before)} dimensions", spec)
         if spec.dtype is DType.string:
             raise self._misfit("strings cannot be padded with a number", spec)
-        if self.value != spec.dtype.as_numpy_dtype.type(self.value):
+        if not _holds(spec.dtype, self.value):
             raise self._misfit(f"its dtype has no {self.value}", spec)
         lengths = zip(spec.shape, self.before, self.after, strict=True)
         return TensorSpec(spec.dtype, tuple(map(sum, lengths)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import TransformError
-from tf_ckpt_migrate.transforms.base import Transform, dtype_named
+from tf_ckpt_migrate.transforms.base import Transform, dtype_named, real_number
 from tf_ckpt_migrate.transforms.cast import Cast
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ class StepsOfPowers(Transform, op="steps_of_powers"):
 
     def __post_init__(self) -> None:
         """Check the betas."""
-        object.__setattr__(self, "betas", tuple(map(float, self.betas)))
+        betas = (real_number("each of betas", beta) for beta in self.betas)
+        object.__setattr__(self, "betas", tuple(map(float, betas)))
         if not self.betas or not all(0 < beta < 1 for beta in self.betas):
             raise TransformError(f"betas {self.betas} must be between 0 and 1")
 

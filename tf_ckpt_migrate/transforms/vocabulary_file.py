@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import stat
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -73,8 +74,10 @@ def read_vocabulary(
       (b'the', b'of')
     """
     try:
-        stat = Path(path).stat()
-        found = _read(path, stat.st_mtime_ns, stat.st_size)
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode):  # a device, or a pipe, may never end
+            raise VocabularyError(f"the vocabulary {path!r} is no regular file")
+        found = _read(path, status.st_mtime_ns, status.st_size)
     except OSError as error:
         raise VocabularyError(
             f"the vocabulary {path!r} cannot be read: {error.strerror}; a plan names "

@@ -114,7 +114,12 @@ def _recipe(entry: Mapping[str, object]) -> Recipe:
         )
     except KeyError as error:
         raise RuleError(f"a recipe needs {error}, as in {entry!r}") from None
-    return Recipe(cast(str, kind), cast(str, source), cast(str, target), **arguments)
+    try:
+        return Recipe(
+            cast(str, kind), cast(str, source), cast(str, target), **arguments
+        )
+    except TypeError as error:
+        raise RuleError(f"{entry!r} is no recipe: {error}") from None
 
 
 def _rule(entry: Mapping[str, object]) -> Rule:

@@ -1,0 +1,73 @@
+"""What a save of several shards leaves behind when it is broken off.
+
+Each shard is written as a checkpoint of its own into a folder beside, all are then
+joined, and the folder goes. It is ``PREFIX_temp_ID`` in TensorFlow 1, and ``PREFIX_temp``
+in TensorFlow 2 (``saver.py``, ``functional_saver.py``).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+
+from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, parse_v1_shard_path
+from tf_ckpt_migrate.errors import capped
+
+__all__ = ["unfinished_parts", "what_of_unfinished"]
+
+_TEMPORARY = "_temp"
+
+
+def unfinished_parts(prefix: str) -> list[str]:
+    """Return the prefixes of the parts that saves of a checkpoint have left.
+
+    Args:
+      prefix: Of the checkpoint, which is not there.
+
+    Example:
+      >>> unfinished_parts("nowhere/m-7")
+      []
+    """
+    folder, base = os.path.split(prefix)
+    parts: list[str] = []
+    for name in _names_in(folder or "."):
+        if name == f"{base}{_TEMPORARY}" or name.startswith(f"{base}{_TEMPORARY}_"):
+            inside = os.path.join(folder, name)
+            parts += [
+                os.path.join(inside, file.removesuffix(INDEX_SUFFIX))
+                for file in _names_in(inside)
+                if file.endswith(INDEX_SUFFIX)
+            ]
+    return parts
+
+
+def _names_in(folder: str) -> list[str]:
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def what_of_unfinished(prefix: str, parts: Sequence[str]) -> str:
+    """Return what to tell of a checkpoint of which there are only parts.
+
+    Args:
+      prefix: Of the checkpoint.
+      parts: What ``unfinished_parts`` found.
+
+    Example:
+      >>> what_of_unfinished("m", ["m_temp/part-00000-of-00002"]).partition(": ")[0]
+      "no checkpoint at 'm'"
+    """
+    shards = [parse_v1_shard_path(part) for part in parts]
+    expected = max((shard.count for shard in shards if shard), default=len(parts))
+    listed = ", ".join(capped(map(repr, parts)))
+    text = (
+        f"no checkpoint at {prefix!r}: a save of it was broken off; {len(parts)} of "
+        f"its {expected} parts {'is' if expected == 1 else 'are'} there: {listed}; "
+    )
+    if len(parts) != expected:
+        return f"{text}that is no whole one, so go back to the checkpoint before it"
+    return (
+        f"{text}as all are there, perhaps `tf-ckpt-migrate merge {shlex.join(parts)} "
+        f"--output {shlex.quote(prefix)}` recovers it; verify it then, or go back to "
+        "the checkpoint before it"
+    )
