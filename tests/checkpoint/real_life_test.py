@@ -87,7 +87,7 @@ DAMAGES = [
     (
         SHARD,
         os.remove,
-        "is missing; beside it there are: m.index.*copy what is mis",
+        "is missing; beside it there are: m.index.*copy what is missing",
     ),
     (INDEX, as_nothing, f"0 bytes are too few for a table .*{AGAIN}"),
     (SHARD, as_nothing, f"the file ends at 0; {AGAIN}"),

@@ -1,8 +1,8 @@
 """What a save of several shards leaves behind when it is broken off.
 
 Each shard is written as a checkpoint of its own into a folder beside, all are then
-joined, and the folder goes. It is ``PREFIX_temp_ID`` in TensorFlow 1, and ``PREFIX_temp``
-in TensorFlow 2 (``saver.py``, ``functional_saver.py``).
+joined, and the folder goes. It is ``PREFIX_temp_ID`` in TensorFlow 1, and
+``PREFIX_temp`` in TensorFlow 2 (``saver.py``, ``functional_saver.py``).
 """
 
 from __future__ import annotations
