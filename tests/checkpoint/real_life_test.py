@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -191,8 +192,9 @@ def test_what_tensorflow_leaves_when_it_is_killed_is_recovered(
     def killed(*_, **__):
         raise InterruptedError
 
-    joining = "tensorflow.python.ops.gen_io_ops.merge_v2_checkpoints"
-    monkeypatch.setattr(joining, killed)
+    # No attribute of `tensorflow`, where that has been cleaned of what is private.
+    joining = import_module("tensorflow.python.ops.gen_io_ops")
+    monkeypatch.setattr(joining, "merge_v2_checkpoints", killed)
     prefix = str(tmp_path / "ckpt-1")
     with pytest.raises(InterruptedError):
         tf.train.Checkpoint(v=tf.Variable([1.0, 2.0])).write(prefix)
