@@ -41,8 +41,8 @@ HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 # Without CUDA, where there is such a build.
 CPU = "-cpu" if (sys.platform, platform.machine()) == ("linux", "x86_64") else ""
 ANY = tuple(sorted(("3.10", "3.11", "3.12", "3.13"), key=lambda v: v != HERE))
-OF_TF = "tf and not tf1"  # where the rest has run with the same libraries
-WITHOUT_TF = "not tf and not tf1 and not browser"
+OF_TF = "tf and not tf1"  # the rest runs where there is none
+WITHOUT_TF = "not tf and not tf1 and not browser and not far and not beam"
 PACKAGE = ("-e", ".[test]")
 LINT = ("-e", ".[lint]")
 # tf-keras depends on `tensorflow`, which would come beside `tensorflow-cpu`.
@@ -51,16 +51,24 @@ TF_215 = Environment(
     ("3.11", "3.10"),
     (*PACKAGE, f"tensorflow{CPU}==2.15.1", "protobuf<5", "numpy<2"),
     without_deps=("tf-keras==2.15.1",),
+    marks=OF_TF,
 )
 TF_221 = Environment(
     "tf-2.21",
     ANY,
     (*PACKAGE, f"tensorflow{CPU}==2.21.0"),
     without_deps=("tf-keras==2.21.0",),
+    marks=OF_TF,
+)
+LINTERS = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("codespell",),
+    ("pyright",),
 )
 MATRIX = (
     # NumPy's stubs for type checking are written for 3.11 and later.
-    Environment("lint", tuple(v for v in ANY if v != "3.10"), LINT, marks=""),
+    Environment("lint", tuple(v for v in ANY if v != "3.10"), LINT, programs=LINTERS),
     Environment("no-tf", ANY, PACKAGE, marks=WITHOUT_TF),
     Environment("no-tf-3.13", ("3.13",), PACKAGE, marks=WITHOUT_TF),
     Environment(
@@ -70,11 +78,10 @@ MATRIX = (
         marks=WITHOUT_TF,
     ),
     TF_215,
-    TF_221._replace(name="tf-2.21-keras-3", venv="tf-2.21", marks=OF_TF),
+    TF_221._replace(name="tf-2.21-keras-3", venv="tf-2.21"),
     TF_221._replace(
         name="tf-2.21-tf-keras",
         venv="tf-2.21",
-        marks=OF_TF,
         variables=(("TF_USE_LEGACY_KERAS", "1"),),
     ),
     # TensorFlow 1.15 runs in an interpreter of its own, started by tests marked so.
@@ -86,12 +93,9 @@ MATRIX = (
     ),
     # The page of a report, in Chromium.
     Environment("browser", ANY, ("-e", ".[browser,test]"), marks="browser"),
-)
-LINTERS = (
-    ("ruff", "check", "."),
-    ("ruff", "format", "--check", "."),
-    ("codespell",),
-    ("pyright",),
+    # Checkpoints that are not on a disk here: a server that the tests start.
+    Environment("far", ANY, ("-e", ".[far,far-test,test]"), marks="far"),
+    Environment("beam", ANY, ("-e", ".[beam,test]"), marks="beam"),
 )
 
 
@@ -155,16 +159,16 @@ def attempt(environment: Environment) -> Outcome:
         return Outcome(note=f"not run: {error}")
     except subprocess.CalledProcessError as error:
         return Outcome(failed=1, note=f"1 failed: installing ended with {error}")
-    if not environment.marks:
-        return lint(python)
+    if environment.programs:
+        return run_programs(environment, python)
     variables["TF_CKPT_MIGRATE_ENVIRONMENT"] = environment.name
     return run_pytest(environment, python, variables)
 
 
-def lint(python: Path) -> Outcome:
-    """Run every linter; each counts as one test."""
+def run_programs(environment: Environment, python: Path) -> Outcome:
+    """Run the programs of an environment; each counts as one test."""
     statuses: list[int] = []
-    for command, *arguments in LINTERS:
+    for command, *arguments in environment.programs:
         print("$", command, *arguments, flush=True)
         program = str(python.parent / command)
         env = activated(python)

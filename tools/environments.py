@@ -37,7 +37,8 @@ class Environment(NamedTuple):
       requirements: What to install, as arguments of ``uv pip install``.
       without_deps: What to install after that without its dependencies.
       venv: The directory under ``.venvs/``, which two environments may share.
-      marks: Which tests to run, as pytest's ``-m``; empty for the linters.
+      marks: Which tests to run, as pytest's ``-m``.
+      programs: What to run instead of tests: each counts as one.
       variables: Environment variables of the tests.
     """
 
@@ -46,7 +47,8 @@ class Environment(NamedTuple):
     requirements: tuple[str, ...]
     without_deps: tuple[str, ...] = ()
     venv: str = ""
-    marks: str = "not tf1 and not browser"
+    marks: str = ""
+    programs: tuple[tuple[str, ...], ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
 
 
