@@ -65,6 +65,7 @@ LINTERS = (
     ("ruff", "format", "--check", "."),
     ("codespell",),
     ("pyright",),
+    ("python", "tools/type_completeness.py"),
 )
 MATRIX = (
     # NumPy's stubs for type checking are written for 3.11 and later.

@@ -119,7 +119,7 @@ class PlanError(CheckpointError, ValueError):
     ) -> None:
         """Keep the findings for programs; ``message`` is for people."""
         super().__init__(message)
-        self.problems = tuple(problems)
+        self.problems: tuple[str, ...] = tuple(problems)
         self.details = details
 
 

@@ -62,7 +62,7 @@ class BundleIndex(Mapping[str, Entry]):
     def __init__(self, prefix: str) -> None:
         """Read the file."""
         self.prefix = prefix
-        self.path = index_path(prefix)
+        self.path: str = index_path(prefix)
         self._seen = _identity(self.path)  # before it is read: a doubt is looked into
         keys, values = _table(self.path).columns()
         # Sorted as they are: the header's empty key, slices' keys, names.
@@ -71,12 +71,16 @@ class BundleIndex(Mapping[str, Entry]):
         values = cast(list[bytes], values)  # parts of the file, which came as bytes
         header = values[0] if start else None
         self._slices = dict(zip(keys[start:names], values[start:names], strict=True))
-        self.raw = dict(zip(self._decoded(keys[names:]), values[names:], strict=True))
+        self.raw: dict[str, bytes] = dict(
+            zip(self._decoded(keys[names:]), values[names:], strict=True)
+        )
         if header is None:
             raise CorruptCheckpointError(
                 f"{self.path}: a table without a header: not the index of a checkpoint"
             )
         self.header = header
+        self.shards: int
+        self.big_endian: bool
         self.shards, self.big_endian = self._checked_header(header)
         if self._slices:
             self._check_slices()

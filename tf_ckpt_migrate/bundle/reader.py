@@ -53,8 +53,9 @@ class BundleReader:
 
     def __init__(self, prefix: str, *, verify: bool = True) -> None:
         """Read the index; shards are opened when first used."""
-        self.index = BundleIndex(prefix)
-        self.shards = Shards(prefix, self.index.shards, self.index.check_current)
+        self.index: BundleIndex = BundleIndex(prefix)
+        current = self.index.check_current
+        self.shards: Shards = Shards(prefix, self.index.shards, current)
         self.verify = verify
         self._verified: set[tuple[int, int, int, int]] = set()
 

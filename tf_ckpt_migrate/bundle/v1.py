@@ -91,13 +91,15 @@ class V1Reader:
 
     def __init__(self, paths: Sequence[str]) -> None:
         """Read the meta record of every file."""
-        self.paths = tuple(paths)
+        self.paths: tuple[str, ...] = tuple(paths)
         self._tables = [TableReader(mapped(path), path) for path in self.paths]
         found: dict[str, V1Tensor] = {}
         for number, path in enumerate(self.paths):
             self._add_meta(found, number, path)
         self.tensors: Mapping[str, V1Tensor] = dict(sorted(found.items()))
-        self.specs = {key: tensor.spec for key, tensor in self.tensors.items()}
+        self.specs: dict[str, TensorSpec] = {
+            key: tensor.spec for key, tensor in self.tensors.items()
+        }
 
     def _add_meta(self, found: dict[str, V1Tensor], number: int, path: str) -> None:
         raw = self._tables[number].get(_META_KEY)

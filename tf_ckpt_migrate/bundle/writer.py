@@ -84,7 +84,7 @@ class BundleWriter:
         if not overwrite:
             check_absent(prefix)
         # One spelling of the path, as the folder's listing will give it.
-        self.prefix = os.path.join(*os.path.split(prefix))
+        self.prefix: str = os.path.join(*os.path.split(prefix))
         self._order = ">" if big_endian else "<"
         self._data: DataMode = data
         self._meter = Meter(progress)
@@ -94,7 +94,7 @@ class BundleWriter:
         self._files: dict[int, BinaryIO] = {}
 
     def __enter__(self) -> BundleWriter:
-        self.folder = self._open.enter_context(staging_folder(self.prefix))
+        self.folder: str = self._open.enter_context(staging_folder(self.prefix))
         return self
 
     def __exit__(self, *_: object) -> None:

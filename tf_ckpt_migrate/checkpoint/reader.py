@@ -99,8 +99,8 @@ class CheckpointReader(Mapping[str, Any]):
     ) -> None:
         """Find the checkpoint and read its index."""
         self._location: Location = locate(ckpt_dir_or_file)
-        self.prefix = self._location.prefix
-        self.notes = self._location.notes
+        self.prefix: str = self._location.prefix
+        self.notes: tuple[str, ...] = self._location.notes
         self._reader: BundleReader | V1Reader
         if self._location.v1_files:
             from tf_ckpt_migrate.bundle.v1 import V1Reader  # seldom needed

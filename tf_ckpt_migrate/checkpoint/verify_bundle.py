@@ -64,7 +64,7 @@ class BundleVerifier:
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.unreadable: set[str] = set()
-        self.checked_bytes = 0
+        self.checked_bytes: int = 0
 
     def run(self) -> None:
         """Check everything."""

@@ -37,7 +37,7 @@ class ScratchCheckpoint:
 
     def __init__(self, folder: str) -> None:
         """Take the folder over."""
-        self.prefix = os.path.join(folder, "model.ckpt")
+        self.prefix: str = os.path.join(folder, "model.ckpt")
         self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
     def __enter__(self) -> ScratchCheckpoint:

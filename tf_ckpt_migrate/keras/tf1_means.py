@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from tf_ckpt_migrate.keras.tf1_rule import Now, Rule, ratio
+from tf_ckpt_migrate.keras.tf1_rule import Now, Rule, Sparse, ratio
 from tf_ckpt_migrate.live.framework import tensorflow
 
 __all__ = ["LAMB", "AdamWeightDecay", "Nadam"]
@@ -29,9 +29,9 @@ class Nadam(Rule):
       epsilon: Keeps a divisor from 0.
     """
 
-    kind = "Nadam"
-    slots = ("m", "v")
-    sparse = "variable"
+    kind: ClassVar[str] = "Nadam"
+    slots: ClassVar[tuple[str, ...]] = ("m", "v")
+    sparse: ClassVar[Sparse] = "variable"
 
     beta1: float = 0.9
     beta2: float = 0.999
@@ -62,9 +62,9 @@ class AdamWeightDecay(Rule):
         ``["LayerNorm", "layer_norm", "bias"]`` in BERT.
     """
 
-    kind = "AdamWeightDecay"
-    slots = ("m", "v")
-    sparse = "all"
+    kind: ClassVar[str] = "AdamWeightDecay"
+    slots: ClassVar[tuple[str, ...]] = ("m", "v")
+    sparse: ClassVar[Sparse] = "all"
 
     weight_decay_rate: float = 0.0
     beta_1: float = 0.9
@@ -101,7 +101,7 @@ class LAMB(AdamWeightDecay):
         by default those excluded from weight decay.
     """
 
-    kind = "LAMB"
+    kind: ClassVar[str] = "LAMB"
 
     exclude_from_layer_adaptation: Sequence[str] | None = None
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from tf_ckpt_migrate.live.framework import tensorflow
 
-__all__ = ["Now", "Rule", "ratio"]
+__all__ = ["Now", "Rule", "Sparse", "ratio"]
 
 
 class Now(NamedTuple):
@@ -30,6 +30,9 @@ class Now(NamedTuple):
     is_sparse: bool = False
 
 
+Sparse = Literal["rows", "variable", "all"]
+
+
 @dataclass
 class Rule:
     """An optimizer of TF1.
@@ -44,7 +47,7 @@ class Rule:
 
     kind: ClassVar[str]
     slots: ClassVar[tuple[str, ...]] = ()
-    sparse: ClassVar[Literal["rows", "variable", "all"]] = "rows"
+    sparse: ClassVar[Sparse] = "rows"
 
     def first(self, slot: str) -> float:
         """Return what a slot begins with."""

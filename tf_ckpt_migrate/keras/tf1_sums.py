@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tf_ckpt_migrate.keras.tf1_rule import Now, Rule, ratio
 from tf_ckpt_migrate.live.framework import tensorflow
@@ -36,8 +36,8 @@ class Momentum(Rule):
       use_nesterov: Whether a step looks ahead.
     """
 
-    kind = "Momentum"
-    slots = ("momentum",)
+    kind: ClassVar[str] = "Momentum"
+    slots: ClassVar[tuple[str, ...]] = ("momentum",)
 
     momentum: float
     use_nesterov: bool = False
@@ -64,8 +64,8 @@ class LARS(Rule):
       use_nesterov: Whether a step looks ahead.
     """
 
-    kind = "LARSOptimizer"
-    slots = ("momentum",)
+    kind: ClassVar[str] = "LARSOptimizer"
+    slots: ClassVar[tuple[str, ...]] = ("momentum",)
 
     momentum: float = 0.9
     weight_decay: float = 0.0001
@@ -98,8 +98,11 @@ class AdagradDA(Rule):
       l2_regularization_strength: Of regularization by the square.
     """
 
-    kind = "AdagradDA"
-    slots = ("gradient_accumulator", "gradient_squared_accumulator")
+    kind: ClassVar[str] = "AdagradDA"
+    slots: ClassVar[tuple[str, ...]] = (
+        "gradient_accumulator",
+        "gradient_squared_accumulator",
+    )
 
     initial_gradient_squared_accumulator_value: float = 0.1
     l1_regularization_strength: float = 0.0
@@ -128,7 +131,7 @@ class ProximalGradientDescent(Rule):
       l2_regularization_strength: Of regularization by the square.
     """
 
-    kind = "ProximalGradientDescent"
+    kind: ClassVar[str] = "ProximalGradientDescent"
 
     l1_regularization_strength: float = 0.0
     l2_regularization_strength: float = 0.0
@@ -154,8 +157,8 @@ class ProximalAdagrad(Rule):
       l2_regularization_strength: Of regularization by the square.
     """
 
-    kind = "ProximalAdagrad"
-    slots = ("accumulator",)
+    kind: ClassVar[str] = "ProximalAdagrad"
+    slots: ClassVar[tuple[str, ...]] = ("accumulator",)
 
     initial_accumulator_value: float = 0.1
     l1_regularization_strength: float = 0.0

@@ -64,7 +64,7 @@ class Deferred:
         self, reader: CheckpointReader, plan: NowAndLater, checkpoint: Any
     ) -> None:
         """Watch every object that there is."""
-        self.waiting = dict(plan.later)
+        self.waiting: dict[str, Move] = dict(plan.later)
         self._named = plan.named
         self.restored: dict[int, weakref.ref[Any]] = {}
         self._reader = reader

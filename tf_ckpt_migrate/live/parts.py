@@ -35,11 +35,13 @@ class Parts:
 
     def __init__(self, parts: Iterable[Any]) -> None:
         """Put them in order."""
-        self.parts = sorted(parts, key=lambda part: tuple(slice_of(part).var_offset))
+        self.parts: list[Any] = sorted(
+            parts, key=lambda part: tuple(slice_of(part).var_offset)
+        )
         whole = slice_of(self.parts[0])
         self.name: str = whole.full_name
         self.dtype: Any = self.parts[0].dtype
-        self.shape = tuple(map(int, whole.full_shape))
+        self.shape: tuple[int, ...] = tuple(map(int, whole.full_shape))
         self._check_complete()
 
     def _check_complete(self) -> None:

@@ -33,7 +33,7 @@ class ByObject:
 
     def __init__(self, reader: CheckpointReader) -> None:
         """Look at nothing before an assertion asks."""
-        self.source = reader.prefix
+        self.source: str = reader.prefix
         self._reader = reader
 
     def unread(self) -> list[str]:
@@ -79,7 +79,7 @@ class ByName:
         self, reader: CheckpointReader, checkpoint: Any, deferred: Deferred
     ) -> None:
         """Look at nothing before an assertion asks."""
-        self.source = reader.prefix
+        self.source: str = reader.prefix
         self._reader = reader
         self._checkpoint = checkpoint
         self._deferred = deferred
@@ -125,7 +125,7 @@ class InGraph:
         keeps: object,
     ) -> None:
         """Keep what was planned."""
-        self.source = reader.prefix
+        self.source: str = reader.prefix
         self._plan = plan
         got = {move.target for move in plan.now}
         self._unmet = unmet_text(live, got, plan.later, reader)

@@ -70,8 +70,9 @@ class LiveTarget:
     def __init__(self, target: object, *, counted: bool = True) -> None:
         """Walk the objects."""
         root = root_of(target, counted=counted)
-        self.prefix = root.description
-        self.given_names = {guide_key(name): name for name in root.variables}
+        self.prefix: str = root.description
+        names = {guide_key(name): name for name in root.variables}
+        self.given_names: dict[str, str] = names
         self._saved = None if root.checkpoint is None else saved_by(root.checkpoint)
         self.variables: Mapping[str, Any] = {}
         self._others: Mapping[str, SavedTensor] = {}

@@ -58,7 +58,7 @@ class AssignmentMap:
         self, rules: AssignmentMapLike | None = None, notes: Sequence[str] = ()
     ) -> None:
         """Read ``rules`` into one sequence."""
-        self.notes = tuple(notes)
+        self.notes: tuple[str, ...] = tuple(notes)
         entries: Any = rules or ()
         if isinstance(rules, Mapping):
             entries = cast(Mapping[str, Any], rules).items()

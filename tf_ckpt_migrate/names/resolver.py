@@ -49,7 +49,7 @@ class Resolver:
         self.moves: list[Move] = []
         self.dropped: list[Dropped] = []
         self.notes: list[str] = []
-        self.problems = Problems(self.closed)
+        self.problems: Problems = Problems(self.closed)
         self._transforms = {self._place(n) or n: t for n, t in self.transforms.items()}
         self._unused = set(self._transforms)
         self._taken: dict[str, tuple[str, ...]] = {}  # target: its sources

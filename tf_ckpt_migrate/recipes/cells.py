@@ -76,7 +76,8 @@ class Cell:
     def __init__(self, kind: str, source: str, target: str, specs: Specs) -> None:
         """Look what is there."""
         self.kind = kind
-        self.source, self.target = start_of(source), start_of(target)
+        self.source: str = start_of(source)
+        self.target: str = start_of(target)
         self._specs = specs
         count = self.source.count("/")
         below = [key for key in specs if key.startswith(self.source)]
@@ -85,7 +86,7 @@ class Cell:
         self._keys = {"/".join(name): key for name, key in found}
         self._keys |= {key[len(self.source) :]: key for key in below}
         self._check_known(source)
-        self.is_keras = self.has("recurrent_kernel")
+        self.is_keras: bool = self.has("recurrent_kernel")
 
     @property
     def name(self) -> str:

@@ -56,7 +56,9 @@ class Tf1Model:
     def __init__(self, model: Any, inputs: Any, outputs: Any, seed: int) -> None:
         """Build the graph, and start the session."""
         v1 = tensorflow().compat.v1
-        self.given = isinstance(model, tensorflow().Graph)
+        self.graph: Any
+        self.fed: list[Any]
+        self.given: bool = isinstance(model, tensorflow().Graph)
         if is_plain_function(model):
             built = built_graph_of(model, inputs, seed)
             self.graph, result = built.graph, built.result
@@ -77,8 +79,8 @@ class Tf1Model:
                 f"{model!r} is no model of TF1: give a function that builds a graph of "
                 "tf.compat.v1 and returns its outputs, or a tf.Graph"
             )
-        self.results = named_results(result)
-        self.session = v1.Session(graph=self.graph)
+        self.results: dict[str, Any] = named_results(result)
+        self.session: Any = v1.Session(graph=self.graph)
         self.feed(inputs)
 
     def close(self) -> None:

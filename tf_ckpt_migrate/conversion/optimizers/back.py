@@ -17,6 +17,7 @@ from tf_ckpt_migrate.conversion.optimizers.slots import Change, SlotRules, slot_
 from tf_ckpt_migrate.conversion.optimizers.steps_back import StepRulesBack
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
+from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.made_optimizer import made_optimizer
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer, saved_optimizer
@@ -66,7 +67,7 @@ class OptimizerReturn:
         self.drops: list[Drop] = []
         self.may_stay: dict[str, str] = {}
         count = int(reader[pair.into.iterations])
-        self.verdicts = pair.verdicts(reader, pair.slots(), count)
+        self.verdicts: tuple[Verdict, ...] = pair.verdicts(reader, pair.slots(), count)
         if any(verdict.kind == "impossible" for verdict in self.verdicts):
             return
         made = self._slot_rules()

@@ -78,10 +78,13 @@ class OptimizerMoves:
         self.drops: list[Drop] = []
         self.notes: tuple[str, ...] = ()
         why = "a setting of that of Keras; what TF1 had is judged by its verdict"
-        self.may_stay = dict.fromkeys(pair.into.hyperparameters.values(), why)
+        unsaid = pair.into.hyperparameters.values()
+        self.may_stay: dict[str, str] = dict.fromkeys(unsaid, why)
         step = pair.saved.step or pair.saved.global_step
         count = 0 if step is None else int(reader[step])
-        self.verdicts = pair.verdicts(reader, pair.saved.slots, count)
+        self.verdicts: tuple[Verdict, ...] = pair.verdicts(
+            reader, pair.saved.slots, count
+        )
         if any(verdict.kind == "impossible" for verdict in self.verdicts):
             return
         made = self._slot_rules()

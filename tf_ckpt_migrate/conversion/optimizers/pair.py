@@ -30,6 +30,7 @@ from tf_ckpt_migrate.recipes.judging import judged
 from tf_ckpt_migrate.recipes.known import Known
 from tf_ckpt_migrate.recipes.optimizer_kinds import Kind
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer, keras_scope
+from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["OptimizerPair"]
 
@@ -66,21 +67,24 @@ class OptimizerPair:
         saved_of: Callable[[str, Mapping[str, Kind], KerasOptimizer], SavedOptimizer],
     ) -> None:
         """Find both, and what is known of them."""
-        self.names, self._tf1 = names, tf1
+        self.names: Named = names
+        self._tf1 = tf1
         live = live_settings(keras, names.path)
-        self.into = keras_optimizer(keras, names.path)
+        self.into: KerasOptimizer = keras_optimizer(keras, names.path)
         have = live or saved_settings(keras, self.into)
         is_of_keras = tf1 is not None and keras_scope(names.name, tf1.specs) is not None
         name, kinds = names.kind(have.keras_class, self.into, is_of_keras=is_of_keras)
-        self.saved = saved_of(name, kinds, self.into)
+        self.saved: SavedOptimizer = saved_of(name, kinds, self.into)
         names.check_options(name, self.saved)
         is_whole = live is not None
         kind = self.saved.kind
         told = {k: v for k, v in names.told.items() if not k.startswith(OF_KERAS)}
         saved = self._known_from_the_checkpoint(told, have.values)
         self._known = Known(name, kind, told, saved, is_of_keras)
-        self.settings = completed(self._known, have, names.told, is_whole=is_whole)
-        self.betas = {
+        self.settings: LiveSettings = completed(
+            self._known, have, names.told, is_whole=is_whole
+        )
+        self.betas: dict[str, float] = {
             beta: wanted.value
             for beta in self.saved.powers
             if (wanted := self._known.wanted(beta, self.settings))

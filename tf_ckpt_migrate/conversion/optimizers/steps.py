@@ -67,6 +67,7 @@ class StepRules:
         self.drops: list[Drop] = []
         self.may_stay: dict[str, str] = {}
         self.notes: tuple[str, ...] = ()
+        self.verdict: Verdict
         if self._saved.step is not None:
             self.verdict = self._from_its_own(self._saved.step)
         elif self._saved.powers:

@@ -62,7 +62,8 @@ class StepRulesBack:
             self.drops.append(Drop(self._iterations, reason=why))
         names = ", ".join(goals) or "nothing"
         why = f"{self._steps:,}, which becomes {names}"
-        self.verdicts = (Verdict("", "iterations", "exact", why), *self._of_bias())
+        counted = Verdict("", "iterations", "exact", why)
+        self.verdicts: tuple[Verdict, ...] = (counted, *self._of_bias())
 
     def _goals(
         self, weights: Sequence[Move], *, owns_step: bool
