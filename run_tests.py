@@ -34,6 +34,7 @@ from tools.environments import (
     tensorflow_1,
     virtual_environment,
 )
+from tools.wheel import tested_wheel
 
 WORKERS = str(min(4, os.cpu_count() or 1))  # each may hold a TensorFlow
 
@@ -43,6 +44,7 @@ CPU = "-cpu" if (sys.platform, platform.machine()) == ("linux", "x86_64") else "
 ANY = tuple(sorted(("3.10", "3.11", "3.12", "3.13"), key=lambda v: v != HERE))
 OF_TF = "tf and not tf1"  # the rest runs where there is none
 WITHOUT_TF = "not tf and not tf1 and not browser and not far and not beam"
+ARCHITECTURE = "tests/architecture_test.py"
 PACKAGE = ("-e", ".[test]")
 LINT = ("-e", ".[lint]")
 # tf-keras depends on `tensorflow`, which would come beside `tensorflow-cpu`.
@@ -71,7 +73,8 @@ MATRIX = (
     # NumPy's stubs for type checking are written for 3.11 and later.
     Environment("lint", tuple(v for v in ANY if v != "3.10"), LINT, programs=LINTERS),
     Environment("no-tf", ANY, PACKAGE, marks=WITHOUT_TF),
-    Environment("no-tf-3.13", ("3.13",), PACKAGE, marks=WITHOUT_TF),
+    # The wheel, built of the sdist, without the checkout.
+    Environment("wheel", ("3.13", *ANY), (), marks=WITHOUT_TF),
     Environment(
         "lowest",  # the lower bounds of setup.py, as they stand
         ("3.10",),
@@ -163,7 +166,11 @@ def attempt(environment: Environment) -> Outcome:
     if environment.programs:
         return run_programs(environment, python)
     variables["TF_CKPT_MIGRATE_ENVIRONMENT"] = environment.name
-    return run_pytest(environment, python, variables)
+    try:
+        root = tested_wheel(python) if environment.name == "wheel" else ROOT
+    except subprocess.CalledProcessError as error:
+        return Outcome(failed=1, note=f"1 failed: {error}")
+    return run_pytest(environment, python, variables, root)
 
 
 def run_programs(environment: Environment, python: Path) -> Outcome:
@@ -179,15 +186,19 @@ def run_programs(environment: Environment, python: Path) -> Outcome:
 
 
 def run_pytest(
-    environment: Environment, python: Path, variables: dict[str, str]
+    environment: Environment, python: Path, variables: dict[str, str], root: Path
 ) -> Outcome:
-    """Run the tests of an environment and count them by pytest's report."""
+    """Run the tests of an environment in a folder; count them by pytest's report."""
     report = VENVS / f"{environment.name}.xml"
     report.unlink(missing_ok=True)
     options = ["-q", "-rs", "-n", WORKERS, f"--junitxml={report}"]
+    if root != ROOT:  # a wheel has no BUILD files
+        options.append(
+            f"--deselect={ARCHITECTURE}::test_build_files_follow_the_imports"
+        )
     command = [str(python), "-m", "pytest", *options, "-m", environment.marks]
     env = activated(python) | variables | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    status = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+    status = subprocess.run(command, cwd=root, env=env, check=False).returncode
     if not report.exists():
         return Outcome(failed=1, note=f"1 failed: pytest ended with status {status}")
     outcome = counted(ET.parse(report).getroot())

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 __all__ = [
     "ROOT",
+    "UV",
     "VENVS",
     "CannotRunError",
     "Environment",
@@ -24,7 +25,7 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parents[1]
 VENVS = ROOT / ".venvs"
-_UV = VENVS / "uv" / "bin" / "uv"
+UV = VENVS / "uv" / "bin" / "uv"
 _TF_115 = ("tensorflow==1.15.5", "protobuf<3.21", "numpy<1.19", "h5py<3")
 
 
@@ -62,14 +63,15 @@ def virtual_environment(environment: Environment) -> Path:
     python = folder / "bin" / "python"
 
     def make() -> None:
-        if not _UV.exists():
+        if not UV.exists():
             pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-            _call(*pip, "--target", str(_UV.parent.parent), "uv")
+            _call(*pip, "--target", str(UV.parent.parent), "uv")
         base = _interpreter(environment.pythons) or _downloaded(environment.pythons)
-        venv = [str(_UV), "venv", "--quiet", "--clear", "--python", str(base)]
+        venv = [str(UV), "venv", "--quiet", "--clear", "--python", str(base)]
         _call(*venv, str(folder))
-        install = [str(_UV), "pip", "install", "--quiet", "--python", str(python)]
-        _call(*install, *environment.requirements)
+        install = [str(UV), "pip", "install", "--quiet", "--python", str(python)]
+        if environment.requirements:
+            _call(*install, *environment.requirements)
         if environment.without_deps:
             _call(*install, "--no-deps", *environment.without_deps)
 
@@ -140,7 +142,7 @@ def _version_of(python: str) -> str:
 def _downloaded(versions: tuple[str, ...]) -> Path:
     """Return an interpreter that uv downloads."""
     folder = VENVS / "pythons"
-    command = [str(_UV), "python", "install", "--install-dir", str(folder), versions[0]]
+    command = [str(UV), "python", "install", "--install-dir", str(folder), versions[0]]
     if subprocess.run(command, check=False).returncode:
         wanted = " or ".join(versions)
         raise CannotRunError(f"no Python {wanted} on PATH, in pyenv or by uv")
