@@ -1,4 +1,4 @@
-"""Make the distributions of the package, and the folder in which the wheel is tested."""
+"""Make the distributions of the package, and the folder where the wheel is tested."""
 
 from __future__ import annotations
 
