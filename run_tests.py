@@ -42,6 +42,8 @@ HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 # Without CUDA, where there is such a build.
 CPU = "-cpu" if (sys.platform, platform.machine()) == ("linux", "x86_64") else ""
 ANY = tuple(sorted(("3.10", "3.11", "3.12", "3.13"), key=lambda v: v != HERE))
+# NumPy's stubs for type checking, and Sphinx, are for 3.11 and later.
+ON_311 = tuple(version for version in ANY if version != "3.10")
 OF_TF = "tf and not tf1"  # the rest runs where there is none
 WITHOUT_TF = "not tf and not tf1 and not browser and not far and not beam"
 ARCHITECTURE = "tests/architecture_test.py"
@@ -69,9 +71,9 @@ LINTERS = (
     ("pyright",),
     ("python", "tools/type_completeness.py"),
 )
+SITE = ("sphinx-build", "-W", "--keep-going", "-E", "-q", "docs", ".build/docs")
 MATRIX = (
-    # NumPy's stubs for type checking are written for 3.11 and later.
-    Environment("lint", tuple(v for v in ANY if v != "3.10"), LINT, programs=LINTERS),
+    Environment("lint", ON_311, LINT, programs=LINTERS),
     Environment("no-tf", ANY, PACKAGE, marks=WITHOUT_TF),
     # The wheel, built of the sdist, without the checkout.
     Environment("wheel", ("3.13", *ANY), (), marks=WITHOUT_TF),
@@ -100,6 +102,7 @@ MATRIX = (
     # Checkpoints that are not on a disk here: a server that the tests start.
     Environment("far", ANY, ("-e", ".[far,far-test,test]"), marks="far"),
     Environment("beam", ANY, ("-e", ".[beam,test]"), marks="beam"),
+    Environment("docs", ON_311, ("-e", ".[docs]"), programs=(SITE,)),
 )
 
 

@@ -44,7 +44,7 @@ class Vocabulary(Transform, op="vocabulary"):
       keep_buckets: Whether buckets are carried over where that makes sense.
       initializer: What new entries and buckets get: "zeros", "ones", "constant",
         "mean" (of the old entries), "uniform", "normal", "truncated_normal", and
-        "uniform" or "normal" after "glorot_", "he_" and "lecun_".
+        "uniform" or "normal" after ``"glorot_"``, ``"he_"`` and ``"lecun_"``.
       scale: The limit or deviation of the first three random ones, 0.05 if it is None;
         the value of "constant".
       seed: Of random numbers.
