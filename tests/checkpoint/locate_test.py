@@ -184,7 +184,7 @@ def test_a_misspelt_prefix_is_told_the_nearest(checkpoint):
 
 def test_an_empty_directory(tmp_path):
     assert message(CheckpointNotFoundError, tmp_path).endswith(
-        f"in {str(tmp_path)!r} there is: no checkpoint at all"
+        f"in {str(tmp_path)!r} there is none"
     )
 
 

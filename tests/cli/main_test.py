@@ -78,8 +78,8 @@ def test_an_error_is_told_without_a_traceback(command, tmp_path):
     outcome = command("inspect", path)
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err == (
-        f"tf-ckpt-migrate: no checkpoint at {path!r}; in {str(tmp_path)!r} there is: "
-        "no checkpoint at all\n"
+        f"tf-ckpt-migrate: no checkpoint at {path!r}; in {str(tmp_path)!r} "
+        "there is none\n"
     )
 
 
@@ -93,8 +93,7 @@ def test_verbosity_shows_the_traceback(command, tmp_path):
 def test_an_error_of_the_system_is_told_too(command, checkpoint):
     outcome = command("diff", checkpoint, checkpoint, "--map=/no/such/map.yaml")
     assert (outcome.status, outcome.out) == (1, "")
-    assert outcome.err.startswith("tf-ckpt-migrate: [Errno 2]")
-    assert outcome.err.count("\n") == 1
+    assert outcome.err == "tf-ckpt-migrate: there is no file '/no/such/map.yaml'\n"
 
 
 def test_flags_may_be_spelled_with_dashes(command, checkpoint):

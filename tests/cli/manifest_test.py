@@ -11,7 +11,8 @@ def test_printed_and_written(command, goldens, tmp_path):
     assert printed.status == 0
     assert "\n  net/w: float32[2, 3] + Adam, Adam_1\n" in printed.out
     file = tmp_path / "names.yaml"
-    assert command("manifest", adam, "--output", file) == (0, "", "")
+    told = f"{file}: 9 names\n"
+    assert command("manifest", adam, "--output", file) == (0, told, "")
     assert file.read_text() == printed.out
     assert NameManifest.load(file) == NameManifest.from_checkpoint(adam)
 

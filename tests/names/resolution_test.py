@@ -212,6 +212,22 @@ def test_aliases_name_targets_too():
     assert {move.target for move in result.moves} == set(target)
 
 
+@pytest.mark.parametrize(
+    ("rule", "hint"),
+    [
+        (
+            Rename("bert", "encoder"),
+            "slash: RenameScope('bert/', 'encoder/')",
+        ),
+        (Rename("w", "bert/kernel"), "turned around it would fit"),
+        (RenameScope("encoder", "bert"), "turned around it would fit"),
+    ],
+)
+def test_why_a_rule_matches_nothing_where_no_target_tells(rule, hint):
+    (problem,) = problems([rule], specs("bert/kernel"), unmatched="keep").problems
+    assert hint in problem
+
+
 def test_rules_that_match_nothing():
     source = specs("bert/dense/kernel")
     rules = [

@@ -264,7 +264,8 @@ def _not_found(path: str) -> CheckpointNotFoundError:
         return CheckpointNotFoundError(what_of_unfinished(prefix, parts))
     present = _prefixes_in(folder)
     likely = nearest(prefix, present) or present
-    hint = ", ".join(capped(map(repr, likely), 3)) or "no checkpoint at all"
+    place = f"in {folder!r}" if folder else "here"
+    hint = f"there is: {', '.join(capped(map(repr, likely), 3))}"
     return CheckpointNotFoundError(
-        f"no checkpoint at {path!r}; in {folder or '.'!r} there is: {hint}"
+        f"no checkpoint at {path!r}; {place} {hint if likely else 'there is none'}"
     )

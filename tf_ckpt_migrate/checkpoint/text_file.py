@@ -47,10 +47,12 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
     Raises:
       NotTextError: If it is none.
-      OSError: If it cannot be read.
+      OSError: If it is not there, or cannot be read.
     """
     try:
         return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no file {os.fsdecode(path)!r}") from None
     except UnicodeDecodeError as error:
         path = os.fsdecode(path)
         kind = ": it is a file of a checkpoint" if _is_of_checkpoint(path) else ""

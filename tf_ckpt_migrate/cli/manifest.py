@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from tf_ckpt_migrate.cli.rules import ROLES
 
@@ -37,6 +38,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Write the manifest, or print it."""
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.conversion.manifest import NameManifest
+    from tf_ckpt_migrate.report.output import write
 
     manifest = NameManifest.from_checkpoint(arguments.checkpoint)
     manifest = manifest.without(*arguments.drop_role)
@@ -44,4 +46,5 @@ def execute(arguments: argparse.Namespace) -> int:
         show(manifest, arguments)
     else:
         manifest.save(arguments.output)
+        write([f"{arguments.output}: {len(manifest):,} names"], sys.stdout)
     return 0

@@ -62,7 +62,6 @@ _KINDS = {
     ),
     "unmet": ("target has no source", "targets have no source", "unmet target"),
 }
-_TURNED = "turned around it would fit: a map leads from the source to the target"
 _CAUSES = 3
 _ROLES_HINT = (
     '(unmet=["slot", "optimizer", "step"] for only what optimizers remember to do so)'
@@ -98,13 +97,13 @@ class Problems:
         default_factory=list[tuple[Move, TensorSpec]]
     )
 
-    def idle(self, rule: Rule, missing: Iterable[str], *, turned: bool) -> None:
+    def idle(self, rule: Rule, missing: Iterable[str], hint: str) -> None:
         """``rule`` fits no key; ``missing`` are the names that it spells out."""
         wanted = next(
             iter(missing), rule.source if isinstance(rule, RenameScope) else ""
         )
-        hint = f"; {_TURNED}" if turned else ""
-        self._add("idle", f"{rule!r}{hint}", "" if turned else wanted, "source")
+        text = f"{rule!r}; {hint}" if hint else repr(rule)
+        self._add("idle", text, "" if hint else wanted, "source")
 
     def combine_lacks(self, rule: Rule, missing: Sequence[str]) -> None:
         """``rule`` needs several keys and not all of them are there."""

@@ -237,19 +237,32 @@ class Resolver:
         if isinstance(rule, Drop | Keep):
             self.notes.append(f"{rule!r} matched no key")
         else:
-            self.problems.idle(rule, missing, turned=self._is_turned(rule))
+            hint = self._hint_for(rule)
+            self.problems.idle(rule, missing, hint)
+
+    def _hint_for(self, rule: Rule) -> str:
+        """Return why a rule fits nothing, if it is one of the usual reasons."""
+        if self._is_turned(rule):
+            return (
+                "turned around it would fit: a map leads from the source to the target"
+            )
+        if not isinstance(rule, Rename):
+            return ""
+        whole = RenameScope(f"{rule.source.strip('/')}/", f"{rule.target.strip('/')}/")
+        is_scope = any(key.startswith(whole.source) for key in self.source)
+        return f"a scope ends in a slash: {whole!r}" if is_scope else ""
 
     def _is_turned(self, rule: Rule) -> bool:
         """Return whether a rule would fit from its target to its source."""
         target = self.target or {}
         if isinstance(rule, Rename):
-            place = self._place(rule.source)
-            return rule.target in self.source and place in target
+            is_free = self.target is None or self._place(rule.source) in target
+            return rule.target in self.source and is_free
         if not isinstance(rule, RenameScope) or "" in (rule.source, rule.target):
             return False
-        return any(key.startswith(rule.target) for key in self.source) and any(
-            name.startswith(rule.source) for name in (*target, *self.aliases)
-        )
+        names = (*target, *self.aliases)
+        is_free = self.target is None or any(n.startswith(rule.source) for n in names)
+        return is_free and any(key.startswith(rule.target) for key in self.source)
 
     def _overlapped(
         self, rule: Rule, won: int, lost: int, takers: Sequence[str]
