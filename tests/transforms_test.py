@@ -16,8 +16,10 @@ from tf_ckpt_migrate.transforms import (
     Cast,
     Chain,
     Concat,
+    DivToMod,
     Function,
     Join,
+    ModToDiv,
     Pad,
     Reshape,
     Slice,
@@ -47,6 +49,9 @@ VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
         (Blocks(1, (2, 0, 1)), VALUES[:, [2, 0, 1]]),
         (Blocks(0, (1, 0)), VALUES[::-1]),
         (Stack(axis=1), VALUES[:, None]),
+        (ModToDiv(1), VALUES),
+        (Chain([Reshape((6,)), ModToDiv(4)]), np.float32([0, 2, 4, 5, 1, 3])),
+        (Chain([Reshape((6,)), DivToMod(4)]), np.float32([0, 4, 1, 5, 2, 3])),
         (
             Chain([Reshape((6,)), AddToBlock(3, 1, 0.5)]),
             np.float32([0, 1, 2.5, 3.5, 4, 5]),
@@ -123,6 +128,8 @@ def test_new_ones_that_are_none(make, message):
         (Join(0, (None,)), [F32, F32], "it takes 1 tensors"),
         (Transpose((1, 0)), [TensorSpec(DType.float32, (2,))], "takes 2 dimensions"),
         (Transpose((1, 0)), [F32, F32], "takes one tensor, not 2"),
+        (ModToDiv(3), [F32], "fewer rows than there are parts"),
+        (DivToMod(1), [TensorSpec(DType.float32, ())], "fewer rows"),
         (Reshape((4, -1)), [F32], "has 6 elements"),
         (Reshape((0, -1)), [F32], "has 6 elements"),
         (Cast("int32"), [TensorSpec(DType.string, ())], "string holds no numbers"),
@@ -145,6 +152,8 @@ def test_what_does_not_fit_is_said_before_values_are_read(transform, specs, mess
         (lambda: Transpose((0, 2)), "is not a permutation"),
         (lambda: Transpose(("0", "1")), "perm must be integers"),
         (lambda: Transpose("10"), "perm must be integers"),
+        (lambda: ModToDiv(0), "parts must be 1 or more"),
+        (lambda: ModToDiv("2"), "parts must be integers"),
         (lambda: Reshape((-1, -1)), "at most one of them -1"),
         (lambda: Reshape((-2,)), "at most one of them -1"),
         (lambda: Cast("float33"), "no dtype; the nearest are .*'float32'"),
@@ -248,7 +257,8 @@ def test_inverses_give_the_input_back(array, data):
     perm = data.draw(st.permutations(range(array.ndim)))
     flat = Reshape((-1,))
     chain = Chain([Transpose(tuple(perm)), flat, Cast("float64")])
-    for transform in [chain, flat, Transpose(tuple(perm)), Cast("int64")]:
+    dealt = ModToDiv(data.draw(st.integers(1, len(array))))
+    for transform in [chain, flat, Transpose(tuple(perm)), Cast("int64"), dealt]:
         inverse = transform.inverse(spec_of(array))
         np.testing.assert_array_equal(inverse(transform(array)), array)
 

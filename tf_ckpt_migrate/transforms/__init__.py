@@ -17,6 +17,7 @@ from tf_ckpt_migrate.transforms.biases import GruBiases, Sum
 from tf_ckpt_migrate.transforms.blocks import AddToBlock, Blocks
 from tf_ckpt_migrate.transforms.cast import Cast
 from tf_ckpt_migrate.transforms.compose import Chain, Function
+from tf_ckpt_migrate.transforms.modulo import DivToMod, ModToDiv
 from tf_ckpt_migrate.transforms.numbers import Fill, Scale, Shift
 from tf_ckpt_migrate.transforms.padding import Join, Pad, Stack
 from tf_ckpt_migrate.transforms.partition import Partition
@@ -32,10 +33,12 @@ __all__ = [
     "Cast",
     "Chain",
     "Concat",
+    "DivToMod",
     "Fill",
     "Function",
     "GruBiases",
     "Join",
+    "ModToDiv",
     "Pad",
     "Partition",
     "PowerOfSteps",
