@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.compact import compact
     from tf_ckpt_migrate.conversion.convert import convert
     from tf_ckpt_migrate.conversion.dual_keys import add_name_keys, remove_name_keys
+    from tf_ckpt_migrate.conversion.fleet.convert_all import convert_all
+    from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
+    from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
     from tf_ckpt_migrate.conversion.merge import merge
     from tf_ckpt_migrate.conversion.object_keys import add_object_keys
     from tf_ckpt_migrate.conversion.planning import plan_migration
@@ -73,10 +76,12 @@ __all__ = [
     "Combine",
     "ConversionProof",
     "ConversionResult",
+    "ConvertAllResult",
     "Drop",
     "Keep",
     "MigrationPlan",
     "MigrationReport",
+    "Outcome",
     "Recipe",
     "Rename",
     "RenameRegex",
@@ -91,6 +96,7 @@ __all__ = [
     "add_object_keys",
     "compact",
     "convert",
+    "convert_all",
     "convert_tf1_to_tf2",
     "convert_tf2_to_tf1",
     "diff_checkpoints",
@@ -135,6 +141,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "add_name_keys",
         "remove_name_keys",
     ),
+    "conversion.fleet.convert_all": ("convert_all",),
+    "conversion.fleet.outcome": ("Outcome",),
+    "conversion.fleet.result": ("ConvertAllResult",),
     "conversion.merge": ("merge",),
     "conversion.object_keys": ("add_object_keys",),
     "conversion.planning": ("plan_migration",),
