@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate._version import __version__
 
 if TYPE_CHECKING:
-    from tf_ckpt_migrate import errors, estimator, keras, testing, transforms
+    from tf_ckpt_migrate import beam, errors, estimator, keras, testing, transforms
     from tf_ckpt_migrate.checkpoint.describe import (
         CheckpointDescription,
         inspect_checkpoint,
@@ -94,6 +94,7 @@ __all__ = [
     "__version__",
     "add_name_keys",
     "add_object_keys",
+    "beam",
     "compact",
     "convert",
     "convert_all",
@@ -126,7 +127,7 @@ __all__ = [
 # Where each public name lives; a submodule lives in the package itself. A new name
 # goes here, into `__all__` and under TYPE_CHECKING: a test holds the three together.
 _HOMES: dict[str, tuple[str, ...]] = {
-    "": ("errors", "estimator", "keras", "testing", "transforms"),
+    "": ("beam", "errors", "estimator", "keras", "testing", "transforms"),
     "checkpoint.describe": ("CheckpointDescription", "inspect_checkpoint"),
     "checkpoint.diff": ("CheckpointDiff", "diff_checkpoints"),
     "checkpoint.reader": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.cli.outputs import add_writing
 from tf_ckpt_migrate.cli.planning import (
@@ -12,6 +13,11 @@ from tf_ckpt_migrate.cli.planning import (
     check_asked,
     request_of,
 )
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.conversion.fleet.found import Found
+    from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
+    from tf_ckpt_migrate.conversion.fleet.request import Request
 
 __all__ = ["EXAMPLE", "configure", "execute"]
 
@@ -31,22 +37,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_planning(parser)
     add_plan(parser)
     add_writing(parser, state_file=False)
+    parser.add_argument(
+        "--runner",
+        metavar="NAME",
+        help="let a runner of Apache Beam do it: DirectRunner, DataflowRunner, "
+        "FlinkRunner, SparkRunner, ...; its options come last, behind --",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Convert what is not converted yet, and show what became of each."""
     from tf_ckpt_migrate.cli.results import show
-    from tf_ckpt_migrate.conversion.fleet.convert_all import (
-        carry_out,
-        found_for,
-        result_of,
-    )
-    from tf_ckpt_migrate.report.progress import count_progress
+    from tf_ckpt_migrate.conversion.fleet.convert_all import found_for, result_of
 
     check_asked(arguments)
     request = request_of(arguments)
     found = found_for(arguments.source, arguments.output)
-    with count_progress("converting", sys.stderr) as progress:
-        result = result_of(found, carry_out(request, found, progress))
+    result = result_of(found, _outcomes(arguments, request, found))
     show(result, arguments)
     return 0 if result.ok else 1
+
+
+def _outcomes(
+    arguments: argparse.Namespace, request: Request, found: Found
+) -> list[Outcome]:
+    options = [*arguments.others]
+    if arguments.runner:
+        options.insert(0, f"--runner={arguments.runner}")
+    if options:
+        from tf_ckpt_migrate import beam
+
+        return beam.carry_out(request, found, arguments.output, options)
+    from tf_ckpt_migrate.conversion.fleet.convert_all import carry_out
+    from tf_ckpt_migrate.report.progress import count_progress
+
+    with count_progress("converting", sys.stderr) as progress:
+        return [*carry_out(request, found, progress)]

@@ -16,8 +16,7 @@ from tf_ckpt_migrate.conversion.fleet.request import Direction, Names, Request
 from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
 from tf_ckpt_migrate.conversion.fleet.states import by_folder, state_made
 from tf_ckpt_migrate.conversion.planning import Averages
-from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unmatched, Unmet
 
@@ -26,7 +25,6 @@ __all__ = [
     "carry_out",
     "convert_all",
     "found_for",
-    "requested",
     "result_of",
 ]
 
@@ -106,29 +104,20 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
       1 checkpoint: 1 converted, 0 there already, 0 failed
       1 checkpoint: 0 converted, 1 there already, 0 failed
     """
-    rules = None if assignment_map is None else AssignmentMap(assignment_map)
-    like = os.fsdecode(like) if like is not None else ""
-    request = requested(
-        Request(
-            to, rules, plan, like, names, unmatched, unmet, averages, data, overwrite
-        )
+    request = Request.asked(
+        to=to,
+        assignment_map=assignment_map,
+        plan=plan,
+        like=like,
+        names=names,
+        unmatched=unmatched,
+        unmet=unmet,
+        averages=averages,
+        overwrite=overwrite,
+        data=data,
     )
     found = found_for(sources, output_dir)
     return result_of(found, carry_out(request, found, progress))
-
-
-def requested(request: Request) -> Request:
-    """Return a request that asks for something.
-
-    Raises:
-      RuleError: If it does not.
-    """
-    if request.plan is None and not request.is_asked:
-        raise RuleError(
-            'say what to do with all of them: to="tf2", to="tf1", an assignment_map, '
-            "a plan, like=CHECKPOINT or averages"
-        )
-    return request
 
 
 def found_for(sources: Sources, output_dir: str | os.PathLike[str]) -> Found:

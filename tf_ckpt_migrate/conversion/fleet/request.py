@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, cast
 
@@ -12,7 +13,7 @@ from tf_ckpt_migrate.conversion.planning import Averages, plan_migration
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
 from tf_ckpt_migrate.conversion.tf2_to_tf1 import plan_tf2_to_tf1
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unmatched, Unmet
 
@@ -75,6 +76,30 @@ class Request:
                 "--averages chooses among the names of TF1, and with --to=tf1 the "
                 "source has objects; use it without --to, or with --to=tf2"
             )
+
+    @classmethod
+    def asked(
+        cls,
+        *,
+        assignment_map: AssignmentMapLike | None = None,
+        like: str | os.PathLike[str] | None = None,
+        **others: Any,
+    ) -> Request:
+        """Return the request of a call, in which a map may be written in any syntax.
+
+        Raises:
+          RuleError: If nothing is asked for, or a rule is not well formed.
+          TypeError: If an argument is none.
+        """
+        rules = None if assignment_map is None else AssignmentMap(assignment_map)
+        prefix = "" if like is None else os.fsdecode(like)
+        request = cls(rules=rules, like=prefix, **others)
+        if request.plan is None and not request.is_asked:
+            raise RuleError(
+                'say what to do with all of them: to="tf2", to="tf1", an '
+                "assignment_map, a plan, like=CHECKPOINT or averages"
+            )
+        return request
 
     @property
     def is_asked(self) -> bool:
