@@ -25,6 +25,7 @@ FLOORS = {
     "checkpoint": 5,
     "conversion": 6,
     "live": 7,
+    "beam": 8,
     "keras": 8,
     "estimator": 8,
     "testing": 8,

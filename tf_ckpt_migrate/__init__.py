@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate._version import __version__
 
 if TYPE_CHECKING:
-    from tf_ckpt_migrate import errors, estimator, keras, testing, transforms
+    from tf_ckpt_migrate import beam, errors, estimator, keras, testing, transforms
     from tf_ckpt_migrate.checkpoint.describe import (
         CheckpointDescription,
         inspect_checkpoint,
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.compact import compact
     from tf_ckpt_migrate.conversion.convert import convert
     from tf_ckpt_migrate.conversion.dual_keys import add_name_keys, remove_name_keys
+    from tf_ckpt_migrate.conversion.fleet.convert_all import convert_all
+    from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
+    from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
     from tf_ckpt_migrate.conversion.merge import merge
     from tf_ckpt_migrate.conversion.object_keys import add_object_keys
     from tf_ckpt_migrate.conversion.planning import plan_migration
@@ -73,10 +76,12 @@ __all__ = [
     "Combine",
     "ConversionProof",
     "ConversionResult",
+    "ConvertAllResult",
     "Drop",
     "Keep",
     "MigrationPlan",
     "MigrationReport",
+    "Outcome",
     "Recipe",
     "Rename",
     "RenameRegex",
@@ -89,8 +94,10 @@ __all__ = [
     "__version__",
     "add_name_keys",
     "add_object_keys",
+    "beam",
     "compact",
     "convert",
+    "convert_all",
     "convert_tf1_to_tf2",
     "convert_tf2_to_tf1",
     "diff_checkpoints",
@@ -120,7 +127,7 @@ __all__ = [
 # Where each public name lives; a submodule lives in the package itself. A new name
 # goes here, into `__all__` and under TYPE_CHECKING: a test holds the three together.
 _HOMES: dict[str, tuple[str, ...]] = {
-    "": ("errors", "estimator", "keras", "testing", "transforms"),
+    "": ("beam", "errors", "estimator", "keras", "testing", "transforms"),
     "checkpoint.describe": ("CheckpointDescription", "inspect_checkpoint"),
     "checkpoint.diff": ("CheckpointDiff", "diff_checkpoints"),
     "checkpoint.reader": (
@@ -135,6 +142,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "add_name_keys",
         "remove_name_keys",
     ),
+    "conversion.fleet.convert_all": ("convert_all",),
+    "conversion.fleet.outcome": ("Outcome",),
+    "conversion.fleet.result": ("ConvertAllResult",),
     "conversion.merge": ("merge",),
     "conversion.object_keys": ("add_object_keys",),
     "conversion.planning": ("plan_migration",),

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 
 __all__ = [
     "AmbiguousCheckpointError",
+    "BeamNotFoundError",
+    "BeamPipelineError",
     "CheckpointError",
     "CheckpointNotFoundError",
     "CheckpointReplacedError",
@@ -149,6 +151,14 @@ class UnbuiltTargetError(TargetError):
 
 class GraphModeError(CheckpointError, RuntimeError):
     """Variables were to be assigned at once while a graph is being built."""
+
+
+class BeamNotFoundError(CheckpointError, ImportError):
+    """Apache Beam, which only `tf_ckpt_migrate.beam` needs, is not installed."""
+
+
+class BeamPipelineError(CheckpointError, RuntimeError):
+    """A pipeline was not carried out to its end."""
 
 
 class TensorFlowNotFoundError(CheckpointError, ImportError):

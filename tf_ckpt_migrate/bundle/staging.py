@@ -20,6 +20,7 @@ from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path
 from tf_ckpt_migrate.errors import OutputExistsError
 
 __all__ = [
+    "STAGING_MARK",
     "check_absent",
     "existing_files",
     "flushed",
@@ -29,7 +30,7 @@ __all__ = [
     "staging_folder",
 ]
 
-_STAGING_MARK = ".tcm-staging"
+STAGING_MARK = ".tcm-staging"
 _SHOWN = 40  # characters of the basename, which alone may be as long as a name can be
 
 
@@ -83,7 +84,7 @@ def staging_folder(prefix: str) -> Generator[str]:
     folder, base = os.path.split(prefix)
     folder = folder or "."
     Path(folder).mkdir(parents=True, exist_ok=True)
-    remove_abandoned(folder, _STAGING_MARK)
+    remove_abandoned(folder, STAGING_MARK)
     with owned_folder(os.path.join(folder, _staging_name(base))) as staging:
         yield staging
 
@@ -92,7 +93,7 @@ def _staging_name(base: str) -> str:
     shown = base[:_SHOWN]
     if shown != base:
         shown += f"-{zlib.crc32(base.encode()):08x}"
-    return f".{shown}{_STAGING_MARK}"
+    return f".{shown}{STAGING_MARK}"
 
 
 def flushed(path: str) -> None:

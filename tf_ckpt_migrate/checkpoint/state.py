@@ -23,6 +23,7 @@ __all__ = [
     "kept_beside",
     "read_state",
     "record_latest",
+    "state_text",
 ]
 
 STATE_FILE = "checkpoint"
@@ -106,25 +107,34 @@ def record_latest(prefix: str, without: Collection[str] = ()) -> str:
     """
     folder, base = os.path.split(prefix)
     path = os.path.join(folder, STATE_FILE)
-    kept = kept_beside(prefix)
     kept = [
-        *(
-            other
-            for other in kept
-            if other not in (base, prefix) and os.path.basename(other) not in without
-        ),
-        base,
+        other
+        for other in kept_beside(prefix)
+        if other not in (base, prefix) and os.path.basename(other) not in without
     ]
-    lines = [f'model_checkpoint_path: "{_escaped(base)}"']
-    lines += [f'all_model_checkpoint_paths: "{_escaped(other)}"' for other in kept]
+    text = state_text(CheckpointState(base, (*kept, base)))
     with staging_folder(prefix) as staging:
         staged = Path(staging, STATE_FILE)
         with staged.open("x", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         replace_file(str(staged), path)
     return path
+
+
+def state_text(state: CheckpointState) -> str:
+    """Return what stands in a state file.
+
+    Example:
+      >>> print(state_text(CheckpointState("m-2", ("m-1", "m-2"))), end="")
+      model_checkpoint_path: "m-2"
+      all_model_checkpoint_paths: "m-1"
+      all_model_checkpoint_paths: "m-2"
+    """
+    lines = [f'model_checkpoint_path: "{_escaped(state.latest)}"']
+    lines += [f'all_model_checkpoint_paths: "{_escaped(kept)}"' for kept in state.kept]
+    return "\n".join(lines) + "\n"
 
 
 def _escaped(text: str) -> str:

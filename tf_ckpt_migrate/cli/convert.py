@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.cli.outputs import add_output, add_writing, writing_options
-from tf_ckpt_migrate.cli.planning import add_planning, asked_of, plan_of
-
-if TYPE_CHECKING:
-    from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.cli.planning import (
+    add_plan,
+    add_planning,
+    check_asked,
+    plan_of,
+)
 
 __all__ = ["EXAMPLE", "configure", "execute"]
 
@@ -22,18 +23,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help="the checkpoint to convert")
     add_output(parser)
     add_planning(parser)
-    parser.add_argument(
-        "--plan",
-        metavar="FILE",
-        help="do what this plan says, as `tf-ckpt-migrate plan --output` wrote it",
-    )
+    add_plan(parser)
     parser.add_argument(
         "--dry_run",
         action="store_true",
         help="show the plan and write nothing",
     )
     add_writing(parser)
-    parser.set_defaults(wrong_use=parser.error)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -41,8 +37,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.report.progress import byte_progress
 
-    _check_asked(arguments)
-    plan = _plan(arguments)
+    check_asked(arguments)
+    plan = plan_of(arguments)
     if arguments.dry_run:
         show(plan, arguments)
         return 0
@@ -58,28 +54,3 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     show(result, arguments)
     return 0
-
-
-def _plan(arguments: argparse.Namespace) -> MigrationPlan:
-    if arguments.plan is None:
-        return plan_of(arguments)
-    from tf_ckpt_migrate.checkpoint.text_file import read_text
-    from tf_ckpt_migrate.names.plan import MigrationPlan
-
-    return MigrationPlan.from_yaml(read_text(arguments.plan))
-
-
-def _check_asked(arguments: argparse.Namespace) -> None:
-    """End with what is wrong if the flags do not say, once, what is to be done."""
-    asked = asked_of(arguments)
-    if arguments.plan is not None and asked:
-        arguments.wrong_use(
-            "--plan says all that is to be done: give it without --to, --like, --map, "
-            "--rename, --recipe, --drop, --partition and --averages"
-        )
-    if arguments.plan is None and not asked:
-        arguments.wrong_use(
-            "say what to do: --to=tf2, --to=tf1, --rename A=B, --recipe 'KIND A=B', "
-            "--drop PATTERN, --partition NAME=PARTS, --averages=average, --map FILE, "
-            "--like CHECKPOINT or --plan FILE"
-        )

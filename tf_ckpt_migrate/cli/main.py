@@ -37,6 +37,7 @@ _COMMANDS = {
     "suggest": "propose the rules from one checkpoint to another, and say how sure",
     "plan": "say what a conversion would do, and write it down to be edited",
     "convert": "convert a checkpoint: TF1 to TF2 and back, or other names",
+    "convert-all": "convert every checkpoint below a folder, resuming what is not done",
     "add-name-keys": "let TF1 read a TF2 checkpoint by variable names too",
     "add-object-keys": "let TF2 read a TF1 checkpoint by objects too",
     "remove-name-keys": "undo add-name-keys",
@@ -45,6 +46,9 @@ _COMMANDS = {
     "compact": "copy a checkpoint without the bytes that nothing refers to",
     "report": "show a plan, a checkpoint or a conversion as a page for people",
 }
+
+# Those that take arguments for another program behind ``--``.
+_PASSES_ON = {"convert-all"}
 
 # Flags of absl itself. Its parser reads all that argparse does, but its import costs as
 # much as a whole inspection, so it is taken only where one of these is given.
@@ -90,12 +94,14 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments: argparse.Namespace | None = None
     try:
-        parser, execute = _parser(argv)
-        arguments = parser.parse_args(list(map(_with_underscores, argv)))
+        own, others = _divided(argv)
+        parser, execute = _parser(own)
+        arguments = parser.parse_args(list(map(_with_underscores, own)))
         if execute is None:
             parser.print_help(sys.stderr)
             return _WRONG_USE
         arguments.argv = [*argv]  # what a report tells to type again
+        arguments.others = others
         status = execute(arguments)
         sys.stdout.flush()
     except SystemExit as end:  # argparse has printed help, or what is wrong
@@ -110,6 +116,17 @@ def main(argv: Sequence[str]) -> int:
         _tell(error, verbose=arguments is not None and arguments.verbosity > 0)
         return _REFUSED
     return status
+
+
+def _divided(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return a subcommand's own arguments, and those behind ``--`` of another program.
+
+    For most subcommands ``--`` means, as usual, that what follows is no flag.
+    """
+    if not {*argv} & _PASSES_ON or "--" not in argv:
+        return argv, ()
+    at = list(argv).index("--")
+    return argv[:at], argv[at + 1 :]
 
 
 def _parser(

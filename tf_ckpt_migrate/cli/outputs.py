@@ -13,23 +13,27 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", help="prefix of the checkpoint to write")
 
 
-def add_writing(parser: argparse.ArgumentParser, *, data: bool = True) -> None:
+def add_writing(
+    parser: argparse.ArgumentParser, *, data: bool = True, state_file: bool = True
+) -> None:
     """Add the flags.
 
     Args:
       parser: To add them to.
       data: Whether data shards can be taken over in several ways.
+      state_file: Whether to name the output as the latest is a matter of choice.
     """
     parser.add_argument(
         "--overwrite",
         action="store_true",
         help="replace a checkpoint of that prefix",
     )
-    parser.add_argument(
-        "--update_state_file",
-        action="store_true",
-        help="make it the latest in the `checkpoint` file of its directory",
-    )
+    if state_file:
+        parser.add_argument(
+            "--update_state_file",
+            action="store_true",
+            help="make it the latest in the `checkpoint` file of its directory",
+        )
     if data:
         parser.add_argument(
             "--data",

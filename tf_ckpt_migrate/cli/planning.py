@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tf_ckpt_migrate.cli.outputs import writing_options
 from tf_ckpt_migrate.cli.rules import add_rules, rules_of
-from tf_ckpt_migrate.errors import RuleError
 
 if TYPE_CHECKING:
+    from tf_ckpt_migrate.conversion.fleet.request import Request
     from tf_ckpt_migrate.names.plan import MigrationPlan
     from tf_ckpt_migrate.names.rules import Recipe
 
-__all__ = ["add_planning", "asked_of", "plan_of"]
+__all__ = [
+    "add_plan",
+    "add_planning",
+    "asked_of",
+    "check_asked",
+    "plan_of",
+    "request_of",
+]
 
 
 def add_planning(parser: argparse.ArgumentParser) -> None:
@@ -67,10 +75,36 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that says it all in place of the others."""
+    parser.add_argument(
+        "--plan",
+        metavar="FILE",
+        help="do what this plan says, as `tf-ckpt-migrate plan --output` wrote it",
+    )
+    parser.set_defaults(wrong_use=parser.error)
+
+
 def asked_of(arguments: argparse.Namespace) -> list[str]:
     """Return which of the flags that say what is to be done are given."""
     names = ("to", "like", "map", "rules", "averages")
     return [name for name in names if getattr(arguments, name) is not None]
+
+
+def check_asked(arguments: argparse.Namespace) -> None:
+    """End with what is wrong if the flags do not say, once, what is to be done."""
+    asked = asked_of(arguments)
+    if arguments.plan is not None and asked:
+        arguments.wrong_use(
+            "--plan says all that is to be done: give it without --to, --like, --map, "
+            "--rename, --recipe, --drop, --partition and --averages"
+        )
+    if arguments.plan is None and not asked:
+        arguments.wrong_use(
+            "say what to do: --to=tf2, --to=tf1, --rename A=B, --recipe 'KIND A=B', "
+            "--drop PATTERN, --partition NAME=PARTS, --averages=average, --map FILE, "
+            "--like CHECKPOINT or --plan FILE"
+        )
 
 
 def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
@@ -81,44 +115,46 @@ def plan_of(arguments: argparse.Namespace) -> MigrationPlan:
       RuleError: If a rule is not well formed.
       PlanError: If anything is not accounted for.
     """
-    rules = rules_of(arguments)
-    if arguments.to == "tf2":
-        from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
+    from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 
-        return plan_tf1_to_tf2(
-            arguments.source,
-            rules,
-            like=arguments.like,
-            unmatched=arguments.unmatched,
-            unmet=arguments.unmet,
-            averages=arguments.averages,
-        )
-    if arguments.to == "tf1":
-        from tf_ckpt_migrate.conversion.tf2_to_tf1 import plan_tf2_to_tf1
+    request = request_of(arguments)
+    return request.plan_for(load_checkpoint(arguments.source))
 
-        names = arguments.names if rules is None else rules
-        if arguments.averages is not None:
-            raise RuleError(
-                "--averages chooses among the names of TF1, and with --to=tf1 the "
-                "source has objects; use it without --to, or with --to=tf2"
-            )
-        return plan_tf2_to_tf1(
-            arguments.source,
-            names,
-            like=arguments.like,
-            unmatched=arguments.unmatched,
-            unmet=arguments.unmet,
-        )
-    from tf_ckpt_migrate.conversion.planning import plan_migration
 
-    return plan_migration(
-        arguments.source,
-        arguments.like,
-        rules,
+def request_of(arguments: argparse.Namespace) -> Request:
+    """Return what is asked for, whatever the checkpoint.
+
+    Raises:
+      RuleError: If a rule is not well formed.
+      PlanError: If the file of ``--plan`` is no plan.
+    """
+    from tf_ckpt_migrate.conversion.fleet.request import Request
+
+    if getattr(arguments, "plan", None) is not None:
+        return Request(plan=_plan_in(arguments.plan), **_writing(arguments))
+    return Request(
+        arguments.to,
+        rules_of(arguments),
+        like=arguments.like or "",
+        names=arguments.names,
         unmatched=arguments.unmatched,
         unmet=arguments.unmet,
         averages=arguments.averages,
+        **_writing(arguments),
     )
+
+
+def _writing(arguments: argparse.Namespace) -> dict[str, Any]:
+    options = writing_options(arguments)
+    options.pop("update_state_file", None)
+    return options
+
+
+def _plan_in(path: str) -> MigrationPlan:
+    from tf_ckpt_migrate.checkpoint.text_file import read_text
+    from tf_ckpt_migrate.names.plan import MigrationPlan
+
+    return MigrationPlan.from_yaml(read_text(path))
 
 
 def _partition(text: str) -> Recipe:

@@ -9,7 +9,7 @@ from typing import TextIO
 from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.report.output import is_terminal
 
-__all__ = ["byte_progress"]
+__all__ = ["byte_progress", "count_progress"]
 
 
 @contextmanager
@@ -24,6 +24,29 @@ def byte_progress(title: str, stream: TextIO | None) -> Generator[Progress | Non
     Yields:
       What to call with the bytes done and the bytes there are; None where nobody looks.
     """
+    with _progress(title, stream, of_bytes=True) as show:
+        yield show
+
+
+@contextmanager
+def count_progress(title: str, stream: TextIO | None) -> Generator[Progress | None]:
+    """Show a bar of things done, of those there are, as `byte_progress` does of bytes.
+
+    Args:
+      title: What is being done.
+      stream: Where to show it.
+
+    Yields:
+      What to call with the number done and that of all.
+    """
+    with _progress(title, stream, of_bytes=False) as show:
+        yield show
+
+
+@contextmanager
+def _progress(
+    title: str, stream: TextIO | None, *, of_bytes: bool
+) -> Generator[Progress | None]:
     if stream is None or not is_terminal(stream):
         yield None
         return
@@ -31,17 +54,22 @@ def byte_progress(title: str, stream: TextIO | None) -> Generator[Progress | Non
     from rich.progress import (
         BarColumn,
         DownloadColumn,
+        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
+    amounts = (
+        (DownloadColumn(), TransferSpeedColumn())
+        if of_bytes
+        else (MofNCompleteColumn(),)
+    )
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        *amounts,
         TimeRemainingColumn(),
     )
     console = Console(file=stream)

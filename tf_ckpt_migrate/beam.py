@@ -1,0 +1,194 @@
+"""Many checkpoints, migrated by the workers of an Apache Beam runner.
+
+``tcm.beam.convert_all`` is a ready pipeline. ``tcm.beam.ConvertCheckpoints`` is the
+transform in it, for pipelines of one's own::
+
+    with beam.Pipeline(options=options) as pipeline:
+        outcomes = (
+            pipeline
+            | beam.Create([("old/model.ckpt-7", "new/model.ckpt-7")])
+            | tcm.beam.ConvertCheckpoints(to="tf2")
+        )
+
+Apache Beam comes with the extra ``beam``, and is imported when one of them is called.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tf_ckpt_migrate.bundle.staging import staging_folder
+from tf_ckpt_migrate.conversion.fleet.convert_all import (
+    Sources,
+    found_for,
+    result_of,
+)
+from tf_ckpt_migrate.conversion.fleet.found import Found
+from tf_ckpt_migrate.conversion.fleet.once import convert_once
+from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
+from tf_ckpt_migrate.conversion.fleet.request import Request
+from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
+from tf_ckpt_migrate.errors import BeamNotFoundError, BeamPipelineError
+
+if TYPE_CHECKING:
+    from apache_beam import PTransform
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+__all__ = ["METRICS", "ConvertCheckpoints", "carry_out", "convert_all"]
+
+METRICS = "tf_ckpt_migrate"
+
+
+def ConvertCheckpoints(**asked: Any) -> PTransform:  # noqa: N802 - as Beam's are called
+    """Return the transform from pairs (source, output) to what became of each.
+
+    The elements are pairs of prefixes, the results are ``tcm.Outcome``. It never fails
+    because of a checkpoint: what is wrong with one is in its outcome. It counts, in the
+    namespace ``"tf_ckpt_migrate"``, ``converted``, ``present``, ``failed``, ``keys``,
+    ``bytes_linked`` and ``bytes_written``.
+
+    A pair may come twice, and a bundle may be repeated after its worker was killed:
+    what is done is recognised, what was begun is cleaned up and done again, and of two
+    workers at one output the second waits for the first.
+
+    Args:
+      **asked: What is asked for all of them, as of ``tcm.convert_all``: ``to``,
+        ``assignment_map``, ``plan``, ``like``, ``data`` and the others but
+        ``progress``.
+
+    Raises:
+      BeamNotFoundError: If Apache Beam is not installed.
+      RuleError: If nothing is asked for, a rule is not well formed, or one names a
+        variable by object.
+      TransformError: If a transform holds code, which cannot be sent to workers.
+    """
+    return _transform(Request.asked(**asked))
+
+
+def convert_all(
+    sources: Sources,
+    output_dir: str | os.PathLike[str],
+    options: PipelineOptions | Sequence[str] = (),
+    **asked: Any,
+) -> ConvertAllResult:
+    """Convert every checkpoint below a folder, by the workers of a runner.
+
+    Everything is as with ``tcm.convert_all``: what is found, what is recognised as
+    done, the outputs byte for byte, state files, the result. Sources and outputs must
+    be where the workers can reach them.
+
+    Args:
+      sources: As of ``tcm.convert_all``.
+      output_dir: The folder for the outputs. One pipeline at a time may write there.
+      options: Beam's, as ``["--runner=FlinkRunner", "--parallelism=64"]``. Without a
+        runner it is Beam's local one.
+      **asked: As of ``ConvertCheckpoints``.
+
+    Returns:
+      What became of each.
+
+    Raises:
+      BeamNotFoundError: If Apache Beam is not installed.
+      BeamPipelineError: If the runner did not carry it out. Run it again: what is done
+        is not done again.
+      CheckpointError: As ``tcm.convert_all``.
+    """
+    request = Request.asked(**asked)
+    found = found_for(sources, output_dir)
+    outcomes = carry_out(request, found, os.fsdecode(output_dir), options)
+    return result_of(found, outcomes)
+
+
+def carry_out(
+    request: Request,
+    found: Found,
+    output_dir: str,
+    options: PipelineOptions | Sequence[str],
+) -> list[Outcome]:
+    """Convert what was found, by the workers of a runner.
+
+    Args:
+      request: What is asked for all.
+      found: The checkpoints.
+      output_dir: Where workers and this process can both write and read: there the
+        outcomes come back.
+      options: As of `convert_all`.
+
+    Returns:
+      What became of each.
+    """
+    beam = _apache_beam()
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    if not isinstance(options, PipelineOptions):
+        options = PipelineOptions([*options])
+    with staging_folder(os.path.join(output_dir, "outcomes")) as folder:
+        path = os.path.join(folder, "outcomes")
+        pipeline = beam.Pipeline(options=options)
+        _ = (
+            pipeline
+            | "Found" >> beam.Create([*map(tuple, found.pairs)], reshuffle=False)
+            | "ConvertCheckpoints" >> _transform(request)
+            | "ToJson" >> beam.Map(_as_json)
+            | "Write" >> beam.io.WriteToText(path, num_shards=1, shard_name_template="")
+        )
+        ended = pipeline.run().wait_until_finish()
+        if ended not in (None, "DONE"):
+            raise BeamPipelineError(
+                f"the pipeline ended as {ended}; see what the runner says, and run it "
+                "again: what is done is not done again"
+            )
+        with FileSystems.open(path) as file:
+            lines = file.read().decode().splitlines()
+    return [Outcome(**json.loads(line)) for line in lines]
+
+
+class _Once(NamedTuple):
+    """Converts one checkpoint on a worker, and counts."""
+
+    request: str
+
+    def __call__(self, pair: tuple[str, str]) -> Outcome:
+        from apache_beam.metrics import Metrics
+
+        outcome = convert_once(_request(self.request), *pair)
+        Metrics.counter(METRICS, outcome.status).inc()
+        for name in ("keys", "bytes_linked", "bytes_written"):
+            Metrics.counter(METRICS, name).inc(getattr(outcome, name))
+        return outcome
+
+
+@functools.cache
+def _request(text: str) -> Request:
+    return Request.from_config(json.loads(text))
+
+
+def _transform(request: Request) -> PTransform:
+    beam = _apache_beam()
+    once = _Once(json.dumps(request.to_config()))
+    # Reshuffled, or a runner would give all that one worker has found to that worker.
+    chain: Any = beam.Reshuffle() | beam.Map(once)
+    return "ConvertCheckpoints" >> chain
+
+
+def _as_json(outcome: Outcome) -> str:
+    return json.dumps(outcome.to_config())
+
+
+def _apache_beam() -> Any:
+    try:
+        import apache_beam
+    except ModuleNotFoundError as error:
+        if error.name != "apache_beam":  # it is there, but broken: let it say so itself
+            raise
+        raise BeamNotFoundError(
+            "this takes Apache Beam, which is not installed; run "
+            "`pip install 'tf-ckpt-migrate[beam]'`. Without a runner, convert_all "
+            "does the same on this machine"
+        ) from None
+    return apache_beam

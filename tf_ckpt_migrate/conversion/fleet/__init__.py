@@ -1,0 +1,1 @@
+"""Many checkpoints by one request: found, recognised where done, converted, told."""

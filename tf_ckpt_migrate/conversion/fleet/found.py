@@ -1,0 +1,222 @@
+"""Finds the checkpoints to convert, and says where each conversion goes.
+
+The tree of the sources is kept in the output. What looks like a checkpoint but is none
+that can be read (data without an index, a broken-off save, what a state file names and
+nobody finds) is found too: it is not left out in silence, its conversion fails and says
+why.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from tf_ckpt_migrate.bundle.naming import (
+    INDEX_SUFFIX,
+    parse_shard_path,
+    parse_v1_shard_path,
+)
+from tf_ckpt_migrate.bundle.staging import STAGING_MARK
+from tf_ckpt_migrate.checkpoint.locate import locate
+from tf_ckpt_migrate.checkpoint.ordering import by_numbers
+from tf_ckpt_migrate.checkpoint.unfinished import unfinished_parts
+from tf_ckpt_migrate.conversion.fleet.states import missing_latest
+from tf_ckpt_migrate.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    MissingShardError,
+    OutputPathError,
+    capped,
+)
+
+__all__ = ["Found", "Pair", "find"]
+
+# Wildcards of a pattern, and what each stands for.
+_WILD = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^\]]+\]")
+_SPELLED = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+# The folder of a broken-off save: `model.ckpt-7_temp_0a1b/part-00000-of-00002.index`.
+_TEMPORARY = re.compile(r"(.+)_temp(?:_.*)?")
+# What needs no look whether it is of format V1, which is told by the bytes of a file.
+_NO_V1 = re.compile(
+    r"checkpoint|events\.out\..*|.*\.(?:meta|pb|pbtxt|json|yaml|txt|log|py|csv|md)"
+)
+
+
+class Pair(NamedTuple):
+    """A checkpoint, and where its conversion goes: two prefixes."""
+
+    source: str
+    output: str
+
+
+class Found(NamedTuple):
+    """What there is to convert.
+
+    Attributes:
+      pairs: The checkpoints, folder by folder, lower steps first.
+      unreadable: Folders that cannot be looked into, and why.
+      notes: What else a reader should know.
+    """
+
+    pairs: tuple[Pair, ...]
+    unreadable: tuple[tuple[str, OSError], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def find(sources: Iterable[str], output_dir: str) -> Found:
+    """Return what is to be converted.
+
+    Args:
+      sources: Folders, which are looked through with all that is below; patterns of
+        prefixes with ``*``, ``?`` and ``[…]``, which fit no ``/``, and ``**``, which
+        fits any number of folders; or checkpoints.
+      output_dir: The folder for the outputs. Below a source, it is none of it.
+
+    Returns:
+      The checkpoints. The output of each lies as deep below ``output_dir`` as it lies
+      below the source, or the folder before the first wildcard.
+
+    Raises:
+      CheckpointNotFoundError: If a source is not there, or nothing is found in it.
+      OutputPathError: If two checkpoints would have one output.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [1.0, 2.0]}) as prefix:
+      ...     for _, output in find([os.path.dirname(prefix)], "tf2").pairs:
+      ...         print(output)
+      tf2/model.ckpt
+    """
+    walk = _Walk(output_dir, [], [])
+    pairs: dict[str, str] = {}
+    for source in sources:
+        here = [*_found_by(source, walk)]
+        if not here and not walk.unreadable:
+            raise CheckpointNotFoundError(
+                f"no checkpoint is found by {source!r}, nor in any folder below"
+            )
+        for prefix, below in here:
+            output = os.path.join(output_dir, below)
+            other = pairs.setdefault(output, prefix)
+            if other != prefix:
+                raise OutputPathError(
+                    f"both {other!r} and {prefix!r} would become {output!r}; convert "
+                    "them one after the other, into two folders"
+                )
+    notes = ()
+    if walk.links:
+        listed = ", ".join(capped(map(repr, walk.links), 3))
+        notes = (f"links to folders are not followed: {listed}",)
+    found = (Pair(prefix, output) for output, prefix in pairs.items())
+    return Found(tuple(found), tuple(walk.unreadable), notes)
+
+
+def _found_by(source: str, walk: _Walk) -> Iterator[tuple[str, str]]:
+    """Yield prefixes, each with what of it is kept in the output."""
+    if os.path.isdir(source):
+        if _is_same(source, walk.output_dir):
+            raise OutputPathError(
+                f"{walk.output_dir!r} is the folder of the sources, which a conversion "
+                "never touches; choose another folder for the outputs"
+            )
+        yield from walk.prefixes(source, "")
+    elif wild := _WILD.search(source):
+        root = source[: source.rfind("/", 0, wild.start()) + 1]
+        if not os.path.isdir(root or "."):
+            raise CheckpointNotFoundError(f"{source!r}: there is no folder {root!r}")
+        pattern = _pattern(source[len(root) :])
+        for prefix, below in walk.prefixes(root, ""):
+            if pattern.fullmatch(below):
+                yield prefix, below
+    else:
+        prefix = locate(source).prefix
+        yield prefix, os.path.basename(prefix)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    regex, end = "", 0
+    for wild in _WILD.finditer(text):
+        one = _SPELLED.get(wild[0]) or wild[0].replace("[!", "[^", 1)
+        regex += re.escape(text[end : wild.start()]) + one
+        end = wild.end()
+    return re.compile(regex + re.escape(text[end:]))
+
+
+class _Walk(NamedTuple):
+    """Looks through folders."""
+
+    output_dir: str
+    unreadable: list[tuple[str, OSError]]
+    links: list[str]
+
+    def prefixes(self, folder: str, below: str) -> Iterator[tuple[str, str]]:
+        """Yield the prefixes in a folder and below, each with its path from the root.
+
+        Args:
+          folder: Where to look.
+          below: Its path from the root.
+        """
+        try:
+            names = sorted(os.listdir(folder or "."))
+        except OSError as error:
+            self.unreadable.append((folder, error))
+            return
+        folders = [n for n in names if os.path.isdir(os.path.join(folder, n))]
+        files = sorted({*names} - {*folders})
+        broken_off = {n: b for n in folders if (b := _broken_off(folder, n))}
+        bases = {*_bases(folder, files), *broken_off.values(), *missing_latest(folder)}
+        for base in sorted(bases, key=by_numbers):
+            yield os.path.join(folder, base), os.path.join(below, base)
+        for name in folders:
+            path = os.path.join(folder, name)
+            if os.path.islink(path):
+                self.links.append(path)
+            elif (
+                not name.endswith(STAGING_MARK)
+                and name not in broken_off
+                and not _is_same(path, self.output_dir)
+            ):
+                yield from self.prefixes(path, os.path.join(below, name))
+
+
+def _bases(folder: str, names: Iterable[str]) -> Iterator[str]:
+    """Yield the basenames of the prefixes that files are of."""
+    for name in names:
+        if name.endswith(INDEX_SUFFIX):
+            yield name.removesuffix(INDEX_SUFFIX)
+        elif shard := parse_shard_path(name):
+            yield shard.prefix
+        elif not _NO_V1.fullmatch(name) and (base := _v1_base(folder, name)):
+            yield base
+
+
+def _v1_base(folder: str, name: str) -> str | None:
+    try:
+        location = locate(os.path.join(folder, name))
+    except MissingShardError:  # of several; to convert it will say so
+        shard = parse_v1_shard_path(name)
+        return shard and shard.prefix
+    except (CheckpointError, OSError):  # a file of another kind
+        return None
+    return os.path.basename(location.prefix) if location.v1_files else None
+
+
+def _broken_off(folder: str, name: str) -> str | None:
+    """Return the basename of the checkpoint that a folder holds parts of."""
+    of = _TEMPORARY.fullmatch(name)
+    parts = unfinished_parts(os.path.join(folder, of[1])) if of else []
+    inside = os.path.join(folder, name, "")
+    if of and any(
+        part.startswith(inside) and parse_v1_shard_path(part) for part in parts
+    ):
+        return of[1]
+    return None
+
+
+def _is_same(folder: str, other: str) -> bool:
+    """Return whether two paths are those of one folder, which need not exist."""
+    if folder.rstrip("/") == other.rstrip("/"):
+        return True
+    return os.path.isdir(other) and os.path.samefile(folder, other)

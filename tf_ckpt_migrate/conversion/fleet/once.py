@@ -1,0 +1,95 @@
+"""Converts one checkpoint of many, unless that is done already."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from tf_ckpt_migrate.bundle.staging import check_absent
+from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.conversion.convert import convert
+from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
+from tf_ckpt_migrate.conversion.fleet.owned_file import owned_file
+from tf_ckpt_migrate.conversion.fleet.recognition import (
+    Identity,
+    Record,
+    digest_of_source,
+    record_path,
+    remove_shards_without_index,
+)
+from tf_ckpt_migrate.conversion.fleet.request import Request
+
+__all__ = ["convert_once"]
+
+
+def convert_once(request: Request, source: str, output: str) -> Outcome:
+    """Convert a checkpoint, unless its conversion is there already.
+
+    Whatever goes wrong is in the outcome, so that the next checkpoint has its turn; an
+    interruption by the user is not, and leaves nothing half-written. Where another
+    process is at work on the same output, its end is awaited.
+
+    Args:
+      request: What is asked for.
+      source: Prefix of the checkpoint.
+      output: Prefix of its conversion.
+
+    Returns:
+      What became of it.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"w": [1.0, 2.0]}) as prefix:
+      ...     for _ in range(2):
+      ...         convert_once(Request(to="tf2"), prefix, f"{prefix}-tf2").status
+      'converted'
+      'present'
+    """
+    try:
+        return _converted(request, source, output)
+    except Exception as error:  # noqa: BLE001 - one bad checkpoint never stops the rest
+        return Outcome.of_error(source, output, error)
+
+
+def _converted(request: Request, source: str, output: str) -> Outcome:
+    # Before it is opened: if it changes in between, the next run sees another digest.
+    digest = digest_of_source(source)
+    reader = load_checkpoint(source)
+    plan = request.plan_for(reader)
+    identity = Identity.of(digest, plan, request.to)
+    present = Outcome(source, output, "present")
+    if _is_present(identity, output):
+        return present
+    with owned_file(record_path(output)) as put:
+        if _is_present(identity, output):  # another process has just made it
+            return present
+        before = Record.read(output)
+        if before and before.identity == identity and before.is_of_a_whole(output):
+            put(Record.done(identity, output).text())
+            return present
+        if before is not None:
+            remove_shards_without_index(output)
+        elif not request.overwrite:
+            check_absent(output)
+        begun = Record.begun(identity, output)
+        put(begun.text())
+        try:
+            result = convert(
+                plan,
+                output,
+                source=reader,
+                overwrite=True,
+                data=request.data,
+                object_graph=False if request.to == "tf1" else None,
+            )
+        except BaseException:
+            if begun == Record.begun(identity, output):  # the output is as it was
+                with suppress(OSError):
+                    put("" if before is None else before.text())
+            raise
+        put(Record.done(identity, output).text())
+    return Outcome.of_result(source, result)
+
+
+def _is_present(identity: Identity, output: str) -> bool:
+    record = Record.read(output)
+    return record is not None and record.identity == identity and record.is_of(output)

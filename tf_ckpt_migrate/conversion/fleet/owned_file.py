@@ -1,0 +1,76 @@
+"""A text file that one process at a time may write, others waiting for their turn."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from tf_ckpt_migrate.bundle.locks import remove_abandoned
+from tf_ckpt_migrate.bundle.staging import (
+    STAGING_MARK,
+    flushed,
+    replace_file,
+    staging_folder,
+)
+from tf_ckpt_migrate.errors import OutputInUseError
+
+__all__ = ["owned_file", "remove_left_behind"]
+
+_PATIENCE = 600.0  # seconds: what another process is at may be large
+_PAUSE = 0.2
+
+
+@contextmanager
+def owned_file(path: str) -> Generator[Callable[[str], None]]:
+    """Own a file while the context lasts.
+
+    Args:
+      path: Of the file, which need not exist. Missing folders are made.
+
+    Yields:
+      What puts a text into the file, so that a reader finds the old one or the new one;
+      an empty text removes it.
+
+    Raises:
+      OutputInUseError: If another process keeps it for ten minutes.
+      OSError: If it cannot be written.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     with owned_file(os.path.join(folder, "note")) as put:
+      ...         put("done")
+      ...     Path(folder, "note").read_text()
+      'done'
+    """
+    patience = time.monotonic() + _PATIENCE
+    with ExitStack() as stack:
+        while True:
+            try:
+                staging = stack.enter_context(staging_folder(path))
+                break
+            except OutputInUseError:
+                if time.monotonic() > patience:
+                    raise
+                time.sleep(_PAUSE)
+        yield lambda text: _put(path, text, staging)
+
+
+def remove_left_behind(folder: str) -> None:
+    """Remove what killed owners of files, and writers of checkpoints, have left."""
+    if os.path.isdir(folder or "."):
+        remove_abandoned(folder or ".", STAGING_MARK)
+
+
+def _put(path: str, text: str, staging: str) -> None:
+    if not text:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        return
+    staged = os.path.join(staging, "text")
+    Path(staged).write_text(text, encoding="utf-8")
+    flushed(staged)
+    replace_file(staged, path)

@@ -1,0 +1,192 @@
+"""Tells by content whether an output is there already, of this source and this plan.
+
+Beside every output lies a record, ``PREFIX.migrated.json``::
+
+    {"version": 1,
+     "source": "5f0c…",                            digest of the source's index
+     "plan": "91d2…",                              of what was to be done with it
+     "output": "c04e…",                            of the index that was written
+     "files": {"m.data-00000-of-00001": 124}}      the data shards, and their sizes
+
+It is written last. Before an output is begun, a record without the last two fields says
+so, with the digest of what is to be replaced. It tells what a killed process has left
+from a checkpoint that somebody else has put there, which is replaced only if asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from tf_ckpt_migrate.bundle.naming import index_path
+from tf_ckpt_migrate.bundle.staging import existing_files
+from tf_ckpt_migrate.checkpoint.locate import locate
+from tf_ckpt_migrate.names.plan import MigrationPlan
+
+__all__ = [
+    "Identity",
+    "Record",
+    "digest_of_source",
+    "record_path",
+    "remove_shards_without_index",
+]
+
+_SUFFIX = ".migrated.json"
+_VERSION = 1
+_ABSENT = ""
+
+
+def record_path(prefix: str) -> str:
+    """Return the path of the record beside an output.
+
+    Example:
+      >>> record_path("tf2/model.ckpt-7")
+      'tf2/model.ckpt-7.migrated.json'
+    """
+    return prefix + _SUFFIX
+
+
+def digest_of_source(source: str) -> str:
+    """Return a digest of a checkpoint: of its index, which has every checksum.
+
+    Of a checkpoint of format V1, which has no index, it is that of all its files.
+
+    Raises:
+      CheckpointError: If there is none.
+      OSError: If it cannot be read.
+    """
+    location = locate(source)
+    return _digest(location.v1_files or [index_path(location.prefix)])
+
+
+class Identity(NamedTuple):
+    """What makes an output this one and no other.
+
+    Attributes:
+      source: Digest of the source.
+      plan: Digest of what is to be done with it.
+    """
+
+    source: str
+    plan: str
+
+    @classmethod
+    def of(cls, source: str, plan: MigrationPlan, to: str | None) -> Identity:
+        """Return the identity of what a plan makes of a source.
+
+        Args:
+          source: Digest of the source.
+          plan: The plan, wherever the checkpoints lie that it names.
+          to: The direction.
+        """
+        config = plan.to_config()
+        for field in ("source", "target", "notes"):
+            del config[field]
+        config["to"] = to
+        if plan.target:
+            config["like"] = digest_of_source(plan.target)
+        text = json.dumps(config, sort_keys=True)
+        return cls(source, hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
+
+
+class Record(NamedTuple):
+    """What lies beside an output.
+
+    Attributes:
+      identity: Of the output.
+      output: Digest of its index; ``None`` while it is being made.
+      files: The sizes of its data shards by name.
+      replaces: While it is being made, the digest of the index that was there before.
+    """
+
+    identity: Identity
+    output: str | None
+    files: dict[str, int]
+    replaces: str = _ABSENT
+
+    @classmethod
+    def begun(cls, identity: Identity, prefix: str) -> Record:
+        """Return the record of an output that is about to be made."""
+        return cls(identity, None, {}, _index_digest(prefix))
+
+    @classmethod
+    def done(cls, identity: Identity, prefix: str) -> Record:
+        """Return the record of an output that is there."""
+        return cls(identity, _index_digest(prefix), _sizes(prefix))
+
+    @classmethod
+    def read(cls, prefix: str) -> Record | None:
+        """Return the record beside an output; None where none is, or no whole one."""
+        path = record_path(prefix)
+        if not os.path.isfile(path):
+            return None
+        try:
+            config = cast(dict[str, Any], json.loads(Path(path).read_bytes()))
+            if config["version"] != _VERSION:
+                return None
+            identity = Identity(str(config["source"]), str(config["plan"]))
+            if "output" not in config:
+                return cls(identity, None, {}, str(config["replaces"]))
+            return cls(identity, str(config["output"]), {**config["files"]})
+        except (ValueError, LookupError, TypeError):
+            return None
+
+    def text(self) -> str:
+        """Return it as it is written."""
+        config: dict[str, Any] = {"version": _VERSION, **self.identity._asdict()}
+        if self.output is None:
+            config["replaces"] = self.replaces
+        else:
+            config |= {"output": self.output, "files": self.files}
+        return json.dumps(config, indent=1, ensure_ascii=False) + "\n"
+
+    def is_of(self, prefix: str) -> bool:
+        """Return whether the output is there as it was written."""
+        return (
+            self.output is not None
+            and self.output == _index_digest(prefix)
+            and self.files == _sizes(prefix)
+        )
+
+    def is_of_a_whole(self, prefix: str) -> bool:
+        """Return whether the output was finished, and only the record was not.
+
+        A checkpoint is put in its place whole. So where none was before, one that is
+        there is the one that was being made.
+        """
+        begun = self.output is None and self.replaces == _ABSENT
+        return begun and _index_digest(prefix) != _ABSENT
+
+
+def remove_shards_without_index(prefix: str) -> None:
+    """Remove data shards of an output, put in place before its process was killed.
+
+    No reader finds them, and the next ones would have other names beside them.
+    """
+    if _index_digest(prefix) == _ABSENT:
+        for name in _sizes(prefix):
+            os.unlink(os.path.join(os.path.dirname(prefix), name))
+
+
+def _index_digest(prefix: str) -> str:
+    path = index_path(prefix)
+    return _digest([path]) if os.path.isfile(path) else _ABSENT
+
+
+def _sizes(prefix: str) -> dict[str, int]:
+    index = index_path(prefix)
+    paths = (path for path in existing_files(prefix) if path not in (prefix, index))
+    return {os.path.basename(path): os.path.getsize(path) for path in paths}
+
+
+def _digest(paths: Iterable[str]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for path in paths:
+        with open(path, "rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    return digest.hexdigest()
