@@ -6,11 +6,12 @@ and read from disk only as their elements are used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box, covering
+from tf_ckpt_migrate.bundle.checksums import Summed, checksum, checksums
 from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.bundle.entry import Entry
 from tf_ckpt_migrate.bundle.foreign import with_cause
@@ -18,8 +19,7 @@ from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.shards import Shards
 from tf_ckpt_migrate.bundle.strings import decode_strings
 from tf_ckpt_migrate.bundle.variants import check_variants
-from tf_ckpt_migrate.errors import ChecksumError
-from tf_ckpt_migrate.table import crc32c
+from tf_ckpt_migrate.errors import CheckpointError, ChecksumError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BundleReader", "Index"]
 
-_CHUNK = 16 << 20  # of bytes to check before telling that they are
+_RELEASED = 64 << 20  # bytes read until the memory that holds them is let go
 
 # What NumPy's basic indexing takes, save for new axes.
 Index = int | slice | EllipsisType | tuple[int | slice | EllipsisType, ...]
@@ -57,6 +57,7 @@ class BundleReader:
         current = self.index.check_current
         self.shards: Shards = Shards(prefix, self.index.shards, current)
         self.verify = verify
+        self._held = 0
         self._verified: set[tuple[int, int, int, int]] = set()
 
     def read(self, key: str, index: Index | None = None) -> Array:
@@ -170,6 +171,50 @@ class BundleReader:
         if progress is not None:
             progress(entry.size)
 
+    def check_many(
+        self,
+        stored: Iterable[tuple[Entry, str]],
+        progress: Callable[[int], None] | None = None,
+    ) -> Iterator[CheckpointError | None]:
+        """Check with all cores what many entries refer to; yield how each has fared.
+
+        Args:
+          stored: Entries and what they are of, as ``check_stored`` takes them.
+          progress: Called with the number of bytes checked since the last call.
+
+        Yields:
+          For each of them, in their order, what is wrong; None if all is well.
+        """
+        return checksums((self._summed(*each) for each in stored), progress)
+
+    def release(self, size: int) -> None:
+        """Tell that ``size`` bytes more were read, and are done with.
+
+        Mapped files take memory that the system may have back, yet counts as used: now
+        and then it is let go.
+        """
+        self._held += size
+        if self._held >= _RELEASED:
+            self.shards.release()
+            self._held = 0
+
+    def _summed(self, entry: Entry, what: str) -> Summed[CheckpointError | None]:
+        try:
+            data = self.shards.read(entry.shard, entry.offset, entry.size, what)
+        except CheckpointError as found:
+            error = found
+            return memoryview(b""), lambda _: error
+        if entry.spec.dtype in (DType.string, DType.variant):
+            return memoryview(b""), lambda _: self._error_of(entry, what)
+        return data, lambda computed: self._mismatch(entry, what, computed)
+
+    def _error_of(self, entry: Entry, what: str) -> CheckpointError | None:
+        try:
+            self.check_stored(entry, what)
+        except CheckpointError as error:
+            return error
+        return None
+
     def checksum(
         self, entry: Entry, what: str, progress: Callable[[int], None] | None = None
     ) -> int:
@@ -184,7 +229,7 @@ class BundleReader:
           CorruptCheckpointError: If bytes are missing.
         """
         data = self.shards.read(entry.shard, entry.offset, entry.size, what)
-        return _checksum(data, progress)
+        return checksum(data, progress)
 
     def _check_variants(self, entry: Entry, data: memoryview, what: str) -> None:
         where = f"{self.shards.path(entry.shard)}, {what}"
@@ -208,25 +253,20 @@ class BundleReader:
         place = (entry.shard, entry.offset, entry.size, entry.crc32c)
         if place in self._verified:
             return
-        computed = _checksum(data, progress)
-        if computed != entry.crc32c:
-            raise ChecksumError(
-                f"{self.shards.path(entry.shard)}: the checksum of {what} "
-                f"({entry.size:,} bytes at {entry.offset:,}) is {computed:#010x}, "
-                f"expected {entry.crc32c:#010x}; the file is damaged or is of another "
-                "run: copy it again, or read with verify=False to see what is there"
-            )
+        error = self._mismatch(entry, what, checksum(data, progress))
+        if error is not None:
+            raise error
         self._verified.add(place)
 
-
-def _checksum(data: memoryview, progress: Callable[[int], None] | None = None) -> int:
-    computed = 0
-    for start in range(0, len(data), _CHUNK):
-        piece = data[start : start + _CHUNK]
-        computed = crc32c.extend(computed, piece)
-        if progress is not None:
-            progress(len(piece))
-    return crc32c.mask(computed)
+    def _mismatch(self, entry: Entry, what: str, computed: int) -> ChecksumError | None:
+        if computed == entry.crc32c:
+            return None
+        return ChecksumError(
+            f"{self.shards.path(entry.shard)}: the checksum of {what} "
+            f"({entry.size:,} bytes at {entry.offset:,}) is {computed:#010x}, "
+            f"expected {entry.crc32c:#010x}; the file is damaged or is of another "
+            "run: copy it again, or read with verify=False to see what is there"
+        )
 
 
 def _swapped(data: memoryview, dtype: DType) -> Array:

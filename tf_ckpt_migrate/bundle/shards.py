@@ -17,6 +17,8 @@ from tf_ckpt_migrate.errors import (
 
 __all__ = ["Shards", "mapped"]
 
+_MOST_MAPPED = 64  # at once: each keeps a file open, of which a process may have 1,024
+
 
 def mapped(path: str) -> memoryview:
     """Map a file into memory, read-only; only pages that are touched are read.
@@ -113,7 +115,7 @@ class Shards:
     def release(self) -> None:
         """Let go of the memory that holds what was read; it can be read again."""
         dont_need = getattr(mmap, "MADV_DONTNEED", None)  # not on every system
-        for whole in self._mapped.values():
+        for whole in [*self._mapped.values()]:  # others may map more meanwhile
             if dont_need is not None and isinstance(whole.obj, mmap.mmap):
                 whole.obj.madvise(dont_need)
 
@@ -126,6 +128,9 @@ class Shards:
             raise self._missing(path) from None
         self._check_current()
         self._mapped[number] = whole
+        # Who still uses an older one has it; others come by it again.
+        for oldest in [*self._mapped][:-_MOST_MAPPED]:
+            self._mapped.pop(oldest, None)
         return whole
 
     def _too_short(self, number: int, end: int, length: int, what: str) -> Exception:

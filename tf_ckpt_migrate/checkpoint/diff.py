@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.bundle.parallel import in_order, suits_a_thread
 from tf_ckpt_migrate.bundle.progress import Progress, unheard
 from tf_ckpt_migrate.checkpoint.comparison import Comparison
 from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance
@@ -188,12 +189,28 @@ def _compared(
     values: list[ValueDifference] = []
     common = [key for key in sorted(origins) if key in b]
     total, done = sum(b.specs[key].nbytes for key in common), 0
-    for key in common:
-        spec, (sources, expected, transform) = b.specs[key], origins[key]
-        if expected != spec:
-            specs.append(SpecDifference(key, str(expected), str(spec)))
-        elif (found := comparison.difference(sources, key, transform)).elements:
+
+    def compare(key: str) -> Difference | None:
+        sources, expected, transform = origins[key]
+        if expected != b.specs[key]:
+            return None
+        return comparison.difference(sources, key, transform)
+
+    def is_for_thread(key: str) -> bool:
+        return suits_a_thread(b.specs[key].nbytes)
+
+    bundles = [each.bundle for each in (a, b) if each.bundle is not None]
+
+    for key, found in zip(
+        common, in_order(compare, common, is_for_thread), strict=True
+    ):
+        spec = b.specs[key]
+        if found is None:
+            specs.append(SpecDifference(key, str(origins[key].spec), str(spec)))
+        elif found.elements:
             values.append(ValueDifference(key, spec.size, found))
+        for bundle in bundles:
+            bundle.release(spec.nbytes)
         done += spec.nbytes
         report(done, total)
     return CheckpointDiff(

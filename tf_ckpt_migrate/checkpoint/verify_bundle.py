@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, islice, pairwise, tee
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.assembly import bounding_box, covering
@@ -19,24 +20,22 @@ __all__ = ["BundleVerifier"]
 _TOLD = 10  # missing shards; a header can promise 100,000
 
 
-class _Range(NamedTuple):
-    """A range of bytes in a shard; ranges sort as they lie."""
+class _Use(NamedTuple):
+    """An entry and what it refers to; they sort as the bytes lie.
+
+    There is one for each key: it holds little, and no text.
+    """
 
     shard: int
     offset: int
     size: int
+    key: str
+    number: int  # of the slice; -1 for a whole tensor
+    entry: Entry
 
     @property
     def end(self) -> int:
         return self.offset + self.size
-
-
-class _User(NamedTuple):
-    """What refers to a range: an entry, its key, and how to name it."""
-
-    entry: Entry
-    key: str
-    what: str
 
 
 class BundleVerifier:
@@ -59,7 +58,7 @@ class BundleVerifier:
         """Check nothing yet."""
         self._bundle = bundle
         self._report = report
-        self._users: dict[_Range, list[_User]] = {}
+        self._uses: list[_Use] = []
         self._done = self._total = self._missing = 0
         self.problems: list[str] = []
         self.notes: list[str] = []
@@ -71,12 +70,16 @@ class BundleVerifier:
         for key in self._bundle.index:
             for problem in self._gather(key):
                 self._blame(problem, key)
-        self._total = sum(place.size for place in self._users)
-        by_shard: dict[int, list[_Range]] = {}
-        for place in sorted(self._users):
-            by_shard.setdefault(place.shard, []).append(place)
-        for shard in range(self._bundle.shards.count):
-            self._check_shard(shard, by_shard.get(shard, []))
+        self._uses.sort()
+        self._total = sum(users[0].size for users in _places(self._uses))
+        by_shard = groupby(self._uses, attrgetter("shard"))
+        shard, uses = next(by_shard, (-1, None))
+        for number in range(self._bundle.shards.count):
+            if number == shard and uses:
+                self._check_shard(number, [*uses])
+                shard, uses = next(by_shard, (-1, None))
+            else:
+                self._check_shard(number, [])
         if self._missing > _TOLD:
             self.problems.append(
                 f"{self._missing - _TOLD:,} more data shards are missing"
@@ -96,11 +99,11 @@ class BundleVerifier:
             yield str(error)
             return
         if not entry.slices:
-            self._add(entry, key, f"tensor {key!r}")
+            self._add(entry, key)
             return
         where = f"{self._bundle.index.path}, key {key!r}"
         placed: list[TensorSlice] = []
-        for piece in entry.slices:
+        for number, piece in enumerate(entry.slices):
             try:
                 ranges = piece.ranges(entry.spec.shape, where)
                 stored = self._bundle.index.slice_entry(key, piece)
@@ -114,34 +117,38 @@ class BundleVerifier:
                     f"{entry.spec}"
                 )
             placed.append(piece)
-            self._add(stored, key, f"tensor {key!r}, slice {piece}")
+            self._add(stored, key, number)
         whole, _ = bounding_box(None, entry.spec.shape)
         try:
             covering(entry.spec, placed, whole, where)
         except CheckpointError as error:
             yield str(error)
 
-    def _add(self, entry: Entry, key: str, what: str) -> None:
-        place = _Range(entry.shard, entry.offset, entry.size)
-        self._users.setdefault(place, []).append(_User(entry, key, what))
+    def _add(self, entry: Entry, key: str, number: int = -1) -> None:
+        place = entry.shard, entry.offset, entry.size
+        self._uses.append(_Use(*place, key, number, entry))
 
-    def _check_shard(self, shard: int, places: list[_Range]) -> None:
+    def _what(self, use: _Use) -> str:
+        what = f"tensor {use.key!r}"
+        if use.number < 0:
+            return what
+        return f"{what}, slice {self._bundle.index[use.key].slices[use.number]}"
+
+    def _check_shard(self, shard: int, uses: list[_Use]) -> None:
         path = self._bundle.shards.path(shard)
         if not os.path.exists(path):
-            self._blame_missing(shard, places)
+            self._blame_missing(shard, {use.key for use in uses})
             return
         before = len(self.problems)
-        for place in places:
-            self._check_range(place)
-        filled = [place for place in places if place.size]
+        self._check_ranges(uses)
+        filled = [users[0] for users in _places(uses) if users[0].size]
         self._check_overlaps(path, filled)
         if len(self.problems) == before:
             self._note_gaps(path, filled)
         else:
             self._note_cause(path)
 
-    def _blame_missing(self, shard: int, places: list[_Range]) -> None:
-        keys = {user.key for place in places for user in self._users[place]}
+    def _blame_missing(self, shard: int, keys: set[str]) -> None:
         self._missing += 1
         if self._missing > _TOLD:
             self.unreadable |= keys
@@ -151,33 +158,33 @@ class BundleVerifier:
         except MissingShardError as error:
             self._blame(f"{error} ({len(keys):,} tensors are in it)", *keys)
 
-    def _check_range(self, place: _Range) -> None:
+    def _check_ranges(self, uses: list[_Use]) -> None:
         # Empty tensors of several kinds may lie at one place, each with its checksum.
-        distinct = {(u.entry.crc32c, u.entry.spec.dtype): u for u in self._users[place]}
-        before = self._done
-        for user in distinct.values():
-            try:
-                self._bundle.check_stored(user.entry, user.what, self._advance)
-            except CheckpointError as error:
-                self._blame(str(error), *(u.key for u in self._users[place]))
-                break
-        else:
-            self.checked_bytes += place.size
-        self._done = before
-        self._advance(place.size)
+        places, ahead = tee(_distinct(users) for users in _places(uses))
+        stored = ((use.entry, self._what(use)) for users in ahead for use in users)
+        found = self._bundle.check_many(stored, self._advance)
+        for users, distinct in zip(_places(uses), places, strict=True):
+            before = self._done
+            errors = [error for error in islice(found, len(distinct)) if error]
+            if errors:
+                self._blame(str(errors[0]), *(user.key for user in users))
+            else:
+                self.checked_bytes += users[0].size
+            self._done = before
+            self._advance(users[0].size)
 
     def _advance(self, size: int) -> None:
         self._done += size
+        self._bundle.release(size)
         self._report(min(self._done, self._total), self._total)
 
-    def _check_overlaps(self, path: str, places: list[_Range]) -> None:
+    def _check_overlaps(self, path: str, places: list[_Use]) -> None:
         for a, b in pairwise(places):
             if b.offset < a.end:
-                users = self._users[a][0], self._users[b][0]
                 self._blame(
-                    f"{path}: {users[0].what} ({a.size:,} bytes at {a.offset:,}) and "
-                    f"{users[1].what} ({b.size:,} bytes at {b.offset:,}) overlap",
-                    *(user.key for user in users),
+                    f"{path}: {self._what(a)} ({a.size:,} bytes at {a.offset:,}) and "
+                    f"{self._what(b)} ({b.size:,} bytes at {b.offset:,}) overlap",
+                    *(a.key, b.key),
                 )
 
     def _note_cause(self, path: str) -> None:
@@ -185,7 +192,7 @@ class BundleVerifier:
         if cause and cause.removeprefix("it ") not in self.problems[-1]:
             self.notes.append(f"{path}: {cause}")
 
-    def _note_gaps(self, path: str, places: list[_Range]) -> None:
+    def _note_gaps(self, path: str, places: list[_Use]) -> None:
         size = os.path.getsize(path)
         position = unused = 0
         for place in places:
@@ -197,3 +204,12 @@ class BundleVerifier:
                 f"{path}: {unused:,} of {size:,} bytes belong to no tensor; "
                 "`tf-ckpt-migrate compact` writes the checkpoint without them"
             )
+
+
+def _places(uses: Iterable[_Use]) -> Iterator[list[_Use]]:
+    """Yield what refers to each range of bytes, which are in order."""
+    return (list(users) for _, users in groupby(uses, itemgetter(0, 1, 2)))
+
+
+def _distinct(users: Iterable[_Use]) -> list[_Use]:
+    return list({(u.entry.crc32c, u.entry.spec.dtype): u for u in users}.values())

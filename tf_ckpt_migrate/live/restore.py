@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from tf_ckpt_migrate.bundle.parallel import in_order, suits_a_thread
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.bulk import without_collections
@@ -162,12 +163,20 @@ def execute(
       >>> int(w[0])
       7
     """
-    computed: dict[str, np.ndarray[Any, Any]] = {}
-    for move in moves:
+
+    def prepare(move: Move) -> np.ndarray[Any, Any] | None:
         if not (move.is_plain or move.is_divided):
-            computed[move.target] = value_of(move, reader)
-        else:
-            reader.check(move.sources[0])
+            return value_of(move, reader)
+        reader.check(move.sources[0])
+        return None
+
+    def is_for_thread(move: Move) -> bool:
+        return suits_a_thread(reader.specs[move.sources[0]].nbytes)
+
+    computed: dict[str, np.ndarray[Any, Any]] = {}
+    for move, value in zip(moves, in_order(prepare, moves, is_for_thread), strict=True):
+        if value is not None:
+            computed[move.target] = value
     values = _values(moves, reader, variables, computed)
     if session is None:
         for variable, value in values:

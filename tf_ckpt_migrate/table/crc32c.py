@@ -6,6 +6,7 @@ checksum stored among the bytes that a checksum covers would otherwise weaken it
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import google_crc32c
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 
     from tf_ckpt_migrate.table.coding import Buffer
 
-__all__ = ["extend", "mask", "unmask", "value"]
+__all__ = ["combined", "extend", "mask", "unmask", "value"]
 
 _MASK_DELTA = 0xA282EAD8
 _UINT32 = 0xFFFFFFFF
+_POLYNOMIAL = 0x82F63B78  # of Castagnoli, the bit of the highest power last
+_ONE, _BYTE = 1 << 31, 1 << 23  # 1 and x**8, written so
+_LARGE = 1 << 16  # bytes from which on it is worth letting other threads run
 
 # The library has no type stubs.
 _extend = cast(
@@ -36,12 +40,73 @@ def extend(crc: int, data: Buffer | np.ndarray[Any, Any]) -> int:
       >>> extend(value(b"1234"), b"56789") == value(b"123456789")
       True
     """
-    if isinstance(data, memoryview):
-        # The C library takes arrays and bytes without a copy, but no memoryview.
-        import numpy as np
+    if isinstance(data, bytes):
+        return _extend(crc, data)
+    import numpy as np
 
-        data = np.frombuffer(data, np.uint8)
-    return _extend(crc, data)
+    # The C library takes arrays and bytes without a copy, but no memoryview.
+    array = np.frombuffer(data, np.uint8) if isinstance(data, memoryview) else data
+    if array.nbytes < _LARGE or not array.flags.c_contiguous or not (free := _free()):
+        return _extend(crc, array)
+    return free(crc, array.ctypes.data, array.nbytes)
+
+
+@cache
+def _free() -> Callable[[int, int, int], int] | None:
+    """Return the function of the C library itself; None where it cannot be found.
+
+    Python's function of it holds the lock of the interpreter, so that two threads are
+    no faster than one. ``ctypes`` gives the lock up for as long as a call takes.
+    """
+    try:
+        import ctypes
+
+        from google_crc32c import _crc32c
+
+        # The extension's own file finds the library that it is linked to.
+        function = ctypes.CDLL(_crc32c.__file__).crc32c_extend
+    except (ImportError, OSError, AttributeError):  # pure Python, or another linker
+        return None
+    function.restype = ctypes.c_uint32
+    function.argtypes = (ctypes.c_uint32, ctypes.c_void_p, ctypes.c_size_t)
+    known = b"123456789"
+    return function if function(0, known, len(known)) == value(known) else None
+
+
+def combined(first: int, second: int, size: int) -> int:
+    """Return the CRC-32C of two parts, one behind the other, from those of each.
+
+    Args:
+      first: Of the first part.
+      second: Of the second.
+      size: Bytes of the second.
+
+    Example:
+      >>> combined(value(b"1234"), value(b"56789"), 5) == value(b"123456789")
+      True
+    """
+    return _product(_power(size), first) ^ second
+
+
+@lru_cache(maxsize=4096)
+def _power(size: int) -> int:
+    """Return x**(8 * size) modulo the polynomial: what ``size`` zeros do to a CRC."""
+    if not size:
+        return _ONE
+    half = _power(size // 2)
+    square = _product(half, half)
+    return _product(square, _BYTE) if size % 2 else square
+
+
+def _product(a: int, b: int) -> int:
+    """Return the product of two polynomials over GF(2), modulo the CRC's."""
+    found = 0
+    while a:
+        if a & _ONE:
+            found ^= b
+        a = a << 1 & _UINT32
+        b = b >> 1 ^ (_POLYNOMIAL if b & 1 else 0)
+    return found
 
 
 def value(data: Buffer | np.ndarray[Any, Any]) -> int:
