@@ -27,6 +27,7 @@ highlight_language = "text"  # what names no language, as a layout, is no progra
 # Pages are read from a disk too, so nothing is fetched: no fonts, scripts, inventories.
 html_theme = "furo"
 html_title = "tf-ckpt-migrate"
+pygments_dark_style = "monokai"  # the default underlines modules, as if they were links
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False

@@ -33,7 +33,9 @@ CHECKPOINTS = {
     "stack/model.ckpt": "tests/goldens/tf1_15/resume_rnn_stack/model.ckpt",
     "bert/model.ckpt": "tests/goldens/tf1_15/whole_bert/model.ckpt",
     "slim/model.ckpt": "tests/goldens/tf1_15/layers_contrib/model.ckpt",
+    "v1/model.ckpt": "tests/goldens/tf1_15/sliced_v1_axis_0/model.ckpt",
     "model/ckpt-1": "tests/goldens/tf2_21/checkpoint_slots/ckpt-1",
+    "variants/model.ckpt": "tests/goldens/tf2_21/variants/model.ckpt",
 }
 
 LANGUAGES = {"python", "shell", "console", "text", "yaml", "toml", ""}
@@ -83,7 +85,8 @@ def test_every_block_gives_what_the_page_says(page, tmp_path, monkeypatch):
 def place_checkpoints(folder: Path) -> None:
     for prefix, golden in CHECKPOINTS.items():
         source = ROOT / golden
-        for file in source.parent.glob(f"{source.name}.*"):
+        files = [*source.parent.glob(f"{source.name}.*"), source]
+        for file in filter(Path.is_file, files):  # of V1 it is the prefix itself
             target = folder / f"{prefix}{file.name.removeprefix(source.name)}"
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)

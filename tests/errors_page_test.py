@@ -1,0 +1,48 @@
+"""docs/errors.md and docs/errors_tensorflow.md have every error of the package."""
+
+import builtins
+import re
+
+import pytest
+
+from tf_ckpt_migrate import errors
+from tools.source_graph import ROOT
+
+TEXT = "".join(
+    (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    for page in ("errors", "errors_tensorflow")
+)
+SECTIONS = {
+    part.split("\n")[0].strip("# "): part
+    for part in re.split("^(?=##)", TEXT, flags=re.MULTILINE)
+}
+CLASSES = [name for name in errors.__all__ if isinstance(getattr(errors, name), type)]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_error_has_a_section_with_its_message_as_printed(name):
+    section = SECTIONS[name]
+    printed = re.search(rf"^tf_ckpt_migrate\.errors\.{name}:\s", section, re.MULTILINE)
+    in_the_shell = "\ntf-ckpt-migrate: " in section
+    assert printed or in_the_shell or name == "CheckpointError"
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_section_says_which_builtin_an_error_is(name):
+    told = re.findall(r"^(?:Also an?|An?) `(\w+)`\.", SECTIONS[name], re.MULTILINE)
+    bases = [base.__name__ for base in getattr(errors, name).__bases__]
+    if bases == ["Exception"]:
+        assert not told
+    elif len(bases) == 2:
+        assert told == bases[1:]
+        assert hasattr(builtins, told[0])
+    else:
+        assert told == bases
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(#([\w-]+)\)", TEXT))
+def test_a_link_within_the_pages_leads_to_a_section(link):
+    slugs = {
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in SECTIONS
+    }
+    assert link in slugs
