@@ -1,8 +1,11 @@
 """What README.md and docs/ show is what happens.
 
-A ``python`` block with ``>>>`` runs as a doctest, a ``shell`` or ``console`` block with
-``$`` runs in a shell; the blocks of a page run in order, in one directory that holds
-the checkpoints of CHECKPOINTS, and its Python blocks share their names.
+A ``python`` block with ``>>>`` runs as a doctest, one without as a program; a ``shell``
+or ``console`` block runs in a shell, each line with ``$``, and what follows is what it
+prints. The blocks of a page run in order, in one directory that holds the checkpoints
+of CHECKPOINTS, and its Python blocks share their names. A page that imports TensorFlow
+or Keras runs where they are, with every version of them. Blocks of other languages, or
+of none, are not run: LANGUAGES has all that a page may use.
 """
 
 import doctest
@@ -33,7 +36,15 @@ CHECKPOINTS = {
     "model/ckpt-1": "tests/goldens/tf2_21/checkpoint_slots/ckpt-1",
 }
 
+LANGUAGES = {"python", "shell", "console", "text", "yaml", "toml", ""}
+NEEDS_TENSORFLOW = re.compile(
+    r"^(?:>>> |\.\.\. )? *(?:import|from) (?:tensorflow|tf_keras|keras)\b", re.MULTILINE
+)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Every fence; a directive of the site, which has braces, is no block of a language.
+FENCE = re.compile(
+    r"^([ >]*)(`{3,}|~{3,})([^\n`{]*)(\{[^\n]*)?\n(.*?)^\1\2$", re.MULTILINE | re.DOTALL
+)
 COMMAND = re.compile(r"^\$ ((?:.+\\\n)*.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 
@@ -52,7 +63,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def page_param(page: Path):
-    needs_tf = any("import tensorflow" in block.text for block in blocks(page))
+    needs_tf = any(NEEDS_TENSORFLOW.search(block.text) for block in blocks(page))
     marks = [pytest.mark.tf] if needs_tf else []
     return pytest.param(page, marks=marks, id=str(page.relative_to(ROOT)))
 
@@ -63,7 +74,7 @@ def test_every_block_gives_what_the_page_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in blocks(page):
-        if block.language == "python" and ">>> " in block.text:
+        if block.language == "python":
             run_python(block, page, names)
         elif block.language in {"shell", "console"}:
             run_shell(block, page)
@@ -79,6 +90,10 @@ def place_checkpoints(folder: Path) -> None:
 
 
 def run_python(block: Block, page: Path, names: dict[str, object]) -> None:
+    if not re.search("^>>> ", block.text, re.MULTILINE):
+        text = "\n" * block.line + block.text  # so that an error names the page's line
+        exec(compile(text, str(page), "exec"), names)
+        return
     parser = doctest.DocTestParser()
     test = parser.get_doctest(block.text, {}, page.name, str(page), block.line)
     test.globs = names
@@ -105,6 +120,29 @@ def run_shell(block: Block, page: Path) -> None:
         assert same, f"{where}\nexpected:\n{expected}\ngot:\n{done.stdout}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_block_is_left_out(page):
+    assert unrun(page) == []
+
+
+def unrun(page: Path) -> list[str]:
+    """Return the blocks that nothing runs, but for those in languages of no program."""
+    text = page.read_text(encoding="utf-8")
+    wrong: list[str] = []
+    for found in FENCE.finditer(text):
+        indent, fence, language, directive, body = found.groups()
+        where = f"{page.name}:{text[: found.start()].count(chr(10)) + 1}"
+        if language.strip() not in LANGUAGES:
+            wrong.append(f"{where}: {language!r} is none of {sorted(LANGUAGES)}")
+        elif language not in {"python", "shell", "console"} or directive:
+            continue
+        elif indent or fence != "```":
+            wrong.append(f"{where}: a block that runs is not indented, and has ```")
+        elif language != "python" and page.name != "README.md" and body[:2] != "$ ":
+            wrong.append(f"{where}: begins without `$ `, so nothing runs it")
+    return wrong
+
+
 def test_the_first_screen_has_the_two_commands():
     first, second = [b for b in blocks(ROOT / "README.md") if b.language == "shell"][:2]
     assert first.text == "python3 examples/main_job.py\n"
@@ -121,3 +159,30 @@ def test_a_page_that_is_wrong_fails(tmp_path):
     page.write_text("```python\n>>> 1 + 1\n3\n```\n")
     with pytest.raises(AssertionError, match=r"(?s)Expected:\s+3\s+Got:\s+2"):
         run_python(blocks(page)[0], page, {})
+
+
+def test_a_program_without_prompts_runs(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# A\n\n```python\na = 1\nassert a == 2\n```\n")
+    with pytest.raises(AssertionError) as caught:
+        run_python(blocks(page)[0], page, {})
+    assert caught.traceback[-1].lineno + 1 == 5
+
+
+def test_a_block_that_nothing_would_run_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "- item\n\n  ```python\n  >>> 1\n  ```\n\n```console\nls\n```\n\n"
+        "```pycon\n>>> 1\n```\n\n```text\nno program\n```\n\n```{toctree}\na\n```\n"
+    )
+    assert [line.split(": ")[0] for line in unrun(page)] == [
+        "page.md:3",
+        "page.md:7",
+        "page.md:11",
+    ]
+
+
+def test_a_page_needs_tensorflow_if_a_block_imports_it():
+    for line in ("import tensorflow as tf", ">>> from tensorflow import keras"):
+        assert NEEDS_TENSORFLOW.search(line)
+    assert not NEEDS_TENSORFLOW.search(">>> import tf_ckpt_migrate as tcm")
