@@ -4,11 +4,13 @@ A ``python`` block with ``>>>`` runs as a doctest, one without as a program; a `
 or ``console`` block runs in a shell, each line with ``$``, and what follows is what it
 prints. The blocks of a page run in order, in one directory that holds the checkpoints
 of CHECKPOINTS, and its Python blocks share their names. A page that imports TensorFlow
-or Keras runs where they are, with every version of them. Blocks of other languages, or
-of none, are not run: LANGUAGES has all that a page may use.
+or Keras runs where they are, with every version of them, unless it says which by
+``<!-- runs on … -->``. Blocks of other languages, or of none, are not run: LANGUAGES
+has all that a page may use.
 """
 
 import doctest
+import importlib
 import os
 import re
 import shutil
@@ -31,11 +33,20 @@ CHECKPOINTS = {
     "parts/model.ckpt": "tests/goldens/tf1_15/partitioned_adam/model.ckpt",
     "rnn/model.ckpt": "tests/goldens/tf1_15/rnn_gru/model.ckpt",
     "stack/model.ckpt": "tests/goldens/tf1_15/resume_rnn_stack/model.ckpt",
+    "dnn/model.ckpt-7": "tests/goldens/tf1_15/whole_dnn/run/model.ckpt-7",
+    "v1/model.ckpt": "tests/goldens/tf1_15/saver_v1/model.ckpt",
+    "keras2/weights": "tests/goldens/tf2_15/keras_weights/weights",
     "bert/model.ckpt": "tests/goldens/tf1_15/whole_bert/model.ckpt",
     "slim/model.ckpt": "tests/goldens/tf1_15/layers_contrib/model.ckpt",
-    "v1/model.ckpt": "tests/goldens/tf1_15/sliced_v1_axis_0/model.ckpt",
+    "sliced/model.ckpt": "tests/goldens/tf1_15/sliced_v1_axis_0/model.ckpt",
     "model/ckpt-1": "tests/goldens/tf2_21/checkpoint_slots/ckpt-1",
     "variants/model.ckpt": "tests/goldens/tf2_21/variants/model.ckpt",
+}
+
+# What a page may say that it runs on; each is an environment of the matrix.
+RUNS_ON = {
+    "TensorFlow 2.15": lambda tf: tf.__version__.startswith("2.15."),
+    "Keras 3": lambda tf: tf.keras.__version__.startswith("3."),
 }
 
 LANGUAGES = {"python", "shell", "console", "text", "yaml", "toml", ""}
@@ -72,6 +83,7 @@ def page_param(page: Path):
 
 @pytest.mark.parametrize("page", [page_param(page) for page in PAGES])
 def test_every_block_gives_what_the_page_says(page, tmp_path, monkeypatch):
+    check_it_runs_here(page)
     place_checkpoints(tmp_path)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
@@ -80,6 +92,13 @@ def test_every_block_gives_what_the_page_says(page, tmp_path, monkeypatch):
             run_python(block, page, names)
         elif block.language in {"shell", "console"}:
             run_shell(block, page)
+
+
+def check_it_runs_here(page: Path) -> None:
+    """Skip a page that is for a TensorFlow or Keras that is not the one here."""
+    asked = re.search(r"^<!-- runs on (.*) -->$", page.read_text("utf-8"), re.MULTILINE)
+    if asked and not RUNS_ON[asked[1]](importlib.import_module("tensorflow")):
+        pytest.skip(f"it is for {asked[1]}")
 
 
 def place_checkpoints(folder: Path) -> None:

@@ -21,7 +21,7 @@ from tf_ckpt_migrate.conversion.merge import merge
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, PlanError
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
-from tf_ckpt_migrate.names.rules import Keep, Rename
+from tf_ckpt_migrate.names.rules import Drop, Keep, Rename
 
 # One that holds nothing but its graph and counter has no variables to name.
 OBJECT_BASED = [
@@ -136,3 +136,14 @@ def test_a_name_that_an_index_has_another_meaning_for_is_refused(tf2, name):
     with pytest.raises(PlanError, match="cannot be the name"):
         add_name_keys(tf2, rules)
     assert index_entries(tf2) == before
+
+
+def test_what_gets_no_name_is_not_said_to_be_lost(tmp_path):
+    source = write(tmp_path / "m", {"net/w": np.ones(2), "b": np.ones(1)})
+    tf2 = convert_tf1_to_tf2(source, tmp_path / "tf2")
+    made = add_name_keys(tf2, [Keep("vars/net/w"), Drop("vars/b", reason="not served")])
+    assert made.dropped == ()
+    assert made.notes == (
+        "without a name, by the map: vars/b/.ATTRIBUTES/VARIABLE_VALUE (not served)",
+    )
+    assert "vars/b/.ATTRIBUTES/VARIABLE_VALUE" in load_checkpoint(tf2)

@@ -79,6 +79,21 @@ def test_a_map_leaves_behind_on_purpose_only(module):
     assert found == {f"kernel{VALUE}": "w", f"items/0{VALUE}": "net/b"}
 
 
+def test_a_map_by_paths_and_roles_is_for_every_keras(tf, tmp_path):
+    net = tf.keras.Sequential([tf.keras.layers.Dense(3, name="top")], name="net")
+    net.build((None, 2))
+    root = tf.train.Checkpoint(top=net.layers[0], optimizer=tf.keras.optimizers.Adam())
+    root.optimizer.build(net.trainable_variables)
+    rules = [tcm.Drop(role="optimizer"), tcm.Drop(role="slot"), tcm.Drop(role="step")]
+    rules += [("top/kernel", "fc/weights"), ("top/bias", "fc/biases")]
+    path = tcm.Checkpoint(root).save(str(tmp_path / "ckpt"), keys="both", names=rules)
+    assert {"fc/biases", "fc/weights"} <= {*tcm.load_checkpoint(path)}
+    assert "fc/biases/Adam" not in tcm.load_checkpoint(path)
+    plain = root.write(str(tmp_path / "plain"))
+    made = tcm.convert_tf2_to_tf1(plain, tmp_path / "tf1", names=rules)
+    assert {*tcm.load_checkpoint(made)} == {"fc/biases", "fc/weights"}
+
+
 def test_a_map_that_changes_values(module):
     with pytest.raises(RuleError, match="a save can only name variables"):
         named(module, [tcm.Rename("net/w", "w", Cast("float16")), tcm.Keep("/")])

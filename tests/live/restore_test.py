@@ -170,6 +170,26 @@ class TestObjectBased:
         for move in report.restored:
             np.testing.assert_array_equal(again[move.target], variables[move.target])
 
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            {"old/w": "kernel", "old/b": "bias"},  # the variables' own names
+            {"old/": "classifier/"},
+            {"net/w": "kernel", "net/b": "bias"},  # the paths of the objects
+            [("old/w", "kernel"), ("net/b", "bias")],
+        ],
+        ids=["names", "a scope of them", "paths", "both"],
+    )
+    def test_what_the_map_calls_the_sources(self, tf, tmp_path, rules):
+        old, new = tf.train.Checkpoint(), tf.Module()
+        old.net = tf.Module()
+        old.net.w = tf.Variable([1.0, 2.0], name="old/w")
+        old.net.b = tf.Variable([3.0], name="old/b")
+        new.kernel = tf.Variable([0.0, 0.0], name="classifier/w")
+        new.bias = tf.Variable([0.0], name="classifier/b")
+        tcm.restore(old.save(str(tmp_path / "ckpt")), new, rules)
+        assert (new.kernel.numpy().tolist(), float(new.bias[0])) == ([1.0, 2.0], 3.0)
+
     def test_tables_and_iterators_keep_what_they_have(self, tf, tmp_path):
         path = with_table(tf).save(str(tmp_path / "c"))
         target = with_table(tf)

@@ -53,6 +53,35 @@ class TestSaveLike:
         assert (new["w"].tolist(), int(new["step"])) == ([1.0], 7)
         assert "'step' is as it was: not ours" in made.notes
 
+    def test_a_dual_keyed_one_gives_its_names(self, tf, tmp_path):
+        """With an optimizer, there and back; the objects would have old values."""
+        dense = tf.keras.layers.Dense(1, name="dense")
+        dense.build((None, 2))
+        optimizer = tf.keras.optimizers.Adam(0.1, epsilon=1e-8)
+        optimizer.build(dense.trainable_variables)
+        target = tf.train.Checkpoint(dense=dense, optimizer=optimizer)
+        rules = [
+            ("w", "dense/kernel"),
+            ("b", "dense/bias"),
+            tcm.Recipe("optimizer", "Adam", "optimizer"),
+        ]
+        w, b = np.ones([2, 1], np.float32), np.ones(1, np.float32)
+        tensors = {"w": w, "w/Adam": w, "w/Adam_1": w, "b": b, "b/Adam": b}
+        tensors |= {"b/Adam_1": b, "global_step": np.int64(3)}
+        tensors |= {"beta1_power": np.float32(0.9**4)}
+        tensors |= {"beta2_power": np.float32(0.999**4)}
+        with example_checkpoint(tensors) as prefix:
+            tcm.add_object_keys(prefix)
+            report = tcm.restore(prefix, target, rules)
+            dense.kernel.assign(w * 2)
+            made = tcm.save_like(prefix, target, rules, output_prefix=tmp_path / "x")
+        slots = {each.kind for each in report.verdicts if "slot" in each.what}
+        assert slots == {"exact"}
+        assert int(optimizer.iterations) == 3
+        new = tcm.load_checkpoint(made)
+        assert new.keys() == tensors.keys()
+        assert new["w"].tolist() == [[2.0], [2.0]]
+
     def test_what_has_no_inverse(self, tf, tmp_path):
         variable = tf.Variable([1.0], name="w")
         rules = [tcm.Rename("w", "w", tcm.transforms.Function(np.sqrt))]

@@ -4,6 +4,7 @@ import pytest
 from tests.live.models import KINDS, nested, sequential, trained
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.conversion.layout import aliases_of
 from tf_ckpt_migrate.errors import TargetError, UnbuiltTargetError
 from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget, built_target
@@ -56,6 +57,23 @@ class TestNames:
     def test_a_dict_gives_them(self, tf):
         live = LiveTarget({"net/w": tf.Variable(1.0, name="other")})
         assert names_of(live)["vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE"] == "net/w"
+
+    def test_a_model_that_builds_its_layers_when_called(self, tf):
+        class Net(tf.keras.Model):
+            def __init__(self):
+                super().__init__(name="net")
+                self.hidden = tf.keras.layers.Dense(3, name="hidden")
+                self.top = tf.keras.layers.Dense(3, name="top")
+
+            def call(self, inputs):
+                return self.top(self.hidden(inputs))
+
+        net = Net()
+        net(tf.zeros([1, 2]))
+        live = LiveTarget(net)
+        names = {names_of(live)[key] for key in live.variables}
+        assert {"net/hidden/kernel", "net/top/kernel"} <= names
+        assert {"hidden/kernel", "top/kernel"} <= set(aliases_of(live, live.specs))
 
     def test_a_list_has_those_of_its_variables(self, tf):
         live = LiveTarget([tf.Variable(1.0, name="a/w"), tf.Variable(1.0, name="b")])

@@ -41,6 +41,16 @@ def test_the_five_syntaxes_of_tensorflow():
     ]
 
 
+def test_what_has_a_map_is_told_from_what_is_none():
+    class Suggestion:
+        assignment_map = AssignmentMap({"a": "b"})
+
+    with pytest.raises(RuleError, match=r"^a Suggestion is no map, but has one: \."):
+        AssignmentMap(Suggestion())
+    with pytest.raises(RuleError, match="give a dict, a list of pairs"):
+        AssignmentMap(3)
+
+
 def test_pairs_rules_and_several_names():
     read = AssignmentMap([("a", "b"), ("a", ["c", "d"]), Drop("e/"), ["f/", "/"]])
     assert list(read) == [

@@ -6,7 +6,7 @@ its index differs, so keys are added and removed in place: the index is replaced
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import replace_index
@@ -75,10 +75,17 @@ def add_name_keys(
     return ConversionResult(
         reader.prefix,
         len(keys) + len(pairs),
-        dropped=found.dropped,
         added=tuple(target for _, target in pairs),
-        notes=found.notes,
+        notes=(*_without_names(found.dropped), *found.notes),
     )
+
+
+def _without_names(dropped: Sequence[Dropped]) -> list[str]:
+    """Say what is there by its key alone: nothing is lost, so nothing is dropped."""
+    if not dropped:
+        return []
+    keys = capped([f"{key} ({reason})" for key, reason in dropped], 3)
+    return [f"without a name, by the map: {', '.join(keys)}"]
 
 
 @without_collections

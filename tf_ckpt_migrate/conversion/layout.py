@@ -35,6 +35,7 @@ __all__ = [
     "is_object_key",
     "layout_of",
     "name_of_key",
+    "public_path",
 ]
 
 _OBJECT_MARK = f"/{ATTRIBUTES}/"
@@ -187,7 +188,8 @@ def aliases_of(
 ) -> dict[str, str]:
     """Return other names of tensors: of variables, and object paths without their end.
 
-    A name that fits several is no alias.
+    Keras 3 keeps ``dense.kernel`` in an attribute ``_kernel``; either will do. A name
+    that fits several is no alias.
     """
     if reader.object_graph is None:
         return {}
@@ -202,7 +204,21 @@ def aliases_of(
         for name in names - {"", key}:
             if found.setdefault(name, key) != key:
                 doubtful.add(name)
-    return {name: key for name, key in found.items() if name not in doubtful}
+    aliases = {name: key for name, key in found.items() if name not in doubtful}
+    public = {public_path(name): key for name, key in aliases.items()}
+    taken = {*found, *specs}
+    return {n: key for n, key in public.items() if n not in taken} | aliases
+
+
+def public_path(path: str) -> str:
+    """Return a path as users know it, who say ``dense.kernel`` of ``dense._kernel``.
+
+    Example:
+      >>> public_path("model/dense/_kernel")
+      'model/dense/kernel'
+    """
+    scope, slash, name = path.rpartition("/")
+    return scope + slash + name.removeprefix("_")
 
 
 def _guide_name(key: str) -> str:

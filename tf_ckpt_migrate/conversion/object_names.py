@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.conversion.layout import public_path
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.rules import (
     Combine,
@@ -36,7 +37,8 @@ def over_names(
     """Return rules that go from the names of keys, whichever name they were given.
 
     Args:
-      rules: From names, or from variables' own names where no name is so.
+      rules: From names, or from variables' own names where no name is so; also from
+        names without the underscore that Keras 3 has before some attributes.
       names: By key.
       full_names: Of variables, by key.
       specs: By key.
@@ -60,6 +62,7 @@ class _Names:
         specs: Mapping[str, TensorSpec],
     ) -> None:
         self.keys = {name: key for key, name in names.items()}
+        self.are_keys = all(name == key for key, name in names.items())
         count = Counter(full_names.get(key) for key in names)
         self.others: dict[str, str] = {}
         self.specs: dict[str, TensorSpec] = {}
@@ -68,10 +71,15 @@ class _Names:
             if other and count[other] == 1 and other not in self.keys:
                 self.others[other] = name
                 self.specs[other] = specs[key]
+        for key, name in names.items():
+            other = public_path(name)
+            if other not in self.keys and other not in self.others:
+                self.others[other] = name
+                self.specs[other] = specs[key]
 
     def over(self, rule: Rule) -> Iterable[Rule]:
         if isinstance(rule, Drop | Keep) and rule.role is not None:
-            return self._by_role(rule, rule.role)
+            return [rule] if self.are_keys else self._by_role(rule, rule.role)
         if isinstance(rule, RenameScope) and self._is_of_others(rule.source):
             start = len(rule.source)
             return [

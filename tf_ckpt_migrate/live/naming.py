@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.conversion.layout import name_of_key
+from tf_ckpt_migrate.conversion.object_names import over_names
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget
@@ -84,29 +85,39 @@ def _computed(
 def _ruled(
     live: LiveTarget, variables: Mapping[str, Any], rules: AssignmentMapLike
 ) -> dict[str, str]:
-    """Return names by rules over the variables' names or, if none fits, over paths."""
+    """Return names by rules over the variables' names or, if more fit, over paths."""
     given = AssignmentMap(rules)
-    specs = live.specs
+    specs = {key: live.specs[key] for key in variables}
     own = names_of(live)
-    by_name = {own[key]: key for key in variables}
-    by_path = {name_of_key(key): key for key in variables}
-    if by_path.keys() != by_name.keys() and len(by_path) == len(by_name):
-        fits = match(tuple(given), {name: specs[key] for name, key in by_name.items()})
-        if not fits.decided:
-            return _resolved(given, by_path, specs)
-    return _resolved(given, by_name, specs)
+    choices = [{key: own[key] for key in variables}]
+    paths = {key: name_of_key(key) for key in variables}
+    if len({*paths.values()}) == len(paths):
+        choices.append(paths)
+    ways = [_Ruled(over_names(given, n, {}, specs), n, specs) for n in choices]
+    return max(ways, key=_Ruled.count).resolved()
 
 
-def _resolved(
-    rules: AssignmentMap, keys: Mapping[str, str], specs: Mapping[str, TensorSpec]
-) -> dict[str, str]:
-    sources = {name: specs[key] for name, key in keys.items()}
-    moves = resolve(rules, sources).moves
-    if changing := [move for move in moves if not move.is_plain]:
-        raise RuleError(
-            f"{changing[0]} would change a value; a save can only name variables"
-        )
-    return {keys[move.sources[0]]: move.target for move in moves}
+class _Ruled(NamedTuple):
+    """Rules over names, which are given by key, as dtypes and shapes are."""
+
+    rules: AssignmentMap
+    names: Mapping[str, str]
+    specs: Mapping[str, TensorSpec]
+
+    def sources(self) -> dict[str, TensorSpec]:
+        return {name: self.specs[key] for key, name in self.names.items()}
+
+    def count(self) -> int:
+        return len(match(tuple(self.rules), self.sources()).decided)
+
+    def resolved(self) -> dict[str, str]:
+        moves = resolve(self.rules, self.sources()).moves
+        if changing := [move for move in moves if not move.is_plain]:
+            raise RuleError(
+                f"{changing[0]} would change a value; a save can only name variables"
+            )
+        keys = {name: key for key, name in self.names.items()}
+        return {keys[move.sources[0]]: move.target for move in moves}
 
 
 def _check_names(names: Mapping[str, str], live: LiveTarget) -> None:

@@ -8,7 +8,13 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
-from tf_ckpt_migrate.conversion.layout import aliases_of, is_object_key, layout_of
+from tf_ckpt_migrate.conversion.layout import (
+    aliases_of,
+    is_object_key,
+    layout_of,
+    name_of_key,
+)
+from tf_ckpt_migrate.conversion.object_names import over_names
 from tf_ckpt_migrate.conversion.planning import Goal, plan_into
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names
@@ -78,6 +84,8 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     """
     by_keys = goes_by_keys(reader, live, rules)
     goal = goal_by_keys(live) if by_keys else goal_by_names(live)
+    if by_keys:
+        rules = _from_keys(rules, reader)
     names = {key: goal.aliases.get(key, key) for key in live.variables}
     reasons = {names[key]: why for key, why in may_stay.items()}
     plan = plan_into(
@@ -101,6 +109,15 @@ def plan_restore(  # noqa: PLR0913 what restore was given
         )
         plan = replace(plan, kept_targets=tuple(kept))
     return LivePlan(plan, variables)
+
+
+def _from_keys(rules: AssignmentMap, reader: CheckpointReader) -> AssignmentMap:
+    """Return rules from keys, also where they name a variable or the path to it."""
+    specs = layout_of(reader).specs
+    full_names = {} if reader.object_graph is None else reader.object_graph.full_names()
+    keys, paths = {key: key for key in specs}, {key: name_of_key(key) for key in specs}
+    rules = over_names(rules, keys, full_names, specs)
+    return over_names(rules, keys, paths, specs)
 
 
 def _to_given_names(

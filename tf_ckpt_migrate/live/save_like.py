@@ -13,7 +13,12 @@ from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import GraphModeError
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.optimizers import with_live_optimizers
-from tf_ckpt_migrate.live.planning import bound, plan_restore
+from tf_ckpt_migrate.live.planning import (
+    bound,
+    goes_by_keys,
+    other_half,
+    plan_restore,
+)
 from tf_ckpt_migrate.live.target import built_target
 from tf_ckpt_migrate.live.variables import value_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
@@ -82,11 +87,15 @@ def save_like(
         move.target: Value(move.spec, lambda move=move: _value(move, variables))
         for move in back.moves
     }
-    for kept in back.kept_targets:
+    # Of a dual-keyed one the names are written; its objects have the old values.
+    by_keys = goes_by_keys(reader, live, made.rules)
+    aside = {rule.source for rule in other_half(reader, by_keys=by_keys)}
+    as_it_was = [kept for kept in back.kept_targets if kept.name not in aside]
+    for kept in as_it_was:
         contents[kept.name] = Value(kept.spec, lambda key=kept.name: reader[key])
     prefix = os.fsdecode(output_prefix)
     shards = write_output(prefix, contents, sources=[reader], overwrite=overwrite)
-    kept = [f"{each.name!r} is as it was: {each.reason}" for each in back.kept_targets]
+    kept = [f"{each.name!r} is as it was: {each.reason}" for each in as_it_was]
     return ConversionResult(
         prefix,
         len(contents),

@@ -95,7 +95,8 @@ class LiveTarget:
     @cached_property
     def _graph(self) -> ObjectGraph:
         if self._saved is not None:
-            return ObjectGraph(self._saved.graph, self.prefix)
+            names = {key: name_of(each) for key, each in self.variables.items()}
+            return _NamedGraph(self._saved.graph, self.prefix, names)
         parsed = ((key, parse_object_key(key)) for key in self.variables)
         names = {key: name_of(variable) for key, variable in self.variables.items()}
         keys = [(key, path, names[key]) for key, path in parsed if path]
@@ -180,6 +181,21 @@ class LiveTarget:
         value = self._others[key].value
         value = value() if callable(value) else value
         return tensorflow().convert_to_tensor(value)
+
+
+class _NamedGraph(ObjectGraph):
+    """The graph, in which variables go by the names that their users know.
+
+    Keras 3 calls a variable ``net/dense/kernel``, and the one of TensorFlow within it
+    ``net/kernel`` if the layer was built by a call of the model.
+    """
+
+    def __init__(self, serialized: bytes, where: str, names: Mapping[str, str]) -> None:
+        super().__init__(serialized, where)
+        self._names = names
+
+    def full_names(self) -> dict[str, str]:
+        return super().full_names() | self._names
 
 
 def _new_counter() -> Any:

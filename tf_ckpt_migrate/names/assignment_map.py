@@ -63,6 +63,9 @@ class AssignmentMap:
         if isinstance(rules, Mapping):
             entries = cast(Mapping[str, Any], rules).items()
         if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
+            if hasattr(entries, "assignment_map"):
+                kind = type(entries).__name__
+                raise RuleError(f"a {kind} is no map, but has one: .assignment_map")
             raise RuleError(
                 f"{rules!r} is no assignment map; give a dict, a list of pairs, or "
                 "rules such as Rename('a/w', 'b/kernel')"

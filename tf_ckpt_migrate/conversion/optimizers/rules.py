@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.optimizers.back import OptimizerReturn
 from tf_ckpt_migrate.conversion.optimizers.moves import OptimizerMoves
@@ -90,7 +90,8 @@ def with_optimizers(
     recipes = optimizer_recipes(rules)
     if not recipes:
         return WithOptimizers(rules, {})
-    if reader.object_graph is not None:
+    # A dual-keyed one has names too, and rules go by them.
+    if reader.object_graph and reader.format is not CheckpointFormat.DUAL_KEYED:
         raise PlanError(
             f"{reader.prefix!r} holds objects, {recipes[0]!r} is for what TF1 saved by "
             "name; between optimizers of one Keras no recipe is needed, and from Keras "
