@@ -30,6 +30,7 @@ from tools.environments import (
     CannotRunError,
     Environment,
     activated,
+    bazel,
     chromium,
     tensorflow_1,
     virtual_environment,
@@ -96,6 +97,13 @@ MATRIX = (
     # Checkpoints that are not on a disk here: a server that the tests start.
     Environment("far", ANY, ("-e", ".[far,far-test,test]"), marks="far"),
     Environment("beam", ANY, ("-e", ".[beam,test]"), marks="beam"),
+    Environment(
+        "bazel",
+        ANY,
+        PACKAGE,
+        venv="no-tf",
+        programs=(("python", "tools/with_bazel.py"),),
+    ),
 )
 
 
@@ -154,6 +162,8 @@ def attempt(environment: Environment) -> Outcome:
             variables["TF_CKPT_MIGRATE_TF1_PYTHON"] = str(tensorflow_1())
         if environment.marks == "browser":
             variables["TF_CKPT_MIGRATE_CHROMIUM"] = chromium()
+        if environment.name == "bazel":
+            bazel()
         python = virtual_environment(environment)
     except CannotRunError as error:
         return Outcome(note=f"not run: {error}")
