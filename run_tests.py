@@ -30,6 +30,7 @@ from tools.environments import (
     CannotRunError,
     Environment,
     activated,
+    bazel,
     chromium,
     tensorflow_1,
     virtual_environment,
@@ -103,6 +104,13 @@ MATRIX = (
     Environment("far", ANY, ("-e", ".[far,far-test,test]"), marks="far"),
     Environment("beam", ANY, ("-e", ".[beam,test]"), marks="beam"),
     Environment("docs", ON_311, ("-e", ".[docs]"), programs=(SITE,)),
+    Environment(
+        "bazel",
+        ANY,
+        PACKAGE,
+        venv="no-tf",
+        programs=(("python", "tools/with_bazel.py"),),
+    ),
 )
 
 
@@ -161,6 +169,8 @@ def attempt(environment: Environment) -> Outcome:
             variables["TF_CKPT_MIGRATE_TF1_PYTHON"] = str(tensorflow_1())
         if environment.marks == "browser":
             variables["TF_CKPT_MIGRATE_CHROMIUM"] = chromium()
+        if environment.name == "bazel":
+            bazel()
         python = virtual_environment(environment)
     except CannotRunError as error:
         return Outcome(note=f"not run: {error}")

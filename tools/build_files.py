@@ -34,6 +34,7 @@ licenses(["notice"])
 _ROOT = """
 exports_files(["LICENSE"])
 
+{run_tests}
 # What every test runs under: pytest's settings, its fixtures and the golden files.
 py_library(
     name = "testing",
@@ -55,7 +56,9 @@ def build_files() -> dict[Path, str]:
     folders = sorted({path.parent for path in sources})
     data = [folder for folder in folders if folder.name == "goldens"]
     labels = ["pyproject.toml", *(f"//{_relative(folder)}:data" for folder in data)]
-    files = {ROOT / "BUILD": _HEADER + _ROOT.format(data=_list(labels))}
+    run_tests = _rule(ROOT / "run_tests.py")
+    root = _ROOT.format(run_tests=run_tests, data=_list(labels))
+    files = {ROOT / "BUILD": _HEADER + root}
     for folder in folders:
         here = [path for path in sources if path.parent == folder]
         rules = [_rule(path) for path in here]
@@ -100,12 +103,12 @@ def _rule(path: Path) -> str:
         return _test(path)
     testonly = ["    testonly = True,"] if "tests" in path.parts else []
     lines = [*testonly, *_sources(path), *_resources(path)]
-    return _call("py_library", path.stem, lines, _deps(path))
+    return _call("py_library", _name(path), lines, _deps(path))
 
 
 def _folder_library(path: Path) -> str:
     siblings = [other for other in path.parent.glob("*.py") if other != path]
-    inner = [f":{other.stem}" for other in siblings]
+    inner = [f":{_name(other)}" for other in siblings]
     folders = [
         _label(other, path.parent) for other in path.parent.glob("*/__init__.py")
     ]
@@ -119,7 +122,12 @@ def _test(path: Path) -> str:
         f'    args = ["$(location {path.name})"],',
         f'    main = "{_MAIN}",',
     ]
-    return _call("py_test", path.stem, lines, {"//:testing": None, **_deps(path)})
+    # What pytest finds without an import, and //:testing has of the root.
+    folders = [path.parent, *path.parent.parents]
+    above = [f / "conftest.py" for f in folders[: folders.index(ROOT)]]
+    fixtures = [_label(found, path.parent) for found in above if found.exists()]
+    deps = dict.fromkeys(["//:testing", *fixtures, *_deps(path)])
+    return _call("py_test", path.stem, lines, deps)
 
 
 def _sources(path: Path) -> list[str]:
@@ -144,7 +152,7 @@ def _deps(path: Path) -> dict[str, None]:
     others: set[str] = set()
     for found in imports(path):
         top = found.name.split(".")[0]
-        if top in _FOLDERS:
+        if top in _FOLDERS or (ROOT / f"{top}.py").exists():
             if not found.typing_only:
                 ours.add(_label(_path(found.name), path.parent))
         elif top not in sys.stdlib_module_names:
@@ -162,21 +170,27 @@ def _path(module: str) -> Path:
 
 
 def _label(path: Path, seen_from: Path | None = None) -> str:
-    name = path.parent.name if path.name == "__init__.py" else path.stem
     if path.parent == seen_from:
-        return f":{name}"
-    return f"//{_relative(path.parent)}:{name}"
+        return f":{_name(path)}"
+    return f"//{_relative(path.parent)}:{_name(path)}"
+
+
+def _name(path: Path) -> str:
+    folder = path.parent.name
+    if path.name == "__init__.py":
+        return folder
+    return f"{folder}_module" if path.stem == folder else path.stem
 
 
 def _relative(folder: Path) -> str:
-    return folder.relative_to(ROOT).as_posix()
+    return "" if folder == ROOT else folder.relative_to(ROOT).as_posix()
 
 
 def _filegroup(folder: Path) -> str:
     name = '    name = "data",\n'
-    return (
-        f'filegroup(\n{name}    srcs = glob(["**"], exclude = ["*.py", "BUILD"]),\n)\n'
-    )
+    # Bazel cannot name a file that has a colon in its name.
+    left = '["*.py", "BUILD", "**/*:*"]'
+    return f'filegroup(\n{name}    srcs = glob(["**"], exclude = {left}),\n)\n'
 
 
 def _call(rule: str, name: str, lines: Iterable[str], deps: dict[str, None]) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "CannotRunError",
     "Environment",
     "activated",
+    "bazel",
     "chromium",
     "tensorflow_1",
     "virtual_environment",
@@ -95,6 +96,13 @@ def tensorflow_1() -> Path:
 
     _unless_fresh(folder, repr(_TF_115), make)
     return python
+
+
+def bazel() -> str:
+    """Return the path of Bazel."""
+    if (found := shutil.which("bazel")) is None:
+        raise CannotRunError("no bazel on PATH")
+    return found
 
 
 def chromium() -> str:
