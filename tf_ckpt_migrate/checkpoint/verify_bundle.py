@@ -80,6 +80,7 @@ class BundleVerifier:
                 shard, uses = next(by_shard, (-1, None))
             else:
                 self._check_shard(number, [])
+        self._uses.clear()  # they are many; what is checked next takes its own memory
         if self._missing > _TOLD:
             self.problems.append(
                 f"{self._missing - _TOLD:,} more data shards are missing"
