@@ -175,7 +175,7 @@ class CheckpointDescription(NamedTuple):
         return "".join(self.json_parts())
 
     def json_parts(self) -> Iterator[str]:
-        """Yield what ``to_json`` returns, a tensor at a time; there may be a million."""
+        """Yield the text of ``to_json``, a tensor at a time: there may be a million."""
         content: dict[str, Any] = {
             "prefix": self.prefix,
             "format": self.format,

@@ -55,7 +55,7 @@ PlanParts: TypeAlias = tuple[
 _VERSION = "1"
 _REQUIRED = ("version", "moves", "source_specs")
 _OPTIONAL = ("source", "target", "dropped", "kept_targets", "notes", "verdicts")
-_AT_ONCE = 1000  # items of a list that are dumped together
+_AT_ONCE = 100  # items of a list that are dumped together
 _FIELDS = (*_REQUIRED, *_OPTIONAL)
 
 
