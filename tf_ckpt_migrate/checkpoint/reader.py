@@ -172,8 +172,7 @@ class CheckpointReader(Mapping[str, Any]):
         entry = index[key]
         path = self._reader.shards.path
         if not entry.slices:
-            place = path(entry.shard), entry.shard, entry.offset, entry.size
-            return (Place(*place),)
+            return (Place(path(entry.shard), *entry[1:4]),)
         stored = ((index.slice_entry(key, p), p) for p in entry.slices)
         return tuple(
             Place(path(e.shard), e.shard, e.offset, e.size, p) for e, p in stored
