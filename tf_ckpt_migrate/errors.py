@@ -39,6 +39,7 @@ __all__ = [
     "UnsupportedDTypeError",
     "VocabularyError",
     "capped",
+    "looks_like",
     "nearest",
 ]
 
@@ -185,6 +186,20 @@ def nearest(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:
 
     by_length = sorted(candidates, key=lambda other: abs(len(other) - len(name)))
     return get_close_matches(name, by_length[:5000], n=count, cutoff=0.5)
+
+
+def looks_like(name: str, key: str) -> bool:
+    r"""Return whether two names of other characters look the same to people.
+
+    Example:
+      >>> looks_like("caf\u00e9", "cafe\u0301"), looks_like("cafe", "caf\u00e9")
+      (True, False)
+    """
+    if name.isascii():
+        return False
+    from unicodedata import normalize  # only a mistake pays for it
+
+    return normalize("NFKC", name) == normalize("NFKC", key)
 
 
 def capped(items: Iterable[str], limit: int = 10) -> list[str]:

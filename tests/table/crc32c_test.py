@@ -52,3 +52,25 @@ def test_extend_continues(head, tail):
 def test_an_array_of_any_dtype_is_its_bytes():
     array = np.arange(6, dtype="<f4").reshape(2, 3)
     assert crc32c.value(array) == crc32c.value(array.tobytes())
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_checksums_of_parts_make_that_of_the_whole(first, second):
+    both = crc32c.combined(crc32c.value(first), crc32c.value(second), len(second))
+    assert both == crc32c.value(first + second)
+
+
+def test_large_data_lets_other_threads_run_and_gives_the_same():
+    # RFC 3720's 32 zeros again, as the beginning of many.
+    zeros, crc = np.zeros(1 << 20, np.uint8), 0x8A9136AA
+    for size in (1 << n for n in range(5, 20)):
+        crc = crc32c.combined(crc, crc, size)
+    assert crc32c.value(zeros) == crc32c.value(memoryview(zeros)) == crc
+    assert crc32c.value(bytes(zeros)) == crc
+    assert crc32c.extend(5, zeros) == crc32c.extend(5, bytes(zeros))
+
+
+def test_large_data_needs_no_c_library(monkeypatch):
+    crc = crc32c.value(bytes(range(256)) * 4096)
+    monkeypatch.setattr(crc32c, "_free", lambda: None)
+    assert crc32c.value(memoryview(bytes(range(256)) * 4096)) == crc

@@ -25,6 +25,7 @@ from tf_ckpt_migrate.errors import (
     CorruptCheckpointError,
     NotACheckpointError,
     TensorNotFoundError,
+    looks_like,
     nearest,
 )
 from tf_ckpt_migrate.table.reader import TableReader
@@ -278,7 +279,8 @@ def _table(path: str) -> TableReader:
 
 def not_found(key: str, where: str | os.PathLike[str], keys: Mapping[str, Any]) -> str:
     """Return the text of the error for a key that is not in a checkpoint."""
-    hint = ", ".join(repr(name) for name in nearest(str(key), keys))
+    near = nearest(str(key), keys)
+    hint = ", ".join(ascii(n) if looks_like(n, str(key)) else repr(n) for n in near)
     return (
         f"Key {key} not found in checkpoint {os.fspath(where)!r} of {len(keys):,} keys"
         + (f"; nearest: {hint}" if hint else "")

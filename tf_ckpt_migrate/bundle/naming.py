@@ -6,6 +6,7 @@ Source: ``tensorflow/core/util/tensor_bundle/naming.h``.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = [
@@ -47,6 +48,7 @@ def index_path(prefix: str) -> str:
     return prefix + INDEX_SUFFIX
 
 
+@lru_cache(maxsize=4096)
 def shard_path(prefix: str, number: int, count: int) -> str:
     """Return the path of data shard ``number`` of ``count``.
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.checkpoint.diff_graph import same_objects
 from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance, difference
-from tf_ckpt_migrate.checkpoint.pairing import is_same_place, paired, stored_bytes
+from tf_ckpt_migrate.checkpoint.pairing import (
+    is_same_place,
+    paired,
+    same_file,
+    stored_bytes,
+)
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 
 if TYPE_CHECKING:
@@ -25,6 +30,7 @@ class Comparison(NamedTuple):
       a: The first.
       b: The second.
       tolerance: How far numbers may be apart.
+      is_same_file: Whether two paths lead to one file.
 
     Example:
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
@@ -40,6 +46,7 @@ class Comparison(NamedTuple):
     a: CheckpointReader
     b: CheckpointReader
     tolerance: Tolerance = Tolerance()
+    is_same_file: Callable[[str, str], bool] = same_file
 
     def difference(
         self, sources: Sequence[str], key: str, transform: Transform | None = None
@@ -71,4 +78,4 @@ class Comparison(NamedTuple):
 
     def shares_bytes(self, source: str, key: str) -> bool:
         """Return whether the values are one and the same range of one file."""
-        return is_same_place(self.a, source, self.b, key)
+        return is_same_place(self.a, source, self.b, key, self.is_same_file)

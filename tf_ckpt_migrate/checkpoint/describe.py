@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.progress import Meter, Progress
@@ -154,20 +154,16 @@ class CheckpointDescription(NamedTuple):
     def _grouped(
         self, name_of: Callable[[TensorDescription], str]
     ) -> tuple[Group, ...]:
-        groups: dict[str, Group] = {}
+        groups: dict[str, list[int]] = {}
         seen: set[tuple[Place, ...]] = set()
         for tensor in self.tensors:
-            name = name_of(tensor)
-            group = groups.get(name, Group(name, 0, 0, 0))
-            first = tensor.places not in seen or self.format == "V1"
-            seen.add(tensor.places)
-            groups[name] = Group(
-                name,
-                group.tensors + 1,
-                group.elements + first * tensor.elements,
-                group.nbytes + first * tensor.nbytes,
-            )
-        return tuple(groups.values())
+            counts = groups.setdefault(name_of(tensor), [0, 0, 0])
+            counts[0] += 1
+            if tensor.places not in seen or self.format == "V1":
+                seen.add(tensor.places)
+                counts[1] += tensor.elements
+                counts[2] += tensor.nbytes
+        return tuple(Group(name, *counts) for name, counts in groups.items())
 
     def __str__(self) -> str:
         from tf_ckpt_migrate.checkpoint.describe_text import described
@@ -176,6 +172,10 @@ class CheckpointDescription(NamedTuple):
 
     def to_json(self) -> str:
         """Return all of it as JSON; the same checkpoint gives the same text."""
+        return "".join(self.json_parts())
+
+    def json_parts(self) -> Iterator[str]:
+        """Yield the text of ``to_json``, a tensor at a time: there may be a million."""
         content: dict[str, Any] = {
             "prefix": self.prefix,
             "format": self.format,
@@ -186,15 +186,28 @@ class CheckpointDescription(NamedTuple):
             "roles": [group._asdict() for group in self.roles],
             "dtypes": [group._asdict() for group in self.dtypes],
             "scopes": [group._asdict() for group in self.scopes],
-            "tensors": [_plain(tensor) for tensor in self.tensors],
+            "tensors": [],
         }
-        return json.dumps(content, indent=2, ensure_ascii=False)
+        text = _json(content)
+        if not self.tensors:
+            yield text
+            return
+        yield text.removesuffix("]\n}")
+        for number, tensor in enumerate(self.tensors):
+            # No text within has a line break: JSON escapes them.
+            yield ("," if number else "") + "\n    "
+            yield _json(_plain(tensor)).replace("\n", "\n    ")
+        yield "\n  ]\n}"
 
 
 def _home(tensor: TensorDescription, keys: Container[str]) -> str:
     """Return the key in whose scope a tensor is: a slot is where its variable is."""
     slot = slot_of(tensor.key, keys) if tensor.role in ("slot", "average") else None
     return tensor.key if slot is None or slot.variable is None else slot.variable
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
 def _plain(tensor: TensorDescription) -> dict[str, Any]:

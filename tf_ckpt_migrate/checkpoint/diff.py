@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -12,6 +13,7 @@ from tf_ckpt_migrate.bundle.parallel import in_order, suits_a_thread
 from tf_ckpt_migrate.bundle.progress import Progress, unheard
 from tf_ckpt_migrate.checkpoint.comparison import Comparison
 from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance
+from tf_ckpt_migrate.checkpoint.pairing import same_file
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import plain_text
@@ -154,8 +156,9 @@ def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
       (False, 'new/w', 0.5)
     """
     report = progress or unheard
+    # Few files hold many tensors: whether two are one is asked once.
     comparison = Comparison(
-        load_checkpoint(a), load_checkpoint(b), Tolerance(rtol, atol)
+        load_checkpoint(a), load_checkpoint(b), Tolerance(rtol, atol), cache(same_file)
     )
     if assignment_map is None:
         pairs = {key: _Origin((key,), spec) for key, spec in comparison.a.specs.items()}
@@ -185,26 +188,25 @@ def _compared(
     report: Progress,
 ) -> CheckpointDiff:
     a, b = comparison.a, comparison.b
+    specs_of_b = b.specs
     specs: list[SpecDifference] = []
     values: list[ValueDifference] = []
     common = [key for key in sorted(origins) if key in b]
-    total, done = sum(b.specs[key].nbytes for key in common), 0
+    total, done = sum(specs_of_b[key].nbytes for key in common), 0
 
     def compare(key: str) -> Difference | None:
         sources, expected, transform = origins[key]
-        if expected != b.specs[key]:
+        if expected != specs_of_b[key]:
             return None
         return comparison.difference(sources, key, transform)
 
     def is_for_thread(key: str) -> bool:
-        return suits_a_thread(b.specs[key].nbytes)
+        return suits_a_thread(specs_of_b[key].nbytes)
 
     bundles = [each.bundle for each in (a, b) if each.bundle is not None]
-
-    for key, found in zip(
-        common, in_order(compare, common, is_for_thread), strict=True
-    ):
-        spec = b.specs[key]
+    differences = in_order(compare, common, is_for_thread)
+    for key, found in zip(common, differences, strict=True):
+        spec = specs_of_b[key]
         if found is None:
             specs.append(SpecDifference(key, str(origins[key].spec), str(spec)))
         elif found.elements:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.checkpoint.pieces import is_partitioned, pieces
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, Place
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["is_same_place", "paired", "stored_bytes"]
+__all__ = ["is_same_place", "paired", "same_file", "stored_bytes"]
 
 
 def paired(
@@ -40,12 +40,30 @@ def paired(
     )
 
 
+def same_file(a: str, b: str) -> bool:
+    """Return whether two paths lead to one file; not if one leads nowhere."""
+    try:
+        return os.path.samefile(a, b)
+    except OSError:
+        return False
+
+
 def is_same_place(
-    a: CheckpointReader, source: str, b: CheckpointReader, key: str
+    a: CheckpointReader,
+    source: str,
+    b: CheckpointReader,
+    key: str,
+    is_same_file: Callable[[str, str], bool] = same_file,
 ) -> bool:
     """Return whether two tensors are one and the same range of one file.
 
-    The arguments are those of `paired`.
+    Args:
+      a: As of `paired`, like those that follow.
+      source: The key in it.
+      b: The second checkpoint.
+      key: The key in it.
+      is_same_file: Whether two paths lead to one file. Who asks for many tensors of
+        few files may remember: ``functools.cache(same_file)``.
     """
     if a.bundle is None or b.bundle is None:
         return False
@@ -58,15 +76,10 @@ def is_same_place(
         a.bundle.index[source].slices != b.bundle.index[key].slices
     ):
         return False
-    return all(_is_same(*pair) for pair in zip(*places, strict=True))
-
-
-def _is_same(a: Place, b: Place) -> bool:
-    return (
-        (a.offset, a.size) == (b.offset, b.size)
-        and os.path.exists(a.file)
-        and os.path.exists(b.file)
-        and os.path.samefile(a.file, b.file)
+    return all(
+        (mine.offset, mine.size) == (other.offset, other.size)
+        and is_same_file(mine.file, other.file)
+        for mine, other in zip(*places, strict=True)
     )
 
 

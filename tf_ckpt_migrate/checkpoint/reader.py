@@ -170,9 +170,10 @@ class CheckpointReader(Mapping[str, Any]):
             return tuple(Place(paths[t], t, -1, -1, piece) for t, piece in pairs)
         index = self._reader.index
         entry = index[key]
-        pieces = entry.slices or (None,)
-        stored = ((index.slice_entry(key, p) if p else entry, p) for p in pieces)
         path = self._reader.shards.path
+        if not entry.slices:
+            return (Place(path(entry.shard), *entry[1:4]),)
+        stored = ((index.slice_entry(key, p), p) for p in entry.slices)
         return tuple(
             Place(path(e.shard), e.shard, e.offset, e.size, p) for e, p in stored
         )

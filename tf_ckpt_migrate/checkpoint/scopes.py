@@ -31,7 +31,8 @@ def grouped_by_scope(homes: Mapping[str, str]) -> dict[str, list[str]]:
       >>> grouped_by_scope({"n/a/w": "n/a/w", "n/a/w/Adam": "n/a/w", "step": "step"})
       {'n/a/': ['n/a/w', 'n/a/w/Adam'], '': ['step']}
     """
-    paths = {key: _path(home) for key, home in homes.items()}
+    names: dict[str, str] = {}  # each once: scopes come again and again
+    paths = {key: _path(home, names) for key, home in homes.items()}
     groups: dict[_Path, list[str]] = {(): [*paths]} if paths else {}
     while groups:
         largest = max(groups, key=lambda scope: len(groups[scope]))
@@ -49,9 +50,10 @@ def grouped_by_scope(homes: Mapping[str, str]) -> dict[str, list[str]]:
     return {"".join(f"{name}/" for name in scope): groups[scope] for scope in groups}
 
 
-def _path(key: str) -> _Path:
+def _path(key: str, names: dict[str, str]) -> _Path:
     parsed = parse_object_key(key)
-    return tuple(("/".join(parsed.path) if parsed else key).split("/"))
+    path = "/".join(parsed.path) if parsed else key
+    return tuple(names.setdefault(name, name) for name in path.split("/"))
 
 
 def _divided(scope: _Path, paths: dict[str, _Path]) -> dict[_Path, list[str]]:

@@ -46,16 +46,37 @@ def plain_text(blocks: Iterable[str | Table]) -> str:
 def _lines(table: Table) -> list[str]:
     header = tuple(name.lstrip(">") for name in table.columns)
     rows = [header, *(tuple(map(printable, row)) for row in table.rows)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     numbers = [name.startswith(">") for name in table.columns]
     layout = list(zip(widths, numbers, strict=True))
     return [
         "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
+            _padding(cell, width) + cell if number else cell + _padding(cell, width)
             for cell, (width, number) in zip(row, layout, strict=True)
         ).rstrip()
         for row in rows
     ]
+
+
+def _padding(cell: str, width: int) -> str:
+    return " " * (width - _width(cell))
+
+
+def _width(text: str) -> int:
+    r"""Return how many columns of a terminal a text takes.
+
+    Example:
+      >>> _width("cafe\u0301"), _width("漢字"), _width("🎉")
+      (4, 4, 2)
+    """
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width  # names are seldom others
+
+    return sum(
+        0 if category(c) in ("Mn", "Me") else 1 + (east_asian_width(c) in "WF")
+        for c in text
+    )
 
 
 def printable(text: str) -> str:

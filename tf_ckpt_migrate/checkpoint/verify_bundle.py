@@ -80,6 +80,7 @@ class BundleVerifier:
                 shard, uses = next(by_shard, (-1, None))
             else:
                 self._check_shard(number, [])
+        self._uses.clear()  # they are many; what is checked next takes its own memory
         if self._missing > _TOLD:
             self.problems.append(
                 f"{self._missing - _TOLD:,} more data shards are missing"
@@ -162,7 +163,7 @@ class BundleVerifier:
         # Empty tensors of several kinds may lie at one place, each with its checksum.
         places, ahead = tee(_distinct(users) for users in _places(uses))
         stored = ((use.entry, self._what(use)) for users in ahead for use in users)
-        found = self._bundle.check_many(stored, self._advance)
+        found = self._bundle.check_many(stored, self._summed)
         for users, distinct in zip(_places(uses), places, strict=True):
             before = self._done
             errors = [error for error in islice(found, len(distinct)) if error]
@@ -173,9 +174,12 @@ class BundleVerifier:
             self._done = before
             self._advance(users[0].size)
 
+    def _summed(self, size: int) -> None:
+        self._bundle.release(size)
+        self._advance(size)
+
     def _advance(self, size: int) -> None:
         self._done += size
-        self._bundle.release(size)
         self._report(min(self._done, self._total), self._total)
 
     def _check_overlaps(self, path: str, places: list[_Use]) -> None:

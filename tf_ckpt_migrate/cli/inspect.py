@@ -53,7 +53,8 @@ def execute(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if arguments.output_format == "json":
-        sys.stdout.write(description.to_json() + "\n")
+        sys.stdout.writelines(description.json_parts())
+        sys.stdout.write("\n")
         return 0
     most = {"all": None, "none": 0}.get(
         arguments.tensors, _MOST_ON_A_TERMINAL if is_terminal(sys.stdout) else None

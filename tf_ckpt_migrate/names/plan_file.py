@@ -24,8 +24,10 @@ aliases are refused: nothing is constructed but text, lists and mappings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec, is_possible, parse_spec
 from tf_ckpt_migrate.errors import TransformError
@@ -53,6 +55,7 @@ PlanParts: TypeAlias = tuple[
 _VERSION = "1"
 _REQUIRED = ("version", "moves", "source_specs")
 _OPTIONAL = ("source", "target", "dropped", "kept_targets", "notes", "verdicts")
+_AT_ONCE = 100  # items of a list that are dumped together
 _FIELDS = (*_REQUIRED, *_OPTIONAL)
 
 
@@ -95,17 +98,37 @@ def to_yaml(plan: MigrationPlan) -> str:
     Raises:
       TransformError: If a transform holds code.
     """
+    header = f"# A plan of tf-ckpt-migrate. {plan.summary}\n"
+    return header + "".join(_dumped(to_config(plan)))
+
+
+def _dumped(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the YAML of a plan, in parts: PyYAML keeps a node for all that it is given.
+
+    A list within a mapping begins where the mapping does, a mapping two spaces on.
+    """
     import yaml
 
-    body = yaml.dump(
-        to_config(plan),
+    write = partial(
+        cast("Callable[..., str]", yaml.dump),
         Dumper=_dumper(),
         sort_keys=False,  # moves before the long list of specs
         allow_unicode=True,
         default_flow_style=False,
         width=2**31 - 1,  # one line for one name, however long
     )
-    return f"# A plan of tf-ckpt-migrate. {plan.summary}\n{body}"
+    for name, value in config.items():
+        if not value or not isinstance(value, list | dict):
+            yield write({name: value})
+            continue
+        yield f"{name}:\n"
+        content = iter(cast("Iterable[Any]", value))
+        while some := list(islice(content, _AT_ONCE)):
+            if isinstance(value, list):
+                yield write(some)
+            else:
+                pairs = write({key: value[key] for key in some})
+                yield "  " + pairs[:-1].replace("\n", "\n  ") + "\n"
 
 
 def _dumper() -> Any:

@@ -7,6 +7,7 @@ checksum stored among the bytes that a checksum covers would otherwise weaken it
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import google_crc32c
@@ -61,10 +62,9 @@ def _free() -> Callable[[int, int, int], int] | None:
     try:
         import ctypes
 
-        from google_crc32c import _crc32c
-
         # The extension's own file finds the library that it is linked to.
-        function = ctypes.CDLL(_crc32c.__file__).crc32c_extend
+        extension: Any = import_module("google_crc32c._crc32c")
+        function = ctypes.CDLL(extension.__file__).crc32c_extend
     except (ImportError, OSError, AttributeError):  # pure Python, or another linker
         return None
     function.restype = ctypes.c_uint32
