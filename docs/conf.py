@@ -23,6 +23,7 @@ extensions = [
     "tools.site_pages",
 ]
 highlight_language = "text"  # what names no language, as a layout, is no program
+smartquotes = False  # a flag is `--rename`, and code is quoted as it is typed
 
 # Pages are read from a disk too, so nothing is fetched: no fonts, scripts, inventories.
 html_theme = "furo"
