@@ -58,6 +58,8 @@ nitpick_ignore_regex = [
         "py:class",
         "(AssignmentMap|Checkpoint)Like|Index|Keys|Names|Progress|Subject|Typed|WhichValues",
     ),
+    ("py:class", "PTransform|PipelineOptions"),  # of Apache Beam
     # Of floors below, seen in a signature, that no caller makes.
     ("py:class", r".*\.(Bind|BundleReader|CheckpointView|ObjectGraph|_Self|Shard)"),
+    ("py:class", "Found|Request|Sources"),
 ]
