@@ -23,6 +23,7 @@ extensions = [
     "tools.site_pages",
 ]
 highlight_language = "text"  # what names no language, as a layout, is no program
+smartquotes = False  # a flag is `--rename`, and code is quoted as it is typed
 
 # Pages are read from a disk too, so nothing is fetched: no fonts, scripts, inventories.
 html_theme = "furo"
@@ -57,6 +58,8 @@ nitpick_ignore_regex = [
         "py:class",
         "(AssignmentMap|Checkpoint)Like|Index|Keys|Names|Progress|Subject|Typed|WhichValues",
     ),
+    ("py:class", "PTransform|PipelineOptions"),  # of Apache Beam
     # Of floors below, seen in a signature, that no caller makes.
     ("py:class", r".*\.(Bind|BundleReader|CheckpointView|ObjectGraph|_Self|Shard)"),
+    ("py:class", "Found|Request|Sources"),
 ]

@@ -88,7 +88,7 @@ def navigation(caption: str, patterns: list[str]) -> str:
     names = [
         path.relative_to(docs).with_suffix("").as_posix()
         for pattern in patterns
-        for path in sorted(docs.glob(f"{pattern}.md"))
+        for path in sorted(docs.glob(f"{pattern}.md"), key=_place)
     ]
     lines = "\n".join(names)
     return f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{lines}\n```\n" * bool(
@@ -117,6 +117,11 @@ _ON_THE_SITE = {
     "README.md": "index.md",
     "SECURITY.md": "site/security.md",
 }
+
+
+def _place(page: Path) -> tuple[bool, Path]:
+    """Sort a page called index before those that it leads to."""
+    return page.stem != "index", page
 
 
 def by_docstring(name: str) -> str:
