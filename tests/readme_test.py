@@ -36,6 +36,8 @@ CHECKPOINTS = {
     "dnn/model.ckpt-7": "tests/goldens/tf1_15/whole_dnn/run/model.ckpt-7",
     "v1/model.ckpt": "tests/goldens/tf1_15/saver_v1/model.ckpt",
     "keras2/weights": "tests/goldens/tf2_15/keras_weights/weights",
+    "legacy/ckpt-1": "tests/goldens/tf2_15/keras_legacy_adam/ckpt-1",
+    "keras3/ckpt-1": "tests/goldens/tf2_21/keras_optimizer_adam/ckpt-1",
     "bert/model.ckpt": "tests/goldens/tf1_15/whole_bert/model.ckpt",
     "slim/model.ckpt": "tests/goldens/tf1_15/layers_contrib/model.ckpt",
     "sliced/model.ckpt": "tests/goldens/tf1_15/sliced_v1_axis_0/model.ckpt",
