@@ -48,7 +48,7 @@ CHECKPOINTS = {
 # What a page may say that it runs on; each is an environment of the matrix.
 RUNS_ON = {
     "TensorFlow 2.15": lambda tf: tf.__version__.startswith("2.15."),
-    "Keras 3": lambda tf: tf.keras.__version__.startswith("3."),
+    "Keras 3": lambda tf: hasattr(tf.keras, "ops"),
 }
 
 LANGUAGES = {"python", "shell", "console", "text", "yaml", "toml", ""}
