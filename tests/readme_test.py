@@ -36,6 +36,8 @@ CHECKPOINTS = {
     "dnn/model.ckpt-7": "tests/goldens/tf1_15/whole_dnn/run/model.ckpt-7",
     "v1/model.ckpt": "tests/goldens/tf1_15/saver_v1/model.ckpt",
     "keras2/weights": "tests/goldens/tf2_15/keras_weights/weights",
+    "legacy/ckpt-1": "tests/goldens/tf2_15/keras_legacy_adam/ckpt-1",
+    "keras3/ckpt-1": "tests/goldens/tf2_21/keras_optimizer_adam/ckpt-1",
     "bert/model.ckpt": "tests/goldens/tf1_15/whole_bert/model.ckpt",
     "slim/model.ckpt": "tests/goldens/tf1_15/layers_contrib/model.ckpt",
     "sliced/model.ckpt": "tests/goldens/tf1_15/sliced_v1_axis_0/model.ckpt",
@@ -46,7 +48,7 @@ CHECKPOINTS = {
 # What a page may say that it runs on; each is an environment of the matrix.
 RUNS_ON = {
     "TensorFlow 2.15": lambda tf: tf.__version__.startswith("2.15."),
-    "Keras 3": lambda tf: tf.keras.__version__.startswith("3."),
+    "Keras 3": lambda tf: hasattr(tf.keras, "ops"),
 }
 
 LANGUAGES = {"python", "shell", "console", "text", "yaml", "toml", ""}

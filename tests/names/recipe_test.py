@@ -33,6 +33,19 @@ def test_it_stands_for_rules():
     assert [move.target for move in found.moves] == ["x/kernel", "x/bias", "d"]
 
 
+def test_a_part_of_it_may_be_left_out_before():
+    """Where a rule that somebody wrote would be in vain, which is an error."""
+    recipe = tcm.Recipe("test", "a/", "x/")
+    found = resolve([tcm.Drop("a/b"), recipe, tcm.Keep("c")], SPECS)
+    assert [move.target for move in found.moves] == ["x/kernel", "c"]
+    assert found.notes[0].startswith("Rename('a/b', 'x/bias') decides about 0 of the 1")
+    assert "went to Drop('a/b')" in found.notes[0]
+    with pytest.raises(PlanError, match="never applies"):
+        resolve([tcm.Drop("a/b"), tcm.Rename("a/b", "x"), tcm.Keep("/")], SPECS)
+    with pytest.raises(PlanError, match="never applies"):
+        resolve([tcm.Rename("a/b", "x"), recipe, tcm.Keep("/")], SPECS)
+
+
 def test_an_option_and_the_targets():
     targets = {name: TensorSpec(DType.float32, (2,)) for name in ("x/k", "x/bias", "c")}
     found = resolve([tcm.Recipe("test", "a/", "x/", kernel="k")], SPECS, targets)

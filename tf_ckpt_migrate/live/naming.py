@@ -94,7 +94,7 @@ def _ruled(
     if len({*paths.values()}) == len(paths):
         choices.append(paths)
     ways = [_Ruled(over_names(given, n, {}, specs), n, specs) for n in choices]
-    return max(ways, key=_Ruled.count).resolved()
+    return max(ways, key=_Ruled.decided).resolved()
 
 
 class _Ruled(NamedTuple):
@@ -107,7 +107,7 @@ class _Ruled(NamedTuple):
     def sources(self) -> dict[str, TensorSpec]:
         return {name: self.specs[key] for key, name in self.names.items()}
 
-    def count(self) -> int:
+    def decided(self) -> int:
         return len(match(tuple(self.rules), self.sources()).decided)
 
     def resolved(self) -> dict[str, str]:

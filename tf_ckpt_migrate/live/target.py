@@ -195,7 +195,7 @@ class _NamedGraph(ObjectGraph):
         self._names = names
 
     def full_names(self) -> dict[str, str]:
-        return super().full_names() | self._names
+        return {**super().full_names(), **self._names}
 
 
 def _new_counter() -> Any:

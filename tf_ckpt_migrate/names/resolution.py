@@ -88,10 +88,12 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     if isinstance(unmet, str):
         _check_word("unmet", unmet, ("error", "keep"))
     places = None if target is None else Places(target, aliases)
-    rules = AssignmentMap(assignment_map).expanded(source, places)
+    given = AssignmentMap(assignment_map)
+    rules = given.expanded(source, places)
     resolver = Resolver(
         tuple(rules), source, target, unmatched, aliases or {}, transforms or {}, closed
     )
+    resolver.given = tuple(given)
     resolver.notes += rules.notes
     resolver.run()
     kept = resolver.unmet_targets(unmet)

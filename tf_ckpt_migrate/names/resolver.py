@@ -50,6 +50,7 @@ class Resolver:
         self.dropped: list[Dropped] = []
         self.notes: list[str] = []
         self.problems: Problems = Problems(self.closed)
+        self.given: Collection[Rule] = self.rules  # not what recipes stand for
         self._transforms = {self._place(n) or n: t for n, t in self.transforms.items()}
         self._unused = set(self._transforms)
         self._taken: dict[str, tuple[str, ...]] = {}  # target: its sources
@@ -230,7 +231,7 @@ class Resolver:
             elif not won and not lost:
                 self._idle(rule, missing)
             elif lost:
-                takers = [repr(self.rules[position]) for position in sorted(lost)]
+                takers = [self.rules[position] for position in sorted(lost)]
                 self._overlapped(rule, won, sum(lost.values()), takers)
 
     def _idle(self, rule: Rule, missing: Collection[str]) -> None:
@@ -265,16 +266,20 @@ class Resolver:
         return is_free and any(key.startswith(rule.target) for key in self.source)
 
     def _overlapped(
-        self, rule: Rule, won: int, lost: int, takers: Sequence[str]
+        self, rule: Rule, won: int, lost: int, takers: Sequence[Rule]
     ) -> None:
-        whole = won == 0 or isinstance(rule, Combine)
+        # Part of what a recipe would take may be left out by name.
+        is_meant = rule not in self.given and all(
+            isinstance(taker, Drop | Keep) and taker in self.given for taker in takers
+        )
+        whole = isinstance(rule, Combine) or (won == 0 and not is_meant)
         if whole and not isinstance(rule, Drop | Keep):
-            self.problems.shadowed(rule, takers)
+            self.problems.shadowed(rule, [*map(repr, takers)])
             return
         more = f" and {len(takers) - 1:,} more" if len(takers) > 1 else ""
         self.notes.append(
             f"{rule!r} decides about {won:,} of the {won + lost:,} keys that it fits; "
-            f"the others went to {takers[0]}{more}, which comes first"
+            f"the others went to {takers[0]!r}{more}, which comes first"
         )
 
 
