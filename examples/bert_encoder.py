@@ -4,8 +4,8 @@
 
     python -m examples.bert_encoder [FOLDER]
 
-The names are BERT's, and its kernels of attention are matrices, where Keras has heads. A
-recipe for each layer knows that; one for Adam takes moments and steps over too.
+The names are BERT's. Its kernels of attention are matrices, where Keras has heads: a
+recipe for each layer knows that. Another takes over moments and steps of Adam.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from examples.story import apart, check, run, tell
-
 import numpy as np
 import tensorflow as tf
 
 import tf_ckpt_migrate as tcm
+from examples.story import apart, check, run, tell
 
 __all__ = ["main"]
 

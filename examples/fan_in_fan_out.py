@@ -4,8 +4,8 @@
 
     python -m examples.fan_in_fan_out [FOLDER]
 
-TF1 had three kernels for query, key and value and one table of words for two towers. The
-new code has one kernel for the three, and lets each tower have words of its own.
+TF1 had three kernels, for query, key and value, and one table of words for two towers.
+The new code has one kernel for the three, and words of its own for each tower.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from examples.story import apart, check, run, tell
-
 import numpy as np
 import tensorflow as tf
 
 import tf_ckpt_migrate as tcm
+from examples.story import apart, check, run, tell
 
 __all__ = ["main"]
 

@@ -4,8 +4,8 @@
 
     python -m examples.gan [FOLDER]
 
-In TF1 both are an ``AdamOptimizer``, which keep their powers of beta under the same name,
-numbered in the order they were made: ``beta1_power`` and ``beta1_power_1``.
+In TF1 each is an ``AdamOptimizer``. Their powers of beta have one name, with numbers in
+the order in which they were made: ``beta1_power`` and ``beta1_power_1``.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from examples.story import apart, check, run, tell
-
 import numpy as np
 import tensorflow as tf
 
 import tf_ckpt_migrate as tcm
+from examples.story import apart, check, run, tell
 
 __all__ = ["main"]
 

@@ -1,4 +1,4 @@
-"""``get_variable`` becomes ``tf.Variable`` in three steps; the old checkpoint loads in each.
+"""``get_variable`` becomes ``tf.Variable`` in steps; the old checkpoint loads in each.
 
 ::
 
@@ -13,12 +13,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from examples.story import apart, check, run, tell
-
 import numpy as np
 import tensorflow as tf
 
 import tf_ckpt_migrate as tcm
+from examples.story import apart, check, run, tell
 
 __all__ = ["main"]
 

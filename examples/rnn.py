@@ -1,10 +1,10 @@
-"""A cell of TF1 becomes a Keras LSTM: another split, another order, a bias that was hidden.
+"""A cell of TF1 becomes a Keras LSTM: split and ordered otherwise, with a hidden bias.
 
 ::
 
     python -m examples.rnn [FOLDER]
 
-TF1 keeps one kernel for input and state, with its gates in the order i, j, f, o, and adds
+TF1 has one kernel for input and state, its gates in the order i, j, f, o, and adds
 ``forget_bias`` when it runs. Keras has two kernels, i, f, j, o, and adds nothing.
 """
 
@@ -13,12 +13,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from examples.story import apart, check, run, tell
-
 import numpy as np
 import tensorflow as tf
 
 import tf_ckpt_migrate as tcm
+from examples.story import apart, check, run, tell
 
 __all__ = ["main"]
 

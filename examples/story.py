@@ -7,8 +7,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before the import of TensorFlow
-
 import numpy as np
 
 __all__ = ["apart", "check", "run", "tell"]
