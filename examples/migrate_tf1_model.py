@@ -16,6 +16,7 @@ import numpy as np
 
 import tf_ckpt_migrate as tcm
 from examples import spirals
+from examples.story import check, tell
 
 # From the variable names of the TF1 graph to the object paths of the TF2 model.
 TF1_TO_TF2 = [
@@ -104,20 +105,6 @@ def serve_both_worlds(both: str, back: str, logits: np.ndarray) -> None:
 def accuracy(logits: np.ndarray) -> str:
     """Return the share of test points that logits get right."""
     return f"{spirals.accuracy(logits):.1%}"
-
-
-def tell(headline: str, value: object = "") -> None:
-    """Print a headline, and below it whatever prints itself."""
-    print(headline)
-    for line in filter(None, str(value).splitlines()):
-        print(f"  {line[:86]}")
-
-
-def check(holds: bool, claim: str) -> None:
-    """Print a claim that holds; stop at one that does not."""
-    if not holds:
-        sys.exit(f"this should hold, and does not: {claim}")
-    print(f"  checked: {claim}")
 
 
 if __name__ == "__main__":
