@@ -105,3 +105,32 @@ def test_contract():
     ]
     assert 'tcm.RenameScope("tower/dense/", "classifier/hidden/"),' in told
     assert "float32[4, 2] -> float32[5, 2]" in told
+
+
+# A fleet is migrated in three runs.
+FLEET_LINES = (
+    "--- stopped after 12 checkpoints\ninterrupted\n",
+    "40 checkpoints: 28 converted, 11 there already, 1 failed\n",
+    "model.ckpt-200  MissingShardError  data shard ",
+    "40 checkpoints: 1 converted, 39 there already, 0 failed\n",
+    "the latest of run-07: step 500, encoder/w, step\n",
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], pytest.param(["--runner=FnApiRunner"], marks=pytest.mark.beam)],
+    ids=["here", "beam"],
+)
+def test_fleet(tmp_path, options):
+    env = activated(Path(sys.executable)) | {"PYTHONPATH": str(ROOT)}
+    told = subprocess.run(
+        [sys.executable, "-m", "examples.fleet", str(tmp_path), *options],
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    at = [told.find(line) for line in FLEET_LINES]
+    assert -1 not in at, told
+    assert at == sorted(at), told

@@ -137,15 +137,27 @@ def carry_out(
             | "ToJson" >> beam.Map(_as_json)
             | "Write" >> beam.io.WriteToText(path, num_shards=1, shard_name_template="")
         )
-        ended = pipeline.run().wait_until_finish()
-        if ended not in (None, "DONE"):
-            raise BeamPipelineError(
-                f"the pipeline ended as {ended}; see what the runner says, and run it "
-                "again: what is done is not done again"
-            )
+        _run(pipeline)
         with FileSystems.open(path) as file:
             lines = file.read().decode().splitlines()
     return [Outcome(**json.loads(line)) for line in lines]
+
+
+def _run(pipeline: Any) -> None:
+    try:
+        ended = pipeline.run().wait_until_finish()
+    except Exception as error:
+        ended = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise BeamPipelineError(_broken_off(ended)) from error
+    if ended not in (None, "DONE"):
+        raise BeamPipelineError(_broken_off(ended))
+
+
+def _broken_off(ended: str) -> str:
+    return (
+        f"the pipeline ended as {ended}; see what the runner says, and run it again: "
+        "what is done is not done again"
+    )
 
 
 class _Once(NamedTuple):
