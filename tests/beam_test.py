@@ -131,11 +131,11 @@ def test_after_a_worker_was_killed_the_next_run_does_the_rest(fleet, tmp_path):
     result = tcm.beam.convert_all(source, output, LOCAL, assignment_map=RULES)
     assert files_in(output) == wanted
     assert {each.source: each.error for each in result.failed} == bad
-    assert result.count("present") >= records - 1
-    # All but the one at which it was killed stays as it was.
+    assert result.count("present") >= records - 2
+    # What is done stays as it was; each of the two processes was at one that was not.
     after = written(output)
     records = [path for path in before if path.suffix == ".json"]
-    assert sum(before[path] != after[path] for path in records) <= 1
+    assert sum(before[path] != after[path] for path in records) <= 2
 
 
 @needs_beam

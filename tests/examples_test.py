@@ -110,7 +110,7 @@ def test_contract():
 # A fleet is migrated in three runs.
 FLEET_LINES = (
     "--- stopped after 12 checkpoints\ninterrupted\n",
-    "40 checkpoints: 28 converted, 11 there already, 1 failed\n",
+    "40 checkpoints: 27 converted, 12 there already, 1 failed\n",
     "model.ckpt-200  MissingShardError  data shard ",
     "40 checkpoints: 1 converted, 39 there already, 0 failed\n",
     "the latest of run-07: step 500, encoder/w, step\n",

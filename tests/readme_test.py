@@ -78,6 +78,9 @@ def blocks(page: Path) -> list[Block]:
 def page_param(page: Path):
     needs_tf = any(NEEDS_TENSORFLOW.search(block.text) for block in blocks(page))
     marks = [pytest.mark.tf] if needs_tf else []
+    if any("import apache_beam" in block.text for block in blocks(page)):
+        # Beam's own code warns of many a thing that is to come.
+        marks += [pytest.mark.beam, pytest.mark.filterwarnings("ignore")]
     return pytest.param(page, marks=marks, id=str(page.relative_to(ROOT)))
 
 
