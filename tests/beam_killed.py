@@ -23,6 +23,7 @@ import tf_ckpt_migrate as tcm
 from tests.bundle.faults import Disk
 from tests.conversion.fleet.many import RULES
 from tf_ckpt_migrate.conversion.fleet.found import find
+from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
 
 __all__ = ["OPTIONS", "doomed", "main"]
 
@@ -37,7 +38,7 @@ _STEPS = 5  # of the next conversion, in the middle of it
 os.fsync = lambda fd: None  # in this program and its workers: the current stays on
 
 
-def doomed(outcome: tcm.Outcome, flag: str) -> tcm.Outcome:
+def doomed(outcome: Outcome, flag: str) -> tcm.Outcome:
     """Let the process be killed in the conversion after a certain one."""
     if outcome.source.endswith(_AFTER) and not os.path.exists(flag):
         Path(flag).touch()
