@@ -263,3 +263,32 @@ def test_every_example_is_on_the_page():
     beside = {"__init__", "story", "spirals", "migrate_tf1_model"}
     names = {path.stem for path in (ROOT / "examples").glob("*.py")} - beside
     assert {name for name in names if f"examples/{name}.py" not in page} == set()
+
+
+# A fleet is migrated in three runs.
+FLEET_LINES = (
+    "--- stopped after 12 checkpoints\ninterrupted\n",
+    "40 checkpoints: 27 converted, 12 there already, 1 failed\n",
+    "model.ckpt-200  MissingShardError  data shard ",
+    "40 checkpoints: 1 converted, 39 there already, 0 failed\n",
+    "the latest of run-07: step 500, encoder/w, step\n",
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], pytest.param(["--runner=FnApiRunner"], marks=pytest.mark.beam)],
+    ids=["here", "beam"],
+)
+def test_fleet(tmp_path, options):
+    env = activated(Path(sys.executable)) | {"PYTHONPATH": str(ROOT)}
+    told = subprocess.run(
+        [sys.executable, "-m", "examples.fleet", str(tmp_path), *options],
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    at = [told.find(line) for line in FLEET_LINES]
+    assert -1 not in at, told
+    assert at == sorted(at), told

@@ -5,8 +5,8 @@ or ``console`` block runs in a shell, each line with ``$``, and what follows is 
 prints. The blocks of a page run in order, in one directory that holds the checkpoints
 of CHECKPOINTS, and its Python blocks share their names. A page that imports TensorFlow
 or Keras runs where they are, with every version of them, unless it says which by
-``<!-- runs on … -->``. Blocks of other languages, or of none, are not run: LANGUAGES
-has all that a page may use.
+``<!-- runs on … -->``; one that imports Apache Beam runs where that is. Blocks of other
+languages, or of none, are not run: LANGUAGES has all that a page may use.
 """
 
 import doctest
@@ -55,6 +55,7 @@ LANGUAGES = {"python", "shell", "console", "text", "yaml", "toml", ""}
 NEEDS_TENSORFLOW = re.compile(
     r"^(?:>>> |\.\.\. )? *(?:import|from) (?:tensorflow|tf_keras|keras)\b", re.MULTILINE
 )
+NEEDS_BEAM = re.compile(r"^>>> import apache_beam\b", re.MULTILINE)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Every fence; a directive of the site, which has braces, is no block of a language.
 FENCE = re.compile(
@@ -80,6 +81,9 @@ def blocks(page: Path) -> list[Block]:
 def page_param(page: Path):
     needs_tf = any(NEEDS_TENSORFLOW.search(block.text) for block in blocks(page))
     marks = [pytest.mark.tf] if needs_tf else []
+    if any(NEEDS_BEAM.search(block.text) for block in blocks(page)):
+        # Beam's own code warns of many a thing that is to come.
+        marks += [pytest.mark.beam, pytest.mark.filterwarnings("ignore")]
     return pytest.param(page, marks=marks, id=str(page.relative_to(ROOT)))
 
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.convert import convert
     from tf_ckpt_migrate.conversion.dual_keys import add_name_keys, remove_name_keys
     from tf_ckpt_migrate.conversion.fleet.convert_all import convert_all
-    from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
     from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
     from tf_ckpt_migrate.conversion.merge import merge
     from tf_ckpt_migrate.conversion.object_keys import add_object_keys
@@ -81,7 +80,6 @@ __all__ = [
     "Keep",
     "MigrationPlan",
     "MigrationReport",
-    "Outcome",
     "Recipe",
     "Rename",
     "RenameRegex",
@@ -143,7 +141,6 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "remove_name_keys",
     ),
     "conversion.fleet.convert_all": ("convert_all",),
-    "conversion.fleet.outcome": ("Outcome",),
     "conversion.fleet.result": ("ConvertAllResult",),
     "conversion.merge": ("merge",),
     "conversion.object_keys": ("add_object_keys",),

@@ -35,8 +35,8 @@ from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
 from tf_ckpt_migrate.errors import BeamNotFoundError, BeamPipelineError
 
 if TYPE_CHECKING:
-    from apache_beam import PTransform
-    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam import PTransform  # pyright: ignore[reportMissingImports] types are checked without it
+    from apache_beam.options.pipeline_options import PipelineOptions  # pyright: ignore[reportMissingImports] types are checked without it
 
 __all__ = ["METRICS", "ConvertCheckpoints", "carry_out", "convert_all"]
 
@@ -46,10 +46,10 @@ METRICS = "tf_ckpt_migrate"
 def ConvertCheckpoints(**asked: Any) -> PTransform:  # noqa: N802 - as Beam's are called
     """Return the transform from pairs (source, output) to what became of each.
 
-    The elements are pairs of prefixes, the results are ``tcm.Outcome``. It never fails
-    because of a checkpoint: what is wrong with one is in its outcome. It counts, in the
-    namespace ``"tf_ckpt_migrate"``, ``converted``, ``present``, ``failed``, ``keys``,
-    ``bytes_linked`` and ``bytes_written``.
+    The elements are pairs of prefixes, the results are values of class ``Outcome``. It
+    never fails because of a checkpoint: what is wrong with one is in its outcome. In
+    the namespace ``"tf_ckpt_migrate"`` it counts ``converted``, ``present``,
+    ``failed``, ``keys``, ``bytes_linked`` and ``bytes_written``.
 
     A pair may come twice, and a bundle may be repeated after its worker was killed:
     what is done is recognised, what was begun is cleaned up and done again, and of two
@@ -122,8 +122,8 @@ def carry_out(
       What became of each.
     """
     beam = _apache_beam()
-    from apache_beam.io.filesystems import FileSystems
-    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.io.filesystems import FileSystems  # pyright: ignore[reportMissingImports] types are checked without it
+    from apache_beam.options.pipeline_options import PipelineOptions  # pyright: ignore[reportMissingImports] types are checked without it
 
     if not isinstance(options, PipelineOptions):
         options = PipelineOptions([*options])
@@ -137,15 +137,27 @@ def carry_out(
             | "ToJson" >> beam.Map(_as_json)
             | "Write" >> beam.io.WriteToText(path, num_shards=1, shard_name_template="")
         )
-        ended = pipeline.run().wait_until_finish()
-        if ended not in (None, "DONE"):
-            raise BeamPipelineError(
-                f"the pipeline ended as {ended}; see what the runner says, and run it "
-                "again: what is done is not done again"
-            )
+        _run(pipeline)
         with FileSystems.open(path) as file:
             lines = file.read().decode().splitlines()
     return [Outcome(**json.loads(line)) for line in lines]
+
+
+def _run(pipeline: Any) -> None:
+    try:
+        ended = pipeline.run().wait_until_finish()
+    except Exception as error:
+        ended = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise BeamPipelineError(_broken_off(ended)) from error
+    if ended not in (None, "DONE"):
+        raise BeamPipelineError(_broken_off(ended))
+
+
+def _broken_off(ended: str) -> str:
+    return (
+        f"the pipeline ended as {ended}; see what the runner says, and run it again: "
+        "what is done is not done again"
+    )
 
 
 class _Once(NamedTuple):
@@ -154,7 +166,7 @@ class _Once(NamedTuple):
     request: str
 
     def __call__(self, pair: tuple[str, str]) -> Outcome:
-        from apache_beam.metrics import Metrics
+        from apache_beam.metrics import Metrics  # pyright: ignore[reportMissingImports] types are checked without it
 
         outcome = convert_once(_request(self.request), *pair)
         Metrics.counter(METRICS, outcome.status).inc()
@@ -182,7 +194,7 @@ def _as_json(outcome: Outcome) -> str:
 
 def _apache_beam() -> Any:
     try:
-        import apache_beam
+        import apache_beam  # pyright: ignore[reportMissingImports] types are checked without it
     except ModuleNotFoundError as error:
         if error.name != "apache_beam":  # it is there, but broken: let it say so itself
             raise

@@ -13,6 +13,7 @@ from tests.conversion.checkpoints import files_in, write
 from tests.conversion.fleet.many import BAD, RULES, SIZE, state_text
 from tests.crash.kills import forked
 from tf_ckpt_migrate.checkpoint.state import read_state
+from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
 from tf_ckpt_migrate.errors import RuleError
 
 pytestmark = pytest.mark.usefixtures("unflushed")
@@ -178,7 +179,7 @@ def test_there_and_back(tmp_path):
 
 def test_the_table_is_bounded_and_the_json_is_not(tmp_path):
     outcomes = [
-        tcm.Outcome.of_error(f"a/m-{n}", f"b/m-{n}", OSError(f"line {n}\nline 2"))
+        Outcome.of_error(f"a/m-{n}", f"b/m-{n}", OSError(f"line {n}\nline 2"))
         for n in range(3000)
     ]
     result = tcm.ConvertAllResult(tuple(outcomes))

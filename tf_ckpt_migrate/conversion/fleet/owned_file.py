@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 from tf_ckpt_migrate.bundle.locks import remove_abandoned
 from tf_ckpt_migrate.bundle.staging import (
@@ -43,8 +42,8 @@ def owned_file(path: str) -> Generator[Callable[[str], None]]:
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     with owned_file(os.path.join(folder, "note")) as put:
       ...         put("done")
-      ...     Path(folder, "note").read_text()
-      'done'
+      ...     os.listdir(folder)
+      ['note']
     """
     patience = time.monotonic() + _PATIENCE
     with ExitStack() as stack:
@@ -71,6 +70,7 @@ def _put(path: str, text: str, staging: str) -> None:
             os.unlink(path)
         return
     staged = os.path.join(staging, "text")
-    Path(staged).write_text(text, encoding="utf-8")
+    with open(staged, "w", encoding="utf-8") as file:
+        file.write(text)
     flushed(staged)
     replace_file(staged, path)

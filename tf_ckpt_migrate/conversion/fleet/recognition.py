@@ -19,7 +19,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from tf_ckpt_migrate.bundle.naming import index_path
@@ -124,8 +123,10 @@ class Record(NamedTuple):
         path = record_path(prefix)
         if not os.path.isfile(path):
             return None
+        with open(path, "rb") as file:
+            text = file.read()
         try:
-            config = cast(dict[str, Any], json.loads(Path(path).read_bytes()))
+            config = cast(dict[str, Any], json.loads(text))
             if config["version"] != _VERSION:
                 return None
             identity = Identity(str(config["source"]), str(config["plan"]))
