@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="between two checkpoints: the plan that led from the first to the second",
     )
     add_rules(parser, "from keys of the first checkpoint to those of the second")
-    parser.set_defaults(wrong_use=parser.error)
+    parser.set_defaults(wrong_use=parser.error, optional="converted")
 
 
 def execute(arguments: argparse.Namespace) -> int:
