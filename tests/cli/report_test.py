@@ -89,6 +89,9 @@ def test_wrong_use(command, adam, converted, plan):
     assert "plan.yaml` makes a plan" in outcome.err
     outcome = command("report", adam, converted, f"--plan={plan}", "--rename=a=b")
     assert outcome.status == 2
+    outcome = command("report", plan, converted, "--plan", plan)
+    assert outcome.status == 1
+    assert "a plan says itself what becomes of every tensor" in outcome.err
     outcome = command("report", adam, converted, "--plan", plan, "one too many")
     assert outcome.status == 2
     assert "unrecognized arguments: one too many" in outcome.err

@@ -63,10 +63,9 @@ def execute(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> MigrationPlan:
     if arguments.plan is None:
         return plan_of(arguments)
-    from tf_ckpt_migrate.checkpoint.text_file import read_text
-    from tf_ckpt_migrate.names.plan import MigrationPlan
+    from tf_ckpt_migrate.conversion.plan_on_file import read_plan
 
-    return MigrationPlan.from_yaml(read_text(arguments.plan))
+    return read_plan(arguments.plan)
 
 
 def _check_asked(arguments: argparse.Namespace) -> None:

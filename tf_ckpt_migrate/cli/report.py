@@ -103,7 +103,6 @@ def _by(arguments: argparse.Namespace) -> AssignmentMap | MigrationPlan | None:
         return rules
     if rules is not None:
         arguments.wrong_use("--plan says it all: give it without rules")
-    from tf_ckpt_migrate.checkpoint.text_file import read_text
-    from tf_ckpt_migrate.names.plan import MigrationPlan
+    from tf_ckpt_migrate.conversion.plan_on_file import read_plan
 
-    return MigrationPlan.from_yaml(read_text(arguments.plan))
+    return read_plan(arguments.plan)
