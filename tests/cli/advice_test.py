@@ -27,6 +27,38 @@ from tf_ckpt_migrate.cli.advice import in_shell
         ('unmet="keep"', "--unmet=keep"),
         ("pass overwrite=True (--overwrite) to", "pass --overwrite to"),
         ("no checkpoint at 'x'", "no checkpoint at 'x'"),
+        (
+            "leave them behind by tcm.Drop(role='slot')",
+            "leave them behind by --drop_role=slot",
+        ),
+        ("Drop('a.b/c+d')", r"--drop 'a\.b/c\+d'"),
+        ("Drop('a[')", r"--drop 'a\['"),
+        ("Drop(pattern='a.*')", "--drop 'a.*'"),
+        (
+            "Rename('a', 'b', transform=Cast('x')) after RenameScope('c/', 'd/'); put",
+            "Rename('a', 'b', transform=Cast('x')) after --rename 'c/=d/'; put",
+        ),
+        ('such as names={"vars/": "/"}', "such as --rename 'vars/=/'"),
+        ("like='m' is object-based", "--like='m' is object-based"),
+        (
+            "convert(plan_migration(source, target, assignment_map), output_prefix)",
+            "`tf-ckpt-migrate convert SOURCE OUTPUT --rename A=B`",
+        ),
+        (
+            "use convert_tf1_to_tf2",
+            "use `tf-ckpt-migrate convert SOURCE OUTPUT --to=tf2`",
+        ),
+        (
+            "convert_tf1_to_tf2(…, like=…) or",
+            "`tf-ckpt-migrate convert SOURCE OUTPUT --to=tf2 --like=CHECKPOINT` or",
+        ),
+        ("plan_migration(source, target, …); go", "`tf-ckpt-migrate plan SOURCE`; go"),
+        ("by add_name_keys(prefix).", "by `tf-ckpt-migrate add-name-keys CHECKPOINT`."),
+        ("no 'x/add_name_keys/y'", "no 'x/add_name_keys/y'"),
+        (
+            "copy it again, or read with verify=False to see what is there",
+            "copy it again",
+        ),
     ],
 )
 def test_a_call_becomes_a_flag(python, shell):

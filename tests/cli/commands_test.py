@@ -157,6 +157,19 @@ def test_a_plan_is_written_edited_and_done(command, adam, tmp_path):
     assert "model/kernel" in keys_of(tmp_path / "m")
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["convert OLD NEW --plan P", "verify OLD --against OLD --plan P", "report P"],
+)
+def test_a_plan_that_is_none_is_named(command, adam, tmp_path, words):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("version: 1\nmoves: []\nsource_spec: {}\n")
+    paths = {"OLD": adam, "NEW": tmp_path / "new", "P": plan}
+    outcome = command(*(paths.get(word, word) for word in words.split()))
+    assert outcome.status == 1
+    assert f"{str(plan)!r}: the plan cannot be read, line 3: " in outcome.err
+
+
 def test_a_dry_run_writes_nothing(command, adam, tmp_path):
     outcome = command("convert", adam, tmp_path / "m", "--to=tf2", "--dry-run")
     assert outcome.status == 0

@@ -53,12 +53,19 @@ def test_two_checkpoints_through_rules(command, adam, converted):
     assert content["counts"] == {"renamed": 6, "dropped": 3}
 
 
-@pytest.mark.parametrize("give", ["by position", "by flag"])
-def test_two_checkpoints_through_a_plan(command, adam, converted, plan, give):
-    given = [plan, converted]
-    if give == "by flag":
-        given = [adam, converted, f"--plan={plan}"]
-    outcome = command("report", *given, "--values=all")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "report PLAN NEW",
+        "report OLD NEW --plan PLAN",
+        "report OLD --plan PLAN NEW",
+        "report --plan PLAN OLD NEW",
+    ],
+)
+def test_two_checkpoints_through_a_plan(command, adam, converted, plan, words):
+    paths = {"OLD": adam, "NEW": converted, "PLAN": plan}
+    given = [paths.get(word, word) for word in words.split()]
+    outcome = command(*given, "--values=all")
     assert outcome.status == 0
     assert outcome.out.count("same bytes") == 6
 
@@ -82,6 +89,12 @@ def test_wrong_use(command, adam, converted, plan):
     assert "plan.yaml` makes a plan" in outcome.err
     outcome = command("report", adam, converted, f"--plan={plan}", "--rename=a=b")
     assert outcome.status == 2
+    outcome = command("report", plan, converted, "--plan", plan)
+    assert outcome.status == 1
+    assert "a plan says itself what becomes of every tensor" in outcome.err
+    outcome = command("report", adam, converted, "--plan", plan, "one too many")
+    assert outcome.status == 2
+    assert "unrecognized arguments: one too many" in outcome.err
     outcome = command("report", adam.parent / "nothing")
     assert outcome.status == 1
     assert outcome.err.startswith("tf-ckpt-migrate: ")

@@ -8,6 +8,7 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tf_ckpt_migrate.conversion.example import example_checkpoint
+from tf_ckpt_migrate.conversion.optimizers.rules import with_optimizers_back
 from tf_ckpt_migrate.errors import PlanError, RuleError
 
 SHAPES = {"d1/kernel": [3, 2], "d1/bias": [2], "d2/kernel": [2, 1], "d2/bias": [1]}
@@ -200,6 +201,24 @@ class TestNoSides:
         made = tcm.convert_tf2_to_tf1(source, tmp_path / "new", names=rules)
         found = tcm.load_checkpoint(made)
         assert int(found["net/step"]) == int(found["global_step"]) == 2
+
+    @pytest.mark.parametrize("told", [False, True])
+    def test_the_steps_of_several_are_none_of_all(self, goldens, told):
+        reader = tcm.load_checkpoint(goldens / "tf2_15/keras_optimizer_adam/ckpt-1")
+        iterations = "optimizer/_iterations/.ATTRIBUTES/VARIABLE_VALUE"
+        rules = [tcm.Rename(iterations, "global_step")] if told else []
+        moves = tcm.plan_migration(reader, None, rules, unmatched="keep").moves
+        both = [
+            tcm.Recipe("optimizer", "optimizer", "Adam", instance=n) for n in (0, 1)
+        ]
+        rules = tcm.AssignmentMap([*rules, *both])
+        made = with_optimizers_back(reader, None, rules, lambda _: moves)
+        targets = {to for rule in made.rules for to, _ in getattr(rule, "targets", ())}
+        assert {"beta1_power", "beta1_power_1"} <= targets
+        assert ("global_step" in targets) is told
+        assert [
+            note.startswith("no global_step is written") for note in made.notes
+        ] == ([] if told else [True])
 
     def test_two_keys_of_one_value(self, goldens, tmp_path):
         source = goldens / "tf2_21/keras_optimizer_sgd_momentum/ckpt-1"

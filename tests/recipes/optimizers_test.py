@@ -11,10 +11,10 @@ from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.recipes.iterations import Power, counted_steps, likely_beta
 from tf_ckpt_migrate.recipes.judging import judged
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
+from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, kind_for
 from tf_ckpt_migrate.recipes.optimizers import keras_scope, saved_optimizer
-from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 from tf_ckpt_migrate.transforms import (
     AddToBlock,
     Blocks,
@@ -267,7 +267,7 @@ class TestTransforms:
 
 
 def keras(name, flavor="keras_3", rate=0.1, **values):
-    return LiveSettings(name, flavor, values, rate)
+    return KerasSettings(name, flavor, values, rate)
 
 
 def verdicts(kind, live, told=None, kinds=KINDS, **more):

@@ -96,7 +96,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         own, others = _divided(argv)
         parser, execute = _parser(own)
-        arguments = parser.parse_args(list(map(_with_underscores, own)))
+        arguments = _parsed(parser, own)
         if execute is None:
             parser.print_help(sys.stderr)
             return _WRONG_USE
@@ -153,6 +153,22 @@ def _parser(
         if name == chosen:  # the modules of the others stay unread
             execute = _configured(name, subparser)
     return parser, execute
+
+
+def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments, one that may be left out also from behind flags.
+
+    argparse takes it for left out as soon as a flag comes before it. A subcommand that
+    has such an argument names it as its default of ``optional``.
+    """
+    arguments, left = parser.parse_known_args(list(map(_with_underscores, argv)))
+    name: str | None = getattr(arguments, "optional", None)
+    is_one = len(left) == 1 and not left[0].startswith("-")
+    if name and is_one and getattr(arguments, name) is None:
+        setattr(arguments, name, left.pop())
+    if left:
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    return arguments
 
 
 def _configured(

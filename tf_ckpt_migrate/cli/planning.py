@@ -131,7 +131,9 @@ def request_of(arguments: argparse.Namespace) -> Request:
     from tf_ckpt_migrate.conversion.fleet.request import Request
 
     if getattr(arguments, "plan", None) is not None:
-        return Request(plan=_plan_in(arguments.plan), **_writing(arguments))
+        from tf_ckpt_migrate.conversion.plan_on_file import read_plan
+
+        return Request(plan=read_plan(arguments.plan), **_writing(arguments))
     return Request(
         arguments.to,
         rules_of(arguments),
@@ -148,13 +150,6 @@ def _writing(arguments: argparse.Namespace) -> dict[str, Any]:
     options = writing_options(arguments)
     options.pop("update_state_file", None)
     return options
-
-
-def _plan_in(path: str) -> MigrationPlan:
-    from tf_ckpt_migrate.checkpoint.text_file import read_text
-    from tf_ckpt_migrate.names.plan import MigrationPlan
-
-    return MigrationPlan.from_yaml(read_text(path))
 
 
 def _partition(text: str) -> Recipe:

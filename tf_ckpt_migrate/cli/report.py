@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="between two checkpoints: the plan that led from the first to the second",
     )
     add_rules(parser, "from keys of the first checkpoint to those of the second")
-    parser.set_defaults(wrong_use=parser.error)
+    parser.set_defaults(wrong_use=parser.error, optional="converted")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -103,7 +103,6 @@ def _by(arguments: argparse.Namespace) -> AssignmentMap | MigrationPlan | None:
         return rules
     if rules is not None:
         arguments.wrong_use("--plan says it all: give it without rules")
-    from tf_ckpt_migrate.checkpoint.text_file import read_text
-    from tf_ckpt_migrate.names.plan import MigrationPlan
+    from tf_ckpt_migrate.conversion.plan_on_file import read_plan
 
-    return MigrationPlan.from_yaml(read_text(arguments.plan))
+    return read_plan(arguments.plan)

@@ -76,10 +76,9 @@ def _verified(
 
 def _plan(arguments: argparse.Namespace) -> MigrationPlan | None:
     if arguments.plan is not None:
-        from tf_ckpt_migrate.checkpoint.text_file import read_text
-        from tf_ckpt_migrate.names.plan import MigrationPlan
+        from tf_ckpt_migrate.conversion.plan_on_file import read_plan
 
-        return MigrationPlan.from_yaml(read_text(arguments.plan))
+        return read_plan(arguments.plan)
     return plan_of(arguments) if asked_of(arguments) else None
 
 

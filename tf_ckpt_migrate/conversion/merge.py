@@ -154,7 +154,7 @@ def _owners(
         raise PlanError(
             f"{len(shared):,} keys are in several checkpoints:\n  "
             + "\n  ".join(capped(shared))
-            + '\nSay which to take with precedence="first" or "last" (--precedence), '
+            + '\nSay which to take with precedence="first" or "last", '
             "or rename or prune one checkpoint before",
             shared,
         )

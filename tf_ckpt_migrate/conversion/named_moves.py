@@ -25,8 +25,8 @@ from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
 __all__ = ["NamedMoves", "named_moves"]
 
 _HOW_TO_NAME = (
-    'name the variables in code, or take the keys as names with names="key" '
-    '(--names=key), or with an assignment map over these, such as names={"vars/": "/"}'
+    'name the variables in code, or take the keys as names with names="key", or with '
+    'an assignment map over these, such as names={"vars/": "/"}'
 )
 
 

@@ -85,7 +85,7 @@ def _check_name_based(reader: CheckpointReader) -> None:
         raise LayoutError(
             f"{reader.prefix!r} is object-based already (TF2). To rename its keys use "
             "convert(plan_migration(source, target, assignment_map), output_prefix); "
-            "for a name-based (TF1) checkpoint use convert_tf2_to_tf1"
+            "to make it name-based (TF1) use convert_tf2_to_tf1"
         )
 
 

@@ -48,7 +48,7 @@ def plan_tf2_to_tf1(
             f"{reader.prefix!r} is {reader.format} and holds no object graph, so it is "
             "name-based (TF1) already. To rename its keys use "
             "convert(plan_migration(source, target, assignment_map), output_prefix); "
-            "for an object-based (TF2) checkpoint use convert_tf1_to_tf2"
+            "to make it object-based (TF2) use convert_tf1_to_tf2"
         )
     goal = None if like is None else _named(like)
     layout = layout_of(reader)

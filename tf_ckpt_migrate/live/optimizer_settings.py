@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tf_ckpt_migrate.conversion.optimizers.settings import as_written
+from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor
 from tf_ckpt_migrate.recipes.tf1_kinds import OWN_MODULE
-from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["settings_of"]
 
 
-def settings_of(optimizer: Any) -> LiveSettings:
+def settings_of(optimizer: Any) -> KerasSettings:
     """Return the settings of an optimizer of any Keras.
 
     Example:
@@ -26,7 +26,7 @@ def settings_of(optimizer: Any) -> LiveSettings:
     rate = as_written(config["learning_rate"])
     is_constant = isinstance(rate, int | float) and not config.get("decay")
     name = type(inner).__name__
-    return LiveSettings(
+    return KerasSettings(
         f"{OWN_MODULE}.{name}" if hasattr(inner, "tf1_kind") else name,
         _flavor(inner),
         {name: as_written(value) for name, value in config.items()},

@@ -35,7 +35,7 @@ from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY, parse_object_key
 if TYPE_CHECKING:
     import numpy as np
 
-    from tf_ckpt_migrate.recipes.verdicts import LiveSettings
+    from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 
 __all__ = ["LiveTarget", "built_target"]
 
@@ -128,7 +128,7 @@ class LiveTarget:
         if missing:
             raise unbuilt_error(map(self._saved.path_of, missing), self.prefix)
 
-    def optimizer_settings(self, path: str) -> LiveSettings | None:
+    def optimizer_settings(self, path: str) -> KerasSettings | None:
         """Return the settings of the Keras optimizer at a path; None for what is none.
 
         Raises:

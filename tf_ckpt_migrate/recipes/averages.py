@@ -159,11 +159,12 @@ def _place_of(targets: _Specs | None, name: str) -> Callable[[str], str | None]:
     """
     if targets is None:
         return lambda target: f"{target}/{name}"
-    places = averages_in(targets, name)
+    name_of = targets.name_of if isinstance(targets, Places) else str
+    found = averages_in(targets, name)
+    places = {name_of(variable): average for variable, average in found.items()}
     if not places:
         raise PlanError(
             "no variable of the target has an average; give its optimizer "
             "use_ema=True, or choose use='raw' or use='average'"
         )
-    name_of = targets.name_of if isinstance(targets, Places) else str
     return lambda target: places.get(name_of(target))

@@ -7,11 +7,11 @@ from typing import Any
 
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.epsilon import has_squares, is_outside
+from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known, Wanted
 from tf_ckpt_migrate.recipes.limits import limits
 from tf_ckpt_migrate.recipes.rates import decay_of_weights, rate_of_learning
 from tf_ckpt_migrate.recipes.suppositions import with_suppositions
-from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["judged"]
 
@@ -22,7 +22,7 @@ _FLOAT32 = 2.0**-24
 _BESIDES = ("weight_decay", "gradient_accumulation_steps", "ema_overwrite_frequency")
 
 
-def judged(known: Known, live: LiveSettings) -> tuple[Verdict, ...]:
+def judged(known: Known, live: KerasSettings) -> tuple[Verdict, ...]:
     """Return the verdicts on an optimizer that goes on in a live one, by its settings.
 
     Args:
@@ -32,8 +32,8 @@ def judged(known: Known, live: LiveSettings) -> tuple[Verdict, ...]:
     Example:
       >>> from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
       >>> adam = Known("Adam", KINDS["Adam"], epsilon_fraction=1e-3)
-      >>> verdicts = judged(adam, LiveSettings("Adam", "keras_3", {"epsilon": 1e-7}, 1))
-      >>> [v.instead for v in verdicts if v.kind == "approximate"]
+      >>> have = KerasSettings("Adam", "keras_3", {"epsilon": 1e-7}, 1)
+      >>> [v.instead for v in judged(adam, have) if v.kind == "approximate"]
       ['set epsilon=1e-08, or say epsilon=… as TF1 had it']
     """
     name, keras = known.name, known.kind.keras
@@ -51,7 +51,7 @@ def judged(known: Known, live: LiveSettings) -> tuple[Verdict, ...]:
     return tuple(with_suppositions(found, known, live))
 
 
-def _settings(known: Known, live: LiveSettings) -> Iterator[Verdict]:
+def _settings(known: Known, live: KerasSettings) -> Iterator[Verdict]:
     for argument, setting in known.kind.settings.items():
         if setting.keras in live.supposed and setting.keras not in live.values:
             continue
@@ -82,7 +82,7 @@ def _exact(known: Known, what: str, have: Any, wanted: Wanted) -> Verdict:
     return Verdict(known.name, what, "exact", why, assumes=wanted.assumes)
 
 
-def _besides(known: Known, live: LiveSettings) -> Iterator[Verdict]:
+def _besides(known: Known, live: KerasSettings) -> Iterator[Verdict]:
     settings = {setting.keras for setting in known.kind.settings.values()}
     for what in _BESIDES:
         have = live.values.get(what)
@@ -94,13 +94,13 @@ def _besides(known: Known, live: LiveSettings) -> Iterator[Verdict]:
             yield Verdict(known.name, what, "approximate", why, instead, _ANY)
 
 
-def _is_trick(known: Known, live: LiveSettings, argument: str, wanted: Wanted) -> bool:
+def _is_trick(known: Known, live: KerasSettings, argument: str, wanted: Wanted) -> bool:
     """Whether a momentum of nearly 0 stands for 0: then legacy RMSprop is TF1's."""
     is_momentum = known.name == "RMSProp" and argument == "momentum"
     return is_momentum and not wanted.value and _is_nearly_0(live)
 
 
-def _is_nearly_0(live: LiveSettings) -> bool:
+def _is_nearly_0(live: KerasSettings) -> bool:
     return 0 < live.values["momentum"] < _FLOAT32 * 1e-6
 
 
@@ -120,7 +120,7 @@ def _differs(known: Known, argument: str, have: Any, wanted: Wanted) -> Verdict:
     return Verdict(known.name, setting.keras, "approximate", why, instead, _ANY)
 
 
-def _epsilon(known: Known, live: LiveSettings, wanted: Wanted) -> Iterator[Verdict]:
+def _epsilon(known: Known, live: KerasSettings, wanted: Wanted) -> Iterator[Verdict]:
     have, setting = live.values["epsilon"], known.kind.settings["epsilon"]
     if not known.epsilon_fraction:
         if setting.is_told:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.optimizer_kinds import Kind
-from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["Known", "Wanted"]
 
@@ -54,13 +54,13 @@ class Known(NamedTuple):
     is_sparse: bool = True
     embeddings: tuple[str, ...] = ()
 
-    def wanted(self, argument: str, live: LiveSettings) -> Wanted | None:
+    def wanted(self, argument: str, live: KerasSettings) -> Wanted | None:
         """Return what TF1 had; None where nothing is known and the live one has none.
 
         Example:
           >>> from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
           >>> adam = Known("Adam", KINDS["Adam"], {"epsilon": 1e-4})
-          >>> adam.wanted("epsilon", LiveSettings("Adam", "keras_3", {}, 0.1))
+          >>> adam.wanted("epsilon", KerasSettings("Adam", "keras_3", {}, 0.1))
           Wanted(value=0.0001, why='as you say', assumes='')
         """
         setting = self.kind.settings[argument]

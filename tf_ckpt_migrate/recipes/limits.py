@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
 from tf_ckpt_migrate.recipes.tf1_kinds import OWN_MODULE, call_of
-from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["STEPS_WITHOUT_BIAS", "limits"]
 
@@ -20,13 +20,13 @@ _ANY = float("inf")
 _TWINS = {"AdamWeightDecay": "no LAMB", "LAMB": "LAMB", "Nadam": "Nadam"}
 
 
-def limits(known: Known, live: LiveSettings) -> Iterator[Verdict]:
+def limits(known: Known, live: KerasSettings) -> Iterator[Verdict]:
     """Yield the verdicts that do not hang on one setting.
 
     Example:
       >>> from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
       >>> momentum = Known("Momentum", KINDS["Momentum"])
-      >>> scheduled = LiveSettings("SGD", "keras_3", {"momentum": 0.9}, None)
+      >>> scheduled = KerasSettings("SGD", "keras_3", {"momentum": 0.9}, None)
       >>> [verdict.kind for verdict in limits(momentum, scheduled)]
       ['impossible', 'exact']
     """
@@ -52,7 +52,7 @@ def limits(known: Known, live: LiveSettings) -> Iterator[Verdict]:
         yield Verdict(known.name, "class", "exact", why, assumes=twin)
 
 
-def _momentum(known: Known, live: LiveSettings) -> Iterator[Verdict]:
+def _momentum(known: Known, live: KerasSettings) -> Iterator[Verdict]:
     is_unknown = "momentum" in live.supposed and "momentum" not in live.values
     if not live.values.get("momentum") and not is_unknown:
         yield Verdict(
@@ -73,7 +73,7 @@ def _momentum(known: Known, live: LiveSettings) -> Iterator[Verdict]:
         )
 
 
-def _without_bias(known: Known, live: LiveSettings) -> Iterator[Verdict]:
+def _without_bias(known: Known, live: KerasSettings) -> Iterator[Verdict]:
     name, what = known.name, "iterations"
     why = f"{name} corrects no bias, {live.keras_class} does"
     beta_1, beta_2 = (float(live.values[beta]) for beta in ("beta_1", "beta_2"))
@@ -105,7 +105,7 @@ def _correction(beta_1: float, beta_2: float, step: int) -> float:
     return (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
 
 
-def _as_tf1(known: Known, live: LiveSettings, other: str) -> str:
+def _as_tf1(known: Known, live: KerasSettings, other: str) -> str:
     """Return what to do instead: take the optimizer that steps as TF1, if there is."""
     if known.is_of_keras:
         return other
@@ -115,7 +115,7 @@ def _as_tf1(known: Known, live: LiveSettings, other: str) -> str:
     return f"go on with {call}, or {other}" if call else other
 
 
-def _sparse(known: Known, live: LiveSettings) -> Verdict | None:
+def _sparse(known: Known, live: KerasSettings) -> Verdict | None:
     """Return the verdict on gradients of embeddings: of rows that are looked up."""
     what, is_alike = "sparse gradients", _is_lazy_too(known, live)
     if known.kind.keras.startswith(OWN_MODULE):  # these do as TF1
@@ -141,7 +141,7 @@ def _sparse(known: Known, live: LiveSettings) -> Verdict | None:
     return Verdict(known.name, what, "exact", why, assumes="no sparse gradients")
 
 
-def _is_lazy_too(known: Known, live: LiveSettings) -> bool:
+def _is_lazy_too(known: Known, live: KerasSettings) -> bool:
     momentum = bool(live.values.get("momentum"))
     keras = known.kind.keras
     if known.is_of_keras and not momentum and keras in ("RMSprop", "SGD"):

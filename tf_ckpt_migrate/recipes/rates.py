@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
-from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["decay_of_weights", "rate_of_learning"]
 
@@ -18,13 +18,13 @@ _RATE = "learning_rate"
 _IN_PROPORTION = ("Adam", "AdamW", "Adamax", "Adagrad", "Adadelta", "Nadam")
 
 
-def rate_of_learning(known: Known, live: LiveSettings) -> Verdict:
+def rate_of_learning(known: Known, live: KerasSettings) -> Verdict:
     """Return the verdict on the learning rate.
 
     Example:
       >>> from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
       >>> adam = Known("Adam", KINDS["Adam"], {"learning_rate": 0.1})
-      >>> print(rate_of_learning(adam, LiveSettings("Adam", "keras_3", {}, 0.1)))
+      >>> print(rate_of_learning(adam, KerasSettings("Adam", "keras_3", {}, 0.1)))
       Adam learning_rate exact: 0.1, as you say
     """
     name, have = known.name, live.learning_rate
@@ -60,7 +60,7 @@ def _assumed(name: str, have: float | None) -> Verdict:
     return Verdict(name, _RATE, "exact", why, assumes=assumed)
 
 
-def _decayed(known: Known, live: LiveSettings, rate: float, decay: float) -> Verdict:
+def _decayed(known: Known, live: KerasSettings, rate: float, decay: float) -> Verdict:
     """Return the verdict where each step of TF1 had ``rate / (1 + decay * step)``."""
     told = f"learning_rate={rate:.6g} with decay={decay:.6g}"
     pairs = zip(_rate_and_decay(live), (rate, decay), strict=True)
@@ -74,7 +74,7 @@ def _decayed(known: Known, live: LiveSettings, rate: float, decay: float) -> Ver
     return Verdict(known.name, _RATE, "approximate", why, instead, _ANY)
 
 
-def _rate_and_decay(live: LiveSettings) -> tuple[float, float]:
+def _rate_and_decay(live: KerasSettings) -> tuple[float, float]:
     """Return the learning rate at step 0, and what it is divided by more each step.
 
     What is no such decay is told as one that does not exist, of infinity.
@@ -93,13 +93,13 @@ def _rate_and_decay(live: LiveSettings) -> tuple[float, float]:
     return float(first), float(each) / float(config["decay_steps"])
 
 
-def decay_of_weights(known: Known, live: LiveSettings) -> Verdict:
+def decay_of_weights(known: Known, live: KerasSettings) -> Verdict:
     """Return the verdict on a decay of weights that in TF1 is not by the rate.
 
     Example:
       >>> from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
       >>> adamw = Known("AdamW", KINDS["AdamW"], {"weight_decay": 0.01})
-      >>> live = LiveSettings("AdamW", "keras_3", {"weight_decay": 0.004}, 0.1)
+      >>> live = KerasSettings("AdamW", "keras_3", {"weight_decay": 0.004}, 0.1)
       >>> decay_of_weights(adamw, live).instead
       'set weight_decay=0.1, 0.01 by the learning rate'
     """
@@ -129,7 +129,7 @@ def decay_of_weights(known: Known, live: LiveSettings) -> Verdict:
     return Verdict(known.name, what, "approximate", why, instead, _ANY)
 
 
-def _without_decay(known: Known, live: LiveSettings, wanted: float | None) -> Verdict:
+def _without_decay(known: Known, live: KerasSettings, wanted: float | None) -> Verdict:
     why = f"{known.name} decays weights, it does not"
     keras = known.kind.keras
     instead = "set weight_decay to what TF1 had by the learning rate"

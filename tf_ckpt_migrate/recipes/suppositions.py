@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
-from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["with_suppositions"]
 
 
 def with_suppositions(
-    verdicts: Iterable[Verdict], known: Known, live: LiveSettings
+    verdicts: Iterable[Verdict], known: Known, live: KerasSettings
 ) -> Iterator[Verdict]:
     """Yield verdicts, each with what it supposes of that of Keras, and others that do.
 
     Example:
       >>> from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
-      >>> live = LiveSettings("SGD", "keras_3", {}, 0.1, supposed=("momentum",))
+      >>> live = KerasSettings("SGD", "keras_3", {}, 0.1, supposed=("momentum",))
       >>> made = with_suppositions([], Known("Momentum", KINDS["Momentum"]), live)
       >>> [each.supposes for each in made]
       ['SGD', 'momentum as TF1 had it']
@@ -37,7 +37,7 @@ def with_suppositions(
         yield _supposing(Verdict(known.name, name, "exact"), live)
 
 
-def _supposing(verdict: Verdict, live: LiveSettings) -> Verdict:
+def _supposing(verdict: Verdict, live: KerasSettings) -> Verdict:
     name = verdict.what
     has = f"{name}={live.values[name]!r}" if name in live.values else ""
     supposes = has or f"{name} as TF1 had it"

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, get_args, runtime_checkab
 from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.reopening import reopening
-from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
+from tf_ckpt_migrate.checkpoint.text_file import write_text
+from tf_ckpt_migrate.conversion.plan_on_file import read_plan
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
+from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.report.commands import Typed
@@ -73,7 +75,8 @@ def make_report(  # noqa: PLR0913 what to show, by keyword
       The report: print it, or take it ``to_html()`` or ``to_json()``.
 
     Raises:
-      ValueError: If ``values`` is none of these, or what is given does not go together.
+      ValueError: If ``values`` is none of these, or what is given does not go together;
+        a `RuleError` where a map or a plan goes with a plan.
       PlanError: If a plan was made for another checkpoint, or a map does not fit.
       CheckpointError: If a checkpoint cannot be read, or one of its values.
 
@@ -155,8 +158,7 @@ def _loaded(subject: Subject, typed: Typed) -> tuple[Subject, Typed]:
     path = os.fsdecode(subject)
     if not path.endswith(_PLAN_SUFFIXES) or not os.path.isfile(path):
         return subject, typed
-    plan = MigrationPlan.from_yaml(read_text(path))
-    return plan, typed._replace(plan=path)
+    return read_plan(path), typed._replace(plan=path)
 
 
 def _paired(
@@ -167,7 +169,7 @@ def _paired(
 ) -> MigrationReport:
     if isinstance(subject, MigrationPlan):
         if assignment_map is not None:
-            raise ValueError(
+            raise RuleError(
                 "a plan says itself what becomes of every tensor: give it without an "
                 "assignment map"
             )

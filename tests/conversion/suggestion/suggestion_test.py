@@ -253,6 +253,28 @@ class TestWhatTrainingKeeps:
         ]  # fmt: skip
         assert 'Recipe("averages"' in suggestion.notes[0]
 
+    @pytest.mark.parametrize("writer", ["tf2_15", "tf2_21"])
+    def test_averages_of_an_optimizer_are_reached_by_a_recipe(self, tmp_path, writer):
+        like = golden(f"{writer}/keras_optimizer_adam_ema")
+        layers = {"net/d1": (3, 2), "net/d2": (2, 1)}
+        shapes = {
+            n: s for k, shape in layers.items() for n, s in layer(k, *shape).items()
+        }
+        averages = {f"{n}/ExponentialMovingAverage": s for n, s in shapes.items()}
+        source = write_shapes(tmp_path / "source", shapes | averages)
+        suggestion = tcm.suggest_assignment_map(source, like)
+        (note,) = suggestion.notes
+        assert note.startswith(
+            "4 averages left behind, as without a recipe they do not"
+        )
+        rules = [
+            rule for rule in suggestion.assignment_map
+            if not (isinstance(rule, Drop) and rule.role == "average")
+        ]  # fmt: skip
+        both = [tcm.Recipe("averages", "/", "/", use="both"), *rules]
+        plan = tcm.plan_migration(source, like, both, unmet="keep")
+        assert {move.sources[0] for move in plan.moves} == {*shapes, *averages}
+
 
 class TestCells:
     @pytest.mark.parametrize(

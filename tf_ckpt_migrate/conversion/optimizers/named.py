@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
 from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
 from tf_ckpt_migrate.names.rules import Recipe
+from tf_ckpt_migrate.recipes.counterparts import without_counterpart
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind, kind_for
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer
 from tf_ckpt_migrate.recipes.tf1_kinds import KINDS_OF_TF1, call_of, own_kind_for
-from tf_ckpt_migrate.recipes.verdicts import without_counterpart
 
 __all__ = ["Named", "named"]
 

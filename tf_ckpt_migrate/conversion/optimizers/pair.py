@@ -27,10 +27,10 @@ from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.epsilon import Epsilons, is_outside, step_fraction
 from tf_ckpt_migrate.recipes.iterations import likely_beta
 from tf_ckpt_migrate.recipes.judging import judged
+from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
 from tf_ckpt_migrate.recipes.optimizer_kinds import Kind
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer, keras_scope
-from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["OptimizerPair"]
 
@@ -81,7 +81,7 @@ class OptimizerPair:
         told = {k: v for k, v in names.told.items() if not k.startswith(OF_KERAS)}
         saved = self._known_from_the_checkpoint(told, have.values)
         self._known = Known(name, kind, told, saved, is_of_keras)
-        self.settings: LiveSettings = completed(
+        self.settings: KerasSettings = completed(
             self._known, have, names.told, is_whole=is_whole
         )
         self.betas: dict[str, float] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
@@ -21,10 +21,16 @@ from tf_ckpt_migrate.names.verdict import Verdict
 __all__ = [
     "Weights",
     "WithOptimizers",
-    "optimizer_recipes",
     "with_optimizers",
     "with_optimizers_back",
 ]
+
+_GLOBAL_STEP = "global_step"
+_WITHOUT_STEP = (
+    f"no {_GLOBAL_STEP} is written: each of several optimizers counts its own steps, "
+    "and nothing tells by which of them TF1 is to go; a rule for the count of one says "
+    f'it, as {{"optimizer/_iterations": "{_GLOBAL_STEP}"}}'
+)
 
 # Tells which tensors rules take where, by keys.
 Weights: TypeAlias = Callable[[AssignmentMap], Sequence[Move]]
@@ -59,16 +65,6 @@ class WithOptimizers(NamedTuple):
         )
 
 
-def optimizer_recipes(rules: Iterable[Rule]) -> list[Recipe]:
-    """Return the recipes for optimizers among rules.
-
-    Example:
-      >>> optimizer_recipes(AssignmentMap([Recipe("optimizer", "Adam", "optimizer")]))
-      [Recipe('optimizer', 'Adam', 'optimizer')]
-    """
-    return [r for r in rules if isinstance(r, Recipe) and r.kind == "optimizer"]
-
-
 def with_optimizers(
     reader: CheckpointReader,
     target: CheckpointView,
@@ -87,23 +83,22 @@ def with_optimizers(
       PlanError: If an optimizer is not there, or cannot go on in that of Keras.
       RuleError: If a recipe takes no such option.
     """
-    recipes = optimizer_recipes(rules)
-    if not recipes:
-        return WithOptimizers(rules, {})
+    recipes = _recipes_among(rules)
     # A dual-keyed one has names too, and rules go by them.
-    if reader.object_graph and reader.format is not CheckpointFormat.DUAL_KEYED:
+    by_name = (
+        reader.object_graph is None or reader.format is CheckpointFormat.DUAL_KEYED
+    )
+    if recipes and not by_name:
         raise PlanError(
             f"{reader.prefix!r} holds objects, {recipes[0]!r} is for what TF1 saved by "
             "name; between optimizers of one Keras no recipe is needed, and from Keras "
             "to TF1 convert_tf2_to_tf1(…, names=…) takes it"
         )
-    others = AssignmentMap(rule for rule in rules if rule not in recipes)
-    moved, alone = weights(others), len(recipes) == 1
-    made = [
-        OptimizerMoves(reader, target, named(recipe), moved, owns_step=alone)
-        for recipe in recipes
-    ]
-    return _together(made, others)
+
+    def made(recipe: Recipe, moved: Sequence[Move], *, alone: bool) -> OptimizerMoves:
+        return OptimizerMoves(reader, target, named(recipe), moved, owns_step=alone)
+
+    return _expanded(rules, weights, made)
 
 
 def with_optimizers_back(
@@ -128,16 +123,43 @@ def with_optimizers_back(
       PlanError: If an optimizer is not there, or cannot go on in that of TF1.
       RuleError: If a recipe takes no such option.
     """
-    recipes = optimizer_recipes(rules)
+
+    def made(recipe: Recipe, moved: Sequence[Move], *, alone: bool) -> OptimizerReturn:
+        names = named(recipe, back=True)
+        return OptimizerReturn(reader, like, names, moved, owns_step=alone)
+
+    found = _expanded(rules, weights, made)
+    is_open = like is None and len(_recipes_among(rules)) > 1
+    if not is_open or any(_GLOBAL_STEP in dict(_goals(r)) for r in found.rules):
+        return found
+    return found._replace(notes=(*found.notes, _WITHOUT_STEP))
+
+
+def _goals(rule: Rule) -> Iterable[tuple[str, object]]:
+    if isinstance(rule, Rename):
+        return [(rule.target, rule.transform)]
+    return rule.targets if isinstance(rule, Split) else ()
+
+
+def _recipes_among(rules: Iterable[Rule]) -> list[Recipe]:
+    return [r for r in rules if isinstance(r, Recipe) and r.kind == "optimizer"]
+
+
+class _Made(Protocol):
+    def __call__(
+        self, recipe: Recipe, moved: Sequence[Move], *, alone: bool
+    ) -> OptimizerMoves | OptimizerReturn:
+        """Return what a recipe stands for, given where the weights go."""
+        ...
+
+
+def _expanded(rules: AssignmentMap, weights: Weights, made: _Made) -> WithOptimizers:
+    recipes = _recipes_among(rules)
     if not recipes:
         return WithOptimizers(rules, {})
     others = AssignmentMap(rule for rule in rules if rule not in recipes)
     moved, alone = weights(others), len(recipes) == 1
-    made = [
-        OptimizerReturn(reader, like, named(r, back=True), moved, owns_step=alone)
-        for r in recipes
-    ]
-    return _together(made, others)
+    return _together([made(recipe, moved, alone=alone) for recipe in recipes], others)
 
 
 def _together(

@@ -14,8 +14,8 @@ from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.optimizer_names import HYPERPARAMETERS
+from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
-from tf_ckpt_migrate.recipes.verdicts import LiveSettings
 
 __all__ = ["OF_KERAS", "as_written", "completed", "live_settings", "saved_settings"]
 
@@ -40,19 +40,19 @@ def as_written(value: Any) -> Any:
 
 @runtime_checkable
 class _HasLiveOptimizers(Protocol):
-    def optimizer_settings(self, path: str) -> LiveSettings | None:
+    def optimizer_settings(self, path: str) -> KerasSettings | None:
         """Return the settings of the optimizer at a path; None if there is none."""
         ...
 
 
-def live_settings(view: CheckpointView, path: str) -> LiveSettings | None:
+def live_settings(view: CheckpointView, path: str) -> KerasSettings | None:
     """Return the settings of the optimizer at a path, if it is a live one."""
     if isinstance(view, _HasLiveOptimizers):
         return view.optimizer_settings(path)
     return None
 
 
-def saved_settings(view: CheckpointView, optimizer: KerasOptimizer) -> LiveSettings:
+def saved_settings(view: CheckpointView, optimizer: KerasOptimizer) -> KerasSettings:
     """Return what a checkpoint tells of the settings of an optimizer; not its class."""
     values: dict[str, Any] = {}
     for name, key in optimizer.hyperparameters.items():
@@ -65,12 +65,12 @@ def saved_settings(view: CheckpointView, optimizer: KerasOptimizer) -> LiveSetti
     if optimizer.flavor != "legacy" and not slots & {"m", "momentum"}:
         values["momentum"] = 0.0
     rate = None if values.get("decay") else values.get("learning_rate")
-    return LiveSettings("", optimizer.flavor, values, rate)
+    return KerasSettings("", optimizer.flavor, values, rate)
 
 
 def completed(
-    known: Known, have: LiveSettings, told: Mapping[str, Any], *, is_whole: bool
-) -> LiveSettings:
+    known: Known, have: KerasSettings, told: Mapping[str, Any], *, is_whole: bool
+) -> KerasSettings:
     """Return settings with what is told of Keras, and supposed where nobody tells.
 
     Args:
@@ -105,7 +105,7 @@ def completed(
     return have._replace(values=values, supposed=("class", *supposed))
 
 
-def _supposed(known: Known, argument: str, have: LiveSettings) -> Any:
+def _supposed(known: Known, argument: str, have: KerasSettings) -> Any:
     """Return a setting of Keras that makes it go on as TF1 did; None if none is known.
 
     Raises:

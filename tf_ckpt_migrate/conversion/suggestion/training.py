@@ -14,11 +14,13 @@ from typing import NamedTuple, TypeAlias
 from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.conversion.suggestion.items import Side
 from tf_ckpt_migrate.conversion.suggestion.target_names import Names
+from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.compression import Renamed
 from tf_ckpt_migrate.names.keys import parse_object_key
 from tf_ckpt_migrate.names.optimizer_names import TF1_SLOTS
 from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule
 from tf_ckpt_migrate.names.slots import Slot, slot_of
+from tf_ckpt_migrate.recipes.average_names import averages_in
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
 
@@ -28,16 +30,21 @@ _POWER = re.compile(r"(?:.*/)?beta2_power(?:_\d+)?", re.DOTALL)
 _ROLES = ("slot", "average", "optimizer", "step")
 _NO_PLACE = "the target has no place for it"
 _ELSEWHERE = "those of the target are others"
+_BY_RECIPE = "without a recipe they do not go to those of the target"
 _SAID = {
-    "slot": "{n:,} slots",
-    "average": "{n:,} averages",
-    "optimizer": "{n:,} numbers of optimizers",
-    "step": "{n:,} count of steps",
+    "slot": ("slot", "slots"),
+    "average": ("average", "averages"),
+    "optimizer": ("number of an optimizer", "numbers of optimizers"),
+    "step": ("count of steps", "counts of steps"),
 }
+_TO_VARIABLES = (
+    'Recipe("averages", source, target, use="average") takes them for the variables'
+)
 _ADVICE = {
-    "slot": "; a target with its optimizer takes them",
-    "average": '; Recipe("averages", source, target, use="average") takes them for the '
-    "variables",
+    ("slot", _NO_PLACE): "; a target with its optimizer takes them",
+    ("average", _NO_PLACE): f"; {_TO_VARIABLES}",
+    ("average", _BY_RECIPE): f'; {_TO_VARIABLES}; with use="both", and without '
+    "Drop(role='average'), it takes them there",
 }
 
 
@@ -148,6 +155,8 @@ def training_rules(ours: Side, theirs: Side, taken: Iterable[str]) -> Training:
             followed = len(left[role]) < len(ours.others[role])
             has_others = theirs.others.get(role) and not followed
             why = _ELSEWHERE if has_others else _NO_PLACE
+            if role == "average" and not followed and _has_averages(theirs):
+                why = _BY_RECIPE
             _leave(found, role, left[role], why, followed=followed)
     return found
 
@@ -161,12 +170,20 @@ def _leave(
         return  # a recipe takes them
     rule = Drop(role=role, reason=why)
     (found.last if followed else found.first).append(rule)
-    others = ", …" if len(keys) > 1 else ""
-    advice = _ADVICE.get(role, "") if why == _NO_PLACE else ""
+    several = len(keys) > 1
+    because = why.replace("for it", "for them") if several else why
     found.notes.append(
-        f"{_SAID[role].format(n=len(keys))} left behind, as {why}: "
-        f"{keys[0]!r}{others}{advice}"
+        f"{len(keys):,} {_SAID[role][several]} left behind, as {because}: "
+        f"{keys[0]!r}{', …' if several else ''}{_ADVICE.get((role, why), '')}"
     )
+
+
+def _has_averages(side: Side) -> bool:
+    """Return whether an optimizer keeps averages, which may be slots by their keys."""
+    try:
+        return bool(averages_in({**side.specs, **side.aliases}))
+    except PlanError:  # of one variable there are several
+        return True
 
 
 def _keras_optimizers(side: Side) -> list[str]:

@@ -1,16 +1,8 @@
-"""What a verdict on an optimizer stands on: the settings of that of Keras."""
+"""Which optimizers of TF1 no optimizer of Keras itself goes on with, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor
-
-__all__ = [
-    "LiveSettings",
-    "without_counterpart",
-]
+__all__ = ["without_counterpart"]
 
 _LAMB = (
     "Keras 3's Lamb corrects bias, decays weights outside of the trust ratio and gives "
@@ -30,25 +22,6 @@ _NO_COUNTERPART = {
     "Shampoo": "Keras has none",
     "GGT": "Keras has none",
 }
-
-
-class LiveSettings(NamedTuple):
-    """The settings of an optimizer of Keras.
-
-    Attributes:
-      keras_class: Its class.
-      flavor: Of which Keras it is.
-      values: Its configuration, by Keras's names.
-      learning_rate: What it is now; None under a schedule.
-      supposed: Which of its settings nobody knows, as those of one on file; where
-        ``values`` has them they are as TF1 had them.
-    """
-
-    keras_class: str
-    flavor: Flavor
-    values: Mapping[str, Any]
-    learning_rate: float | None
-    supposed: tuple[str, ...] = ()
 
 
 def without_counterpart(name: str) -> str | None:
