@@ -205,7 +205,7 @@ def goes_by_keys(
     return not rules and any(key in reader for key in own)
 
 
-def other_half(reader: CheckpointReader, *, by_keys: bool) -> list[Rule]:
+def other_half(reader: CheckpointReader, *, by_keys: bool) -> list[Drop]:
     """Return rules that leave behind the keys of a dual-keyed checkpoint not used."""
     if reader.format is not CheckpointFormat.DUAL_KEYED:
         return []
