@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from tf_ckpt_migrate.conversion.optimizers.rules import (
     with_optimizers_back,
 )
 from tf_ckpt_migrate.conversion.partitions import with_layouts
+from tf_ckpt_migrate.conversion.tensor_names import without_own_names
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
@@ -147,15 +147,11 @@ def _from_names(rule: Rule, chosen: Mapping[str, str]) -> Rule:
 
 def _check_names(names: Mapping[str, str], prefix: str) -> None:
     """Check that every key has a name of its own."""
-    users: defaultdict[str, list[str]] = defaultdict(list)
-    for key, name in names.items():
-        users[name].append(key)
-    nameless = users.pop("", [])
+    nameless, shared = without_own_names(names)
     problems = [f"{key!r} belongs to a variable without a name" for key in nameless]
     problems += [
         f"{name!r} is the name of {len(keys)} variables: {', '.join(capped(keys, 3))}"
-        for name, keys in users.items()
-        if len(keys) > 1
+        for name, keys in shared.items()
     ]
     if problems:
         raise PlanError(
