@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -81,11 +81,12 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
         chosen = {key: full_names.get(key, "") for key in specs}
     _check_names(chosen, reader.prefix)
     if isinstance(names, str) and like is None:
-        moves = (Move((key,), chosen[key], None, spec) for key, spec in specs.items())
-        return NamedMoves(tuple(moves))
+        moves = [Move((key,), chosen[key], None, spec) for key, spec in specs.items()]
+        return NamedMoves(tuple(moves), notes=_of_keras_3(moves, full_names))
     rules = AssignmentMap(() if isinstance(names, str) else names)
     rules = over_names(rules, chosen, full_names, specs)
-    return _moves(reader, specs, chosen, rules, unmatched, like, unmet)
+    found = _moves(reader, specs, chosen, rules, unmatched, like, unmet)
+    return found._replace(notes=(*found.notes, *_of_keras_3(found.moves, full_names)))
 
 
 def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
@@ -119,6 +120,26 @@ def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
         made,
         found.notes,
     )
+
+
+def _of_keras_3(
+    moves: Iterable[Move], full_names: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return a note of weights that get a path for a name which says nothing.
+
+    Keras 3 saves the weights of a compiled model below its optimizer.
+    """
+    for move in moves:
+        is_numbered = move.target.split("/")[-2:-1] == ["_trainable_variables"]
+        own = full_names.get(move.sources[0], "")
+        if is_numbered and own:
+            note = (
+                f"Keras 3 has saved weights below their optimizer: {move.target!r} and "
+                f"others are numbers there; their program calls that one {own!r}, and "
+                'names="full_name", or rules from such names, take these'
+            )
+            return (note,)
+    return ()
 
 
 def _without_doubles(all_rules: list[Rule], given: AssignmentMap) -> list[Rule]:
