@@ -245,6 +245,14 @@ def test_compact(command, adam, tmp_path):
     assert command("diff", tmp_path / "m", tmp_path / "n").status == 0
 
 
+@pytest.mark.parametrize("shards", [0, 513])
+def test_a_number_of_shards_that_cannot_be(command, adam, tmp_path, shards):
+    outcome = command("compact", adam, tmp_path / "small", f"--shards={shards}")
+    assert outcome.status == 2
+    assert "--shards takes a number from 1 to 512" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_recipe_in_a_map(command, goldens, tmp_path):
     gru = goldens / "tf1_15" / "rnn_gru" / "model.ckpt"
     rules = tmp_path / "map.yaml"

@@ -43,6 +43,16 @@ def test_keys_as_names_and_a_map_over_them(tf2):
     assert list(load_checkpoint(by_map)) == ["net/b", "net/w"]
 
 
+@pytest.mark.parametrize(
+    ("names", "is_told"),
+    [("key", True), ({"/": "/"}, True), ("full_name", False), ({"/": "all/"}, True)],
+)
+def test_paths_that_say_nothing_are_told_of(names, is_told):
+    plan = plan_tf2_to_tf1(golden("tf2_21/keras_optimizer_adam"), names)
+    told = [note for note in plan.notes if "calls that one 'net/d1/kernel'" in note]
+    assert bool(told) is is_told
+
+
 def test_a_map_may_drop_by_role():
     reader = golden("tf2_21/tf_keras_legacy_adam")
     rules = [Drop(role="slot"), Drop(role="optimizer"), ("/", "/")]

@@ -11,9 +11,7 @@ from tf_ckpt_migrate.names.keys import (
     object_key,
     parse_object_key,
     parse_partition,
-    partition_name,
     slot_key,
-    strip_output,
     unescape,
 )
 
@@ -102,15 +100,7 @@ def test_slot_keys_both_ways(variable, optimizer, slot):
     assert str(parsed) == key
 
 
-def test_output_numbers():
-    assert strip_output("w:0") == "w"
-    assert strip_output("w:12") == "w"
-    assert strip_output("w") == "w"
-    assert strip_output("w:x") == "w:x"
-
-
 def test_partition_names():
-    assert partition_name("emb", 3) == "emb/part_3"
     assert parse_partition("a/emb/part_3") == ("a/emb", 3)
     assert parse_partition("emb/part_x") is None
     assert parse_partition("part_1") is None

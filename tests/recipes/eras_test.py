@@ -8,7 +8,7 @@ from tests.conversion.checkpoints import golden
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError
 from tf_ckpt_migrate.names.resolution import resolve
-from tf_ckpt_migrate.recipes.era_names import PACKS, name_of_then, name_of_today
+from tf_ckpt_migrate.recipes.era_names import PACKS, name_of_today
 
 SPEC = TensorSpec(DType.float32, (2,))
 
@@ -95,12 +95,12 @@ class TestBack:
     )
     def test_names(self, pack, then, today):
         assert PACKS[pack].today(then) == today
-        assert name_of_then(today, pack) == then
+        assert PACKS[pack].then(today) == then
 
     @pytest.mark.parametrize("pack", PACKS)
     @pytest.mark.parametrize("name", ["w", "dense_head/w", "a/gamma", "global_step"])
     def test_what_no_pack_knows_stays(self, pack, name):
-        assert PACKS[pack].today(name) == name_of_then(name, pack) == name
+        assert PACKS[pack].today(name) == PACKS[pack].then(name) == name
 
     def test_which_of_two_must_be_said(self):
         with pytest.raises(RuleError, match="say which"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -151,27 +152,39 @@ def test_what_convert_returned(plan, tmp_path):
 class Report:
     """What a restore returns, as far as a report looks at it."""
 
-    def __init__(self, plan, verdicts):
+    def __init__(self, plan):
         self.plan = plan
-        self.verdicts = verdicts
 
 
-def test_what_restore_returned(plan):
-    verdicts = (
-        Verdict("Adam", "state", "exact"),
-        Verdict("Adam", "epsilon", "approximate", "it has 1e-7", "set 1e-8", 0.01),
-        Verdict("LARS", "state", "impossible", "Keras has none", "go on in TF1"),
-    )
-    restored = Report(plan, verdicts)
-    assert isinstance(restored, Restored)
-    report = tcm.make_report(restored)
-    assert report.verdicts == verdicts
-    assert titles(report)[:2] == [
-        "problem: LARS state: impossible",
-        "check: Adam epsilon: approximate",
-    ]
-    assert report.findings[0].why == "Keras has none; go on in TF1"
-    assert "of itself; set 1e-8" in report.findings[1].why
+VERDICTS = (
+    Verdict("Adam", "state", "exact"),
+    Verdict("Adam", "epsilon", "approximate", "it has 1e-7", "set 1e-8", 0.01),
+)
+
+
+@pytest.mark.parametrize("of", ["plan", "conversion", "pair", "restore"])
+def test_verdicts_on_optimizers_are_in_every_report(plan, tmp_path, of):
+    plan = dataclasses.replace(plan, verdicts=VERDICTS)
+    subject = [plan]
+    if of == "conversion":
+        subject = [tcm.convert(plan, tmp_path / "new")]
+    elif of == "pair":
+        subject = [plan.source, tcm.convert(plan, tmp_path / "new"), plan]
+    elif of == "restore":
+        subject = [Report(plan)]
+        assert isinstance(subject[0], Restored)
+    report = tcm.make_report(*subject)
+    assert (report.kind, report.verdicts) == (of, VERDICTS)
+    (finding,) = (f for f in report.findings if f.title.startswith("Adam"))
+    assert (finding.level, finding.title) == ("check", "Adam epsilon: approximate")
+    assert "of itself; set 1e-8" in finding.why
+
+
+def test_what_is_impossible_comes_first(plan):
+    impossible = Verdict("LARS", "state", "impossible", "Keras has none", "stay")
+    report = dataclasses.replace(tcm.make_report(plan), verdicts=(impossible,))
+    assert titles(report)[0] == "problem: LARS state: impossible"
+    assert report.findings[0].why == "Keras has none; stay"
     assert "impossible" in report.to_html()
 
 
@@ -198,7 +211,7 @@ def test_what_does_not_go_together(source, plan, converted):
     with pytest.raises(ValueError, match="without an assignment map"):
         tcm.make_report(plan, converted, RULES)
     with pytest.raises(ValueError, match="expected a checkpoint or a plan"):
-        tcm.make_report(Report(plan, ()), converted)
+        tcm.make_report(Report(plan), converted)
 
 
 def test_the_same_content_as_json_and_as_text(plan, converted):

@@ -20,14 +20,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--shards", type=int, default=1, metavar="N", help="data shards (default 1)"
     )
     add_writing(parser, data=False)
+    parser.set_defaults(wrong_use=parser.error)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Copy, and show what was done."""
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.conversion.compact import compact
+    from tf_ckpt_migrate.conversion.packing import MOST_SHARDS
     from tf_ckpt_migrate.report.progress import byte_progress
 
+    if not 1 <= arguments.shards <= MOST_SHARDS:
+        arguments.wrong_use(f"--shards takes a number from 1 to {MOST_SHARDS}")
     with byte_progress("copying", sys.stderr) as progress:
         result = compact(
             arguments.source,

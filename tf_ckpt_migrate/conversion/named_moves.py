@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from tf_ckpt_migrate.conversion.optimizers.rules import (
     with_optimizers_back,
 )
 from tf_ckpt_migrate.conversion.partitions import with_layouts
+from tf_ckpt_migrate.conversion.tensor_names import without_own_names
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
@@ -81,11 +81,12 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
         chosen = {key: full_names.get(key, "") for key in specs}
     _check_names(chosen, reader.prefix)
     if isinstance(names, str) and like is None:
-        moves = (Move((key,), chosen[key], None, spec) for key, spec in specs.items())
-        return NamedMoves(tuple(moves))
+        moves = [Move((key,), chosen[key], None, spec) for key, spec in specs.items()]
+        return NamedMoves(tuple(moves), notes=_of_keras_3(moves, full_names))
     rules = AssignmentMap(() if isinstance(names, str) else names)
     rules = over_names(rules, chosen, full_names, specs)
-    return _moves(reader, specs, chosen, rules, unmatched, like, unmet)
+    found = _moves(reader, specs, chosen, rules, unmatched, like, unmet)
+    return found._replace(notes=(*found.notes, *_of_keras_3(found.moves, full_names)))
 
 
 def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
@@ -121,6 +122,26 @@ def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
     )
 
 
+def _of_keras_3(
+    moves: Iterable[Move], full_names: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return a note of weights that get a path for a name which says nothing.
+
+    Keras 3 saves the weights of a compiled model below its optimizer.
+    """
+    for move in moves:
+        is_numbered = move.target.split("/")[-2:-1] == ["_trainable_variables"]
+        own = full_names.get(move.sources[0], "")
+        if is_numbered and own:
+            note = (
+                f"Keras 3 has saved weights below their optimizer: {move.target!r} and "
+                f"others are numbers there; their program calls that one {own!r}, and "
+                'names="full_name", or rules from such names, take these'
+            )
+            return (note,)
+    return ()
+
+
 def _without_doubles(all_rules: list[Rule], given: AssignmentMap) -> list[Rule]:
     """Leave out a given rule for what a rule of an optimizer takes there as well."""
     own = [rule for rule in all_rules if rule not in {*given}]
@@ -147,15 +168,11 @@ def _from_names(rule: Rule, chosen: Mapping[str, str]) -> Rule:
 
 def _check_names(names: Mapping[str, str], prefix: str) -> None:
     """Check that every key has a name of its own."""
-    users: defaultdict[str, list[str]] = defaultdict(list)
-    for key, name in names.items():
-        users[name].append(key)
-    nameless = users.pop("", [])
+    nameless, shared = without_own_names(names)
     problems = [f"{key!r} belongs to a variable without a name" for key in nameless]
     problems += [
         f"{name!r} is the name of {len(keys)} variables: {', '.join(capped(keys, 3))}"
-        for name, keys in users.items()
-        if len(keys) > 1
+        for name, keys in shared.items()
     ]
     if problems:
         raise PlanError(

@@ -12,10 +12,10 @@ from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.errors import TruncatedFileError
 
-__all__ = ["StoredEntry", "packed"]
+__all__ = ["MOST_SHARDS", "StoredEntry", "packed"]
 
 
-_MOST_SHARDS = 512  # each is open until all are written, and a process has 1,024 files
+MOST_SHARDS = 512  # each is open until all are written, and a process has 1,024 files
 
 
 class StoredEntry(NamedTuple):
@@ -96,9 +96,9 @@ def _in_shard_0(name: bytes, entry: Entry, raw: bytes) -> bytes:
 
 
 def _check_number(shards: object) -> None:
-    if not isinstance(shards, int) or not 1 <= shards <= _MOST_SHARDS:
+    if not isinstance(shards, int) or not 1 <= shards <= MOST_SHARDS:
         raise ValueError(
-            f"shards={shards!r}; expected a number from 1 to {_MOST_SHARDS}"
+            f"shards={shards!r}; expected a number from 1 to {MOST_SHARDS}"
         )
 
 

@@ -14,7 +14,7 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import guide_name, is_object_key, name_of_key
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, parse_object_key
 
-__all__ = ["all_names", "named_tensors"]
+__all__ = ["all_names", "named_tensors", "without_own_names"]
 
 
 def named_tensors(reader: CheckpointReader) -> list[dict[str, str]]:
@@ -74,6 +74,25 @@ def all_names(reader: CheckpointReader) -> dict[str, str]:
     for way in reversed(named_tensors(reader)):
         found.update(way)
     return found
+
+
+def without_own_names(
+    names: Mapping[str, str],
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Return what names do not tell apart: the keys without one, and those that share.
+
+    Args:
+      names: By key; "" for none.
+
+    Example:
+      >>> without_own_names({"a": "w", "b": "w", "c": "b", "d": ""})
+      (['d'], {'w': ['a', 'b']})
+    """
+    users: defaultdict[str, list[str]] = defaultdict(list)
+    for key, name in names.items():
+        users[name].append(key)
+    nameless = users.pop("", [])
+    return nameless, {name: keys for name, keys in users.items() if len(keys) > 1}
 
 
 def _path(key: str) -> str:

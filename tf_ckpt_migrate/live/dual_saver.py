@@ -19,7 +19,7 @@ from tf_ckpt_migrate.live.saver_names import names_of_target
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 
-__all__ = ["DualSaver", "PlannedSave", "planned_save"]
+__all__ = ["DualSaver", "SaveByObject", "planned_save"]
 
 
 class DualSaver(tensorflow().compat.v1.train.Saver):
@@ -41,7 +41,7 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
 
     _keys: Keys = "name"
     _target: object = None
-    _planned: PlannedSave | None = None
+    _planned: SaveByObject | None = None
     _variables: Any = None
 
     def save(
@@ -119,7 +119,7 @@ def _is_of_saved_model(save_path: str | os.PathLike[str]) -> bool:
 
 def planned_save(
     keys: Keys, version: int, target: object, var_list: Any
-) -> PlannedSave:
+) -> SaveByObject:
     """Return how to save by object; nothing is written yet.
 
     Args:
@@ -142,13 +142,13 @@ def planned_save(
             "write_version=SaverDef.V1"
         )
     if target is None:
-        return PlannedSave(keys)
+        return SaveByObject(keys)
     live = LiveTarget(target, counted=False)
-    return PlannedSave(keys, live, names_of_target(live, var_list))
+    return SaveByObject(keys, live, names_of_target(live, var_list))
 
 
 @dataclass(frozen=True)
-class PlannedSave:
+class SaveByObject:
     """A save by object.
 
     Attributes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.conversion.layout import name_of_key
 from tf_ckpt_migrate.conversion.object_names import over_names
+from tf_ckpt_migrate.conversion.tensor_names import without_own_names
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget
@@ -121,15 +121,14 @@ class _Ruled(NamedTuple):
 
 
 def _check_names(names: Mapping[str, str], live: LiveTarget) -> None:
-    users: defaultdict[str, list[str]] = defaultdict(list)
-    for key, name in names.items():
-        path = name_of_key(key)
-        users[name].append(f"{path!r} {live.specs[key]}")
-    problems = [f"{each} has no name" for each in users.pop("", [])]
+    def shown(key: str) -> str:
+        return f"{name_of_key(key)!r} {live.specs[key]}"
+
+    nameless, shared = without_own_names(names)
+    problems = [f"{shown(key)} has no name" for key in nameless]
     problems += [
-        f"{name!r} would be the name of {', and of '.join(capped(each, 3))}"
-        for name, each in users.items()
-        if len(each) > 1
+        f"{name!r} would be the name of {', and of '.join(capped(map(shown, keys), 3))}"
+        for name, keys in shared.items()
     ]
     if problems:
         raise PlanError(

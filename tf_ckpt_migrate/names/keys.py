@@ -33,9 +33,7 @@ __all__ = [
     "object_key",
     "parse_object_key",
     "parse_partition",
-    "partition_name",
     "slot_key",
-    "strip_output",
     "unescape",
 ]
 
@@ -194,27 +192,6 @@ def parse_object_key(key: str) -> ObjectKey | None:
 
 def _components(path: str) -> tuple[str, ...]:
     return tuple(map(unescape, path.split("/"))) if path else ()
-
-
-def strip_output(name: str) -> str:
-    """Return a tensor name without its output number: ``w:0`` is the variable ``w``.
-
-    Example:
-      >>> strip_output("net/w:0")
-      'net/w'
-    """
-    stem, colon, number = name.rpartition(":")
-    return stem if colon and number.isdecimal() else name
-
-
-def partition_name(name: str, index: int) -> str:
-    """Return the graph's name for one part of the partitioned variable ``name``.
-
-    Example:
-      >>> partition_name("emb", 0)
-      'emb/part_0'
-    """
-    return f"{name}/part_{index}"
 
 
 def parse_partition(name: str) -> tuple[str, int] | None:

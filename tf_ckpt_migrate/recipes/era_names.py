@@ -27,7 +27,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-__all__ = ["PACKS", "Pack", "name_of_then", "name_of_today", "scope_of_today"]
+__all__ = ["PACKS", "Pack", "name_of_today", "scope_of_today"]
 
 _TODAY = {
     "weights": "kernel",
@@ -141,16 +141,6 @@ def name_of_today(name: str) -> str:
       'RNN/multi_rnn_cell/cell_0/basic_lstm_cell/kernel'
     """
     return _weights_today(_linear_today(name))
-
-
-def name_of_then(name: str, pack: str) -> str:
-    """Return what a variable was called by the names of a pack.
-
-    Example:
-      >>> name_of_then("rnn/multi_rnn_cell/cell_0/gru_cell/gates/bias", "linear")
-      'rnn/MultiRNNCell/Cell0/GRUCell/Gates/Linear/Bias'
-    """
-    return PACKS[pack].then(name)
 
 
 def scope_of_today(scope: str) -> str:

@@ -17,7 +17,6 @@ from tf_ckpt_migrate.errors import CheckpointNotFoundError
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import resolve
-from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.report.commands import Typed, commands_for
 from tf_ckpt_migrate.report.content import Kind, MigrationReport, Row, Side, WhichValues
 from tf_ckpt_migrate.report.rows import (
@@ -69,15 +68,14 @@ class Making(NamedTuple):
             _side(reader),
             None,
             self._valued(converted_rows(reader.specs, result), (), reader),
+            result.verdicts,
             values=self.values,
             notes=(*_ways(result), *_notes(reader), *result.notes),
             commands=commands_for("conversion", reader.prefix, "", self.typed),
             version=__version__,
         )
 
-    def of_plan(
-        self, plan: MigrationPlan, kind: Kind, verdicts: tuple[Verdict, ...] = ()
-    ) -> MigrationReport:
+    def of_plan(self, plan: MigrationPlan, kind: Kind) -> MigrationReport:
         """Say what a plan does, or has done to live variables."""
         rows = moved_rows(
             Moves(plan.source_specs, plan.moves, plan.dropped, plan.kept_targets)
@@ -101,7 +99,7 @@ class Making(NamedTuple):
             source,
             target,
             rows,
-            verdicts,
+            plan.verdicts,
             values,
             notes,
             commands_for(kind, plan.source, "", self.typed),
@@ -123,6 +121,7 @@ class Making(NamedTuple):
             _side(a),
             _side(b),
             self._valued(rows, moves.moves, a, b),
+            by.verdicts if isinstance(by, MigrationPlan) else (),
             values=self.values,
             notes=(*_notes(a), *_notes(b)),
             commands=commands_for(

@@ -15,7 +15,6 @@ from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.report.commands import Typed
 from tf_ckpt_migrate.report.content import MigrationReport, WhichValues
 from tf_ckpt_migrate.report.kinds import Making
@@ -30,16 +29,11 @@ _PLAN_SUFFIXES = (".yaml", ".yml", ".json")
 
 @runtime_checkable
 class Restored(Protocol):
-    """What a restore returns: the plan that was carried out, and verdicts."""
+    """What a restore returns: it has the plan that was carried out."""
 
     @property
     def plan(self) -> MigrationPlan:
         """What was carried out."""
-        ...
-
-    @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """How well each optimizer goes on."""
         ...
 
 
@@ -99,7 +93,7 @@ def make_report(  # noqa: PLR0913 what to show, by keyword
     if isinstance(subject, ConversionResult):
         return making.of_result(subject)
     if isinstance(subject, Restored):
-        return making.of_plan(subject.plan, "restore", subject.verdicts)
+        return making.of_plan(subject.plan, "restore")
     return making.of_checkpoint(opened(subject))
 
 

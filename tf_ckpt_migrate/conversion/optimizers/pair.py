@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
@@ -13,6 +12,7 @@ from tf_ckpt_migrate.conversion.optimizers.keras import (
     keras_optimizer,
 )
 from tf_ckpt_migrate.conversion.optimizers.named import Named
+from tf_ckpt_migrate.conversion.optimizers.other_epsilon import epsilon_fraction
 from tf_ckpt_migrate.conversion.optimizers.settings import (
     OF_KERAS,
     completed,
@@ -20,12 +20,11 @@ from tf_ckpt_migrate.conversion.optimizers.settings import (
     saved_settings,
 )
 from tf_ckpt_migrate.conversion.optimizers.slots import Slots
+from tf_ckpt_migrate.conversion.optimizers.told_by_tf1 import settings_told
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.keys import ATTRIBUTES, VARIABLE_VALUE
 from tf_ckpt_migrate.names.optimizer_names import SLOT_STARTS
 from tf_ckpt_migrate.names.verdict import Verdict
-from tf_ckpt_migrate.recipes.epsilon import Epsilons, is_outside, step_fraction
-from tf_ckpt_migrate.recipes.iterations import likely_beta
 from tf_ckpt_migrate.recipes.judging import judged
 from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
@@ -33,8 +32,6 @@ from tf_ckpt_migrate.recipes.optimizer_kinds import Kind
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer, keras_scope
 
 __all__ = ["OptimizerPair"]
-
-_DECAYS = ("beta_2", "beta2", "rho")  # of means of squares
 
 
 class OptimizerPair:
@@ -68,7 +65,6 @@ class OptimizerPair:
     ) -> None:
         """Find both, and what is known of them."""
         self.names: Named = names
-        self._tf1 = tf1
         live = live_settings(keras, names.path)
         self.into: KerasOptimizer = keras_optimizer(keras, names.path)
         have = live or saved_settings(keras, self.into)
@@ -76,22 +72,24 @@ class OptimizerPair:
         name, kinds = names.kind(have.keras_class, self.into, is_of_keras=is_of_keras)
         self.saved: SavedOptimizer = saved_of(name, kinds, self.into)
         names.check_options(name, self.saved)
-        is_whole = live is not None
-        kind = self.saved.kind
         told = {k: v for k, v in names.told.items() if not k.startswith(OF_KERAS)}
-        saved = self._known_from_the_checkpoint(told, have.values)
-        self._known = Known(name, kind, told, saved, is_of_keras)
+        self._known = Known(
+            name,
+            self.saved.kind,
+            told,
+            settings_told(self.saved, tf1, told, have.values),
+            is_of_keras,
+            is_sparse=names.is_sparse,
+            embeddings=self._embeddings(keras),
+        )
         self.settings: KerasSettings = completed(
-            self._known, have, names.told, is_whole=is_whole
+            self._known, have, names.told, is_whole=live is not None
         )
         self.betas: dict[str, float] = {
             beta: wanted.value
             for beta in self.saved.powers
             if (wanted := self._known.wanted(beta, self.settings))
         }
-        self._known = self._known._replace(
-            is_sparse=names.is_sparse, embeddings=self._embeddings(keras)
-        )
 
     def named(self, verdict: Verdict) -> Verdict:
         """Return a verdict with the names of the optimizers that it is about."""
@@ -107,7 +105,7 @@ class OptimizerPair:
           slots: Those of the source.
           steps: How many it has taken, where someone counted.
         """
-        fraction = self._epsilon_fraction(source, slots)
+        fraction = epsilon_fraction(self._known, self.settings, source, slots)
         known = self._known._replace(epsilon_fraction=fraction, steps=steps)
         return tuple(map(self.named, judged(known, self.settings)))
 
@@ -142,67 +140,3 @@ class OptimizerPair:
         end = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
         keys = (key for key in embeddings_of(keras) if key in trained)
         return tuple(key.removesuffix(end) for key in keys)
-
-    def _fitting_betas(
-        self, told: Mapping[str, Any], values: Mapping[str, Any]
-    ) -> dict[str, float]:
-        """Return the betas that powers prove; a power of 0 proves none."""
-        settings = self.saved.kind.settings
-        found: dict[str, float | None] = {}
-        for name, key in self.saved.powers.items():
-            if self._tf1 is None:
-                continue
-            beta, setting = told.get(name), settings[name]
-            candidates = (
-                [beta] if beta else [values.get(setting.keras), setting.default]
-            )
-            found[name] = likely_beta(self._tf1[key], filter(None, candidates))
-        return {name: beta for name, beta in found.items() if beta}
-
-    def _known_from_the_checkpoint(
-        self, told: Mapping[str, Any], values: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if self._tf1 is not None:
-            found = {
-                name: float(f"{float(self._tf1[key]):.7g}")
-                for name, key in self.saved.settings.items()
-            }
-        slots = {name for each in self.saved.slots.values() for name in each}
-        for setting, slot in (("centered", "mg"), ("amsgrad", "vhat")):
-            if slot in self.saved.kind.slots:
-                found[setting] = slot in slots
-        return found | self._fitting_betas(told, values)
-
-    def _epsilon_fraction(self, source: CheckpointReader, slots: Slots) -> float:
-        """Return by how much of itself a step differs for another epsilon."""
-        known, live = self._known, self.settings
-        keras, have = known.kind.keras, live.values.get("epsilon")
-        if "epsilon" not in known.kind.settings or have is None:
-            return 0.0
-        wanted = known.wanted("epsilon", live)
-        flavor, momentum = live.flavor, live.values.get("momentum") or 0.0
-        # Within TF1, its own optimizers of these kinds add epsilon below the root.
-        outside = is_outside(keras, "legacy" if known.is_of_keras else "keras_3",
-                             known.saved.get("momentum", 0.0))  # fmt: skip
-        epsilons = Epsilons(
-            wanted.value if wanted else have,
-            have,
-            float(next((live.values[n] for n in _DECAYS if live.values.get(n)), 1)),
-            outside,
-            is_outside(keras, flavor, momentum),
-        )
-        if epsilons.tf1 == have and epsilons.live_outside == outside:
-            return 0.0
-        if keras == "Adamax":  # its v is no square
-            epsilons = epsilons._replace(decay=epsilons.decay**2)
-        found = (self._fraction(source, each, epsilons) for each in slots.values())
-        return max(found, default=0.0)
-
-    def _fraction(
-        self, source: CheckpointReader, slots: Mapping[str, str], epsilons: Epsilons
-    ) -> float:
-        values = {name: source[key] for name, key in slots.items()}
-        if self.saved.kind.keras == "Adamax":
-            values["v"] = values["v"].astype("float64") ** 2
-        return step_fraction(values, epsilons)

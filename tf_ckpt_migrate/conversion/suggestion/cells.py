@@ -15,9 +15,8 @@ from typing import NamedTuple
 from tf_ckpt_migrate.conversion.suggestion.items import Form, Item, Side
 from tf_ckpt_migrate.conversion.suggestion.words import words_of
 
-__all__ = ["CELLS", "HEADS", "folded"]
+__all__ = ["HEADS", "folded"]
 
-CELLS = ("lstm", "gru", "simple_rnn")
 HEADS = ("query", "key", "value")
 
 _Shapes = Mapping[str, tuple[int, ...]]
