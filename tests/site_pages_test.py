@@ -61,6 +61,15 @@ def test_a_public_name_is_a_directive():
 def test_the_navigation_leaves_out_what_has_no_page():
     assert navigation("A", ["site/nothing*"]) == ""
     assert "format\n" in navigation("A", ["site/nothing*", "format"])
+    assert navigation("A", ["format", "for*"]).count("/format\n") == 1
+
+
+def test_an_index_has_its_folder_below_it():
+    page = ROOT / "docs" / "coming_from" / "index.md"
+    lines = made("# Coming from\n", page).splitlines()
+    assert {"```{toctree}", "/coming_from/guide"} < set(lines)
+    assert "/coming_from/index" not in lines
+    assert made("# A\n", ROOT / "docs" / "index.md") == "# A\n"
 
 
 def test_every_command_has_its_help():

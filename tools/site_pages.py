@@ -20,6 +20,7 @@ import io
 import os
 import re
 import sys
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -39,6 +40,7 @@ __all__ = [
     "setup",
     "shell_pages",
     "stub_tensorflow",
+    "with_its_folder",
 ]
 
 _MACRO = re.compile(
@@ -67,6 +69,7 @@ def made(text: str, page: Path) -> str:
         return "\n".join(map(by_docstring, words.split()))
 
     text = re.sub(r"\A## ", "# ", _MACRO.sub(expand, text))
+    text = with_its_folder(text, page)
     # Which a doctest ends with.
     return re.sub("\n+```$", "\n```", text, flags=re.MULTILINE)
 
@@ -83,17 +86,29 @@ def sections(file: Path, titles: list[str]) -> str:
 
 
 def navigation(caption: str, patterns: list[str]) -> str:
-    """Return a part of the table of contents; nothing where it would have no page."""
+    """Return a part of the table of contents; nothing where it would have no page.
+
+    Args:
+      caption: Over it.
+      patterns: Of pages below ``docs/``, without their suffix, in the order they get.
+    """
     docs = ROOT / "docs"
-    names = [
-        path.relative_to(docs).with_suffix("").as_posix()
-        for pattern in patterns
-        for path in sorted(docs.glob(f"{pattern}.md"), key=_place)
-    ]
-    lines = "\n".join(names)
-    return f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{lines}\n```\n" * bool(
-        names
-    )
+    found = [sorted(docs.glob(f"{pattern}.md")) for pattern in patterns]
+    return _toctree(list(chain.from_iterable(found)), f":caption: {caption}")
+
+
+def with_its_folder(text: str, page: Path) -> str:
+    """Return a page; one called index has its folder below it in the navigation."""
+    if page.stem != "index" or page.parent.name == "docs" or "{toctree}" in text:
+        return text
+    return text + "\n" + _toctree(sorted({*page.parent.glob("*.md")} - {page}))
+
+
+def _toctree(pages: list[Path], *options: str) -> str:
+    paths = [page.relative_to(ROOT / "docs").with_suffix("") for page in pages]
+    entries = dict.fromkeys(f"/{path.as_posix()}" for path in paths)
+    lines = ["```{toctree}", ":hidden:", *options, "", *entries, "```\n"]
+    return "\n".join(lines) * bool(entries)
 
 
 def relinked(text: str, source: Path, page: Path) -> str:
@@ -117,11 +132,6 @@ _ON_THE_SITE = {
     "README.md": "index.md",
     "SECURITY.md": "site/security.md",
 }
-
-
-def _place(page: Path) -> tuple[bool, Path]:
-    """Sort a page called index before those that it leads to."""
-    return page.stem != "index", page
 
 
 def by_docstring(name: str) -> str:
