@@ -28,7 +28,7 @@ smartquotes = False  # a flag is `--rename`, and code is quoted as it is typed
 # Pages are read from a disk too, so nothing is fetched: no fonts, scripts, inventories.
 html_theme = "furo"
 html_title = "tf-ckpt-migrate"
-pygments_dark_style = "monokai"  # the default underlines modules, as if they were links
+pygments_dark_style = "github-dark"  # the default underlines modules, like links
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
