@@ -98,7 +98,7 @@ def convert_all(
       CheckpointError: As ``tcm.convert_all``.
     """
     request = Request.asked(**asked)
-    found = found_for(sources, output_dir)
+    found = found_for(request, sources, output_dir)
     outcomes = carry_out(request, found, os.fsdecode(output_dir), options)
     return result_of(found, outcomes)
 
@@ -107,7 +107,7 @@ def carry_out(
     request: Request,
     found: Found,
     output_dir: str,
-    options: PipelineOptions | Sequence[str],
+    options: Any,
 ) -> list[Outcome]:
     """Convert what was found, by the workers of a runner.
 
@@ -116,7 +116,7 @@ def carry_out(
       found: The checkpoints.
       output_dir: Where workers and this process can both write and read: there the
         outcomes come back.
-      options: As of `convert_all`.
+      options: Of Beam, in any form that `convert_all` takes.
 
     Returns:
       What became of each.

@@ -52,7 +52,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     check_asked(arguments)
     request = request_of(arguments)
-    found = found_for(arguments.source, arguments.output)
+    found = found_for(request, arguments.source, arguments.output)
     result = result_of(found, _outcomes(arguments, request, found))
     show(result, arguments)
     return 0 if result.ok else 1

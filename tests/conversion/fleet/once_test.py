@@ -12,6 +12,7 @@ from tests.bundle.faults import Disk
 from tests.conversion.checkpoints import files_in, write
 from tests.crash.kills import forked
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
 from tf_ckpt_migrate.conversion.fleet import once, owned_file
 from tf_ckpt_migrate.conversion.fleet.convert_all import convert_all
 from tf_ckpt_migrate.conversion.fleet.once import convert_once
@@ -156,6 +157,18 @@ def test_a_checkpoint_of_others_is_replaced_only_when_asked_for(source, output):
     outcome = convert_once(TO_TF2, source, output)
     assert outcome.error == "OutputExistsError"
     assert "overwrite=True" in outcome.reason
+    assert files_in(os.path.dirname(output)) == before
+    assert status(source, output, Request(to="tf2", overwrite=True)) == "converted"
+    assert status(source, output) == "present"
+
+
+def test_an_output_that_others_have_changed_is_theirs(source, output):
+    assert status(source, output) == "converted"
+    add_name_keys(output)
+    before = files_in(os.path.dirname(output))
+    outcome = convert_once(TO_TF2, source, output)
+    assert outcome.error == "OutputExistsError"
+    assert "is not as it was converted" in outcome.reason
     assert files_in(os.path.dirname(output)) == before
     assert status(source, output, Request(to="tf2", overwrite=True)) == "converted"
     assert status(source, output) == "present"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, cast
 
 from tf_ckpt_migrate.bundle.links import DataMode
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.conversion.convert import check_source
 from tf_ckpt_migrate.conversion.planning import Averages, plan_migration
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
@@ -106,6 +106,15 @@ class Request:
         """Whether anything is to be done, a plan aside."""
         asked = (self.to, self.rules, self.averages)
         return bool(self.like) or any(each is not None for each in asked)
+
+    def check(self) -> None:
+        """Check once what else each checkpoint would have to tell of.
+
+        Raises:
+          CheckpointError: If ``like`` cannot be read.
+        """
+        if self.like:
+            load_checkpoint(self.like)
 
     def plan_for(self, source: CheckpointReader) -> MigrationPlan:
         """Return the plan of one checkpoint.
