@@ -81,7 +81,7 @@ def test_the_transform_counts(fleet, tmp_path):
         _ = outcomes | beam.Map(lambda outcome: outcome.status)
         ended = pipeline.run()
         ended.wait_until_finish()
-        by = beam.metrics.MetricsFilter().with_namespace(tcm.beam.METRICS)
+        by = beam.metrics.MetricsFilter().with_namespace("tf_ckpt_migrate")
         found = ended.metrics().query(by)["counters"]
         return {each.key.metric.name: each.result for each in found}
 

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from apache_beam import PTransform  # pyright: ignore[reportMissingImports] types are checked without it
     from apache_beam.options.pipeline_options import PipelineOptions  # pyright: ignore[reportMissingImports] types are checked without it
 
-__all__ = ["METRICS", "ConvertCheckpoints", "carry_out", "convert_all"]
+__all__ = ["ConvertCheckpoints", "convert_all"]
 
-METRICS = "tf_ckpt_migrate"
+_METRICS = "tf_ckpt_migrate"
 
 
 def ConvertCheckpoints(**asked: Any) -> PTransform:  # noqa: N802 - as Beam's are called
@@ -98,29 +98,18 @@ def convert_all(
       CheckpointError: As ``tcm.convert_all``.
     """
     request = Request.asked(**asked)
-    found = found_for(sources, output_dir)
-    outcomes = carry_out(request, found, os.fsdecode(output_dir), options)
+    found = found_for(request, sources, output_dir)
+    outcomes = _carry_out(request, found, os.fsdecode(output_dir), options)
     return result_of(found, outcomes)
 
 
-def carry_out(
+def _carry_out(
     request: Request,
     found: Found,
     output_dir: str,
     options: PipelineOptions | Sequence[str],
 ) -> list[Outcome]:
-    """Convert what was found, by the workers of a runner.
-
-    Args:
-      request: What is asked for all.
-      found: The checkpoints.
-      output_dir: Where workers and this process can both write and read: there the
-        outcomes come back.
-      options: As of `convert_all`.
-
-    Returns:
-      What became of each.
-    """
+    """Convert what was found; outcomes come back by a file in the output's folder."""
     beam = _apache_beam()
     from apache_beam.io.filesystems import FileSystems  # pyright: ignore[reportMissingImports] types are checked without it
     from apache_beam.options.pipeline_options import PipelineOptions  # pyright: ignore[reportMissingImports] types are checked without it
@@ -169,9 +158,9 @@ class _Once(NamedTuple):
         from apache_beam.metrics import Metrics  # pyright: ignore[reportMissingImports] types are checked without it
 
         outcome = convert_once(_request(self.request), *pair)
-        Metrics.counter(METRICS, outcome.status).inc()
+        Metrics.counter(_METRICS, outcome.status).inc()
         for name in ("keys", "bytes_linked", "bytes_written"):
-            Metrics.counter(METRICS, name).inc(getattr(outcome, name))
+            Metrics.counter(_METRICS, name).inc(getattr(outcome, name))
         return outcome
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.cli.outputs import add_writing
 from tf_ckpt_migrate.cli.planning import (
@@ -15,9 +15,7 @@ from tf_ckpt_migrate.cli.planning import (
 )
 
 if TYPE_CHECKING:
-    from tf_ckpt_migrate.conversion.fleet.found import Found
-    from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
-    from tf_ckpt_migrate.conversion.fleet.request import Request
+    from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
 
 __all__ = ["EXAMPLE", "configure", "execute"]
 
@@ -48,28 +46,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Convert what is not converted yet, and show what became of each."""
     from tf_ckpt_migrate.cli.results import show
-    from tf_ckpt_migrate.conversion.fleet.convert_all import found_for, result_of
 
     check_asked(arguments)
-    request = request_of(arguments)
-    found = found_for(arguments.source, arguments.output)
-    result = result_of(found, _outcomes(arguments, request, found))
+    result = _result(arguments, vars(request_of(arguments)))
     show(result, arguments)
     return 0 if result.ok else 1
 
 
-def _outcomes(
-    arguments: argparse.Namespace, request: Request, found: Found
-) -> list[Outcome]:
+def _result(arguments: argparse.Namespace, asked: dict[str, Any]) -> ConvertAllResult:
+    source, output = arguments.source, arguments.output
     options = [*arguments.others]
     if arguments.runner:
         options.insert(0, f"--runner={arguments.runner}")
     if options:
         from tf_ckpt_migrate import beam
 
-        return beam.carry_out(request, found, arguments.output, options)
-    from tf_ckpt_migrate.conversion.fleet.convert_all import carry_out
+        return beam.convert_all(source, output, options, **asked)  # pyright: ignore[reportUnknownMemberType] checked without Beam's types
+    from tf_ckpt_migrate.conversion.fleet.convert_all import convert_all
     from tf_ckpt_migrate.report.progress import count_progress
 
     with count_progress("converting", sys.stderr) as progress:
-        return [*carry_out(request, found, progress)]
+        return convert_all(source, output, progress=progress, **asked)

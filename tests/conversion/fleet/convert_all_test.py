@@ -1,6 +1,7 @@
 """Many checkpoints are converted, whatever is wrong with some, and only once."""
 
 import os
+import re
 import signal
 from functools import partial
 
@@ -14,7 +15,7 @@ from tests.conversion.fleet.many import BAD, RULES, SIZE, state_text
 from tests.crash.kills import forked
 from tf_ckpt_migrate.checkpoint.state import read_state
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
-from tf_ckpt_migrate.errors import RuleError
+from tf_ckpt_migrate.errors import CheckpointNotFoundError, RuleError
 
 pytestmark = pytest.mark.usefixtures("unflushed")
 
@@ -98,18 +99,44 @@ def _is_rewritten(prefix, before, after):
     )
 
 
-def test_an_interrupted_run_is_resumed(fleet, undisturbed, tmp_path, monkeypatch):
+def some_of(fleet, undisturbed):
+    """A pattern of eighty of them, all good, and the files of their outputs."""
+    files = files_in(undisturbed[0]).items()
+    wanted = {name: data for name, data in files if re.match("run-[01][0268]/", name)}
+    return f"{fleet.root}/run-[01][0268]/*", wanted
+
+
+def test_an_interrupted_run_is_resumed(fleet, undisturbed, tmp_path):
     def interrupt(done, total):
-        assert total == SIZE
+        assert total == 80
         if done == 40:
             raise KeyboardInterrupt
 
+    source, wanted = some_of(fleet, undisturbed)
     output = tmp_path / "output"
     with pytest.raises(KeyboardInterrupt):
-        tcm.convert_all(fleet.root, output, assignment_map=RULES, progress=interrupt)
-    result = tcm.convert_all(fleet.root, output, assignment_map=RULES)
-    assert files_in(output) == files_in(undisturbed[0])
-    assert result.count("present") == 39  # one of the first forty is bad
+        tcm.convert_all(source, output, assignment_map=RULES, progress=interrupt)
+    result = tcm.convert_all(source, output, assignment_map=RULES)
+    assert files_in(output) == wanted
+    assert (result.count("converted"), result.count("present")) == (40, 40)
+
+
+def test_two_processes_share_the_work(fleet, undisturbed, tmp_path):
+    source, wanted = some_of(fleet, undisturbed)
+    output = tmp_path / "output"
+    reading, writing = os.pipe()
+
+    def run():
+        result = tcm.convert_all(source, output, assignment_map=RULES)
+        os.write(writing, b"%d\n" % result.count("converted"))
+        assert result.ok
+
+    processes = [forked(run) for _ in range(2)]
+    assert [os.waitpid(each, 0)[1] for each in processes] == [0, 0]
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        assert sum(map(int, pipe)) == 80  # each by one of them
+    assert files_in(output) == wanted
 
 
 def test_state_files_name_the_latest(fleet, undisturbed):
@@ -205,3 +232,10 @@ def test_what_cannot_be_asked_for(tmp_path, how, told):
     with pytest.raises(TypeError, match="expected a MigrationPlan"):
         tcm.convert_all(tmp_path / "source", tmp_path / "output", plan="plan.yaml")
     assert not (tmp_path / "output").exists()
+
+
+def test_what_all_would_fail_for_is_told_once(tmp_path):
+    write(tmp_path / "source/m", {"w": [1]})
+    with pytest.raises(CheckpointNotFoundError, match="nowhere"):
+        tcm.convert_all(tmp_path / "source", tmp_path / "o", to="tf2", like="nowhere")
+    assert not (tmp_path / "o").exists()

@@ -12,6 +12,7 @@ from tests.bundle.faults import Disk
 from tests.conversion.checkpoints import files_in, write
 from tests.crash.kills import forked
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
 from tf_ckpt_migrate.conversion.fleet import once, owned_file
 from tf_ckpt_migrate.conversion.fleet.convert_all import convert_all
 from tf_ckpt_migrate.conversion.fleet.once import convert_once
@@ -104,13 +105,14 @@ def test_what_failed_leaves_the_output_of_before(source, output):
 def test_another_request_is_carried_out(source, output):
     def renamed(**names):
         rules = AssignmentMap({"net/": "model/", **names})
-        return Request(rules=rules, unmatched="keep")
+        return Request(assignment_map=rules, unmatched="keep")
 
     assert status(source, output, renamed()) == "converted"
     assert status(source, output, TO_TF2) == "converted"
     assert status(source, output, renamed()) == "converted"
     # A map that makes the same of it is no other request.
-    other = Request(rules=AssignmentMap({"net/w": "model/w"}), unmatched="keep")
+    same = AssignmentMap({"net/w": "model/w"})
+    other = Request(assignment_map=same, unmatched="keep")
     assert status(source, output, other) == "present"
     assert status(source, output, renamed(step="global_step")) == "converted"
     assert sorted(load_checkpoint(output)) == ["global_step", "model/w"]
@@ -124,7 +126,7 @@ def test_what_the_outputs_are_like_belongs_to_the_request(source, output, tmp_pa
     assert status(source, output, request) == "present"
     shutil.rmtree(os.path.dirname(like))
     rules = AssignmentMap({"net/w": "net/w"})
-    given = Request(to="tf2", rules=rules, unmatched="keep")
+    given = Request(to="tf2", assignment_map=rules, unmatched="keep")
     assert status(write(tmp_path / "o", {"net/w": [1.0, 2.0], "step": 1}), like, given)
     assert status(source, output, request) == "converted"
 
@@ -156,6 +158,18 @@ def test_a_checkpoint_of_others_is_replaced_only_when_asked_for(source, output):
     outcome = convert_once(TO_TF2, source, output)
     assert outcome.error == "OutputExistsError"
     assert "overwrite=True" in outcome.reason
+    assert files_in(os.path.dirname(output)) == before
+    assert status(source, output, Request(to="tf2", overwrite=True)) == "converted"
+    assert status(source, output) == "present"
+
+
+def test_an_output_that_others_have_changed_is_theirs(source, output):
+    assert status(source, output) == "converted"
+    add_name_keys(output)
+    before = files_in(os.path.dirname(output))
+    outcome = convert_once(TO_TF2, source, output)
+    assert outcome.error == "OutputExistsError"
+    assert "is not as it was converted" in outcome.reason
     assert files_in(os.path.dirname(output)) == before
     assert status(source, output, Request(to="tf2", overwrite=True)) == "converted"
     assert status(source, output) == "present"
@@ -230,7 +244,11 @@ def test_a_request_travels_as_plain_data(source):
     plan = Request(to="tf2").plan_for(load_checkpoint(source))
     for request in (
         Request(to="tf1", names="key", data="copy", overwrite=True),
-        Request(rules=AssignmentMap({"a/": "b/"}), unmatched="drop", averages="both"),
+        Request(
+            assignment_map=AssignmentMap({"a/": "b/"}),
+            unmatched="drop",
+            averages="both",
+        ),
         Request(plan=plan),
     ):
         assert Request.from_config(request.to_config()) == request

@@ -116,12 +116,15 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
         overwrite=overwrite,
         data=data,
     )
-    found = found_for(sources, output_dir)
+    found = found_for(request, sources, output_dir)
     return result_of(found, carry_out(request, found, progress))
 
 
-def found_for(sources: Sources, output_dir: str | os.PathLike[str]) -> Found:
+def found_for(
+    request: Request, sources: Sources, output_dir: str | os.PathLike[str]
+) -> Found:
     """Return what is to be converted; the arguments are those of `convert_all`."""
+    request.check()
     one = isinstance(sources, str | os.PathLike)
     each = [sources] if one else [*sources]
     return find([*map(os.fsdecode, each)], os.fsdecode(output_dir))

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from tf_ckpt_migrate.bundle.staging import check_absent
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
 from tf_ckpt_migrate.conversion.fleet.owned_file import owned_file
@@ -17,6 +18,7 @@ from tf_ckpt_migrate.conversion.fleet.recognition import (
     remove_shards_without_index,
 )
 from tf_ckpt_migrate.conversion.fleet.request import Request
+from tf_ckpt_migrate.errors import CheckpointError, OutputExistsError
 
 __all__ = ["convert_once"]
 
@@ -66,10 +68,10 @@ def _converted(request: Request, source: str, output: str) -> Outcome:
         if before and before.identity == identity and before.is_of_a_whole(output):
             put(Record.done(identity, output).text())
             return present
+        if not request.overwrite:
+            _check_ours(before, output)
         if before is not None:
             remove_shards_without_index(output)
-        elif not request.overwrite:
-            check_absent(output)
         begun = Record.begun(identity, output)
         put(begun.text())
         try:
@@ -88,6 +90,29 @@ def _converted(request: Request, source: str, output: str) -> Outcome:
             raise
         put(Record.done(identity, output).text())
     return Outcome.of_result(source, result)
+
+
+def _check_ours(record: Record | None, output: str) -> None:
+    """Refuse to replace what others have written there, or made of an output since.
+
+    Raises:
+      OutputExistsError: If there is such a checkpoint.
+    """
+    if record is None:
+        check_absent(output)
+    elif record.output is not None and not record.is_of(output) and _is_whole(output):
+        raise OutputExistsError(
+            f"{output!r} is not as it was converted: somebody has written another "
+            "checkpoint there since; move it away, or pass overwrite=True "
+            "(--overwrite) to replace it"
+        )
+
+
+def _is_whole(prefix: str) -> bool:
+    try:
+        return verify_checkpoint(prefix).ok
+    except (CheckpointError, OSError):
+        return False
 
 
 def _is_present(identity: Identity, output: str) -> bool:

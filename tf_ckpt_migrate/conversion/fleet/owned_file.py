@@ -60,7 +60,7 @@ def owned_file(path: str) -> Generator[Callable[[str], None]]:
 
 def remove_left_behind(folder: str) -> None:
     """Remove what killed owners of files, and writers of checkpoints, have left."""
-    if os.path.isdir(folder or "."):
+    with suppress(OSError):  # none is there, or it is not for this process to write
         remove_abandoned(folder or ".", STAGING_MARK)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, cast
 
 from tf_ckpt_migrate.bundle.links import DataMode
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.conversion.convert import check_source
 from tf_ckpt_migrate.conversion.planning import Averages, plan_migration
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
@@ -29,7 +29,7 @@ class Request:
 
     Attributes:
       to: ``"tf2"`` from names to objects, ``"tf1"`` back; None only renames.
-      rules: From keys of a source to those of its output; None for no rules.
+      assignment_map: From keys of a source to those of its output; None for no rules.
       plan: What is to be done, in place of all other fields but the last two; it fits
         every checkpoint of the tensors that it was made for.
       like: The checkpoint whose keys outputs are to have; "" for none.
@@ -45,13 +45,13 @@ class Request:
       TypeError: If ``plan`` is none.
 
     Example:
-      >>> request = Request(to="tf2", rules=AssignmentMap({"bert/": "encoder/"}))
+      >>> request = Request(to="tf2", names="key", data="copy")
       >>> Request.from_config(request.to_config()) == request
       True
     """
 
     to: Direction | None = None
-    rules: AssignmentMap | None = None
+    assignment_map: AssignmentMap | None = None
     plan: MigrationPlan | None = None
     like: str = ""
     names: Names = "full_name"
@@ -92,8 +92,8 @@ class Request:
           TypeError: If an argument is none.
         """
         rules = None if assignment_map is None else AssignmentMap(assignment_map)
-        prefix = "" if like is None else os.fsdecode(like)
-        request = cls(rules=rules, like=prefix, **others)
+        prefix = os.fsdecode(like or "")
+        request = cls(assignment_map=rules, like=prefix, **others)
         if request.plan is None and not request.is_asked:
             raise RuleError(
                 'say what to do with all of them: to="tf2", to="tf1", an '
@@ -104,8 +104,17 @@ class Request:
     @property
     def is_asked(self) -> bool:
         """Whether anything is to be done, a plan aside."""
-        asked = (self.to, self.rules, self.averages)
+        asked = (self.to, self.assignment_map, self.averages)
         return bool(self.like) or any(each is not None for each in asked)
+
+    def check(self) -> None:
+        """Check once what else each checkpoint would have to tell of.
+
+        Raises:
+          CheckpointError: If ``like`` cannot be read.
+        """
+        if self.like:
+            load_checkpoint(self.like)
 
     def plan_for(self, source: CheckpointReader) -> MigrationPlan:
         """Return the plan of one checkpoint.
@@ -123,13 +132,14 @@ class Request:
             "unmatched": self.unmatched,
             "unmet": self.unmet,
         }
+        rules = self.assignment_map
         if self.to == "tf2":
-            return plan_tf1_to_tf2(source, self.rules, averages=self.averages, **how)
+            return plan_tf1_to_tf2(source, rules, averages=self.averages, **how)
         if self.to == "tf1":
-            names = self.names if self.rules is None else self.rules
+            names = self.names if rules is None else rules
             return plan_tf2_to_tf1(source, names, **how)
         like = how.pop("like")
-        return plan_migration(source, like, self.rules, averages=self.averages, **how)
+        return plan_migration(source, like, rules, averages=self.averages, **how)
 
     def to_config(self) -> dict[str, Any]:
         """Return plain data, which another process reads back.
@@ -139,16 +149,19 @@ class Request:
           TransformError: If a transform holds code.
         """
         config = {field.name: getattr(self, field.name) for field in fields(self)}
-        config["rules"] = None if self.rules is None else self.rules.to_config()
-        config["plan"] = None if self.plan is None else self.plan.to_yaml()
+        if self.assignment_map is not None:
+            config["assignment_map"] = self.assignment_map.to_config()
+        if self.plan is not None:
+            config["plan"] = self.plan.to_yaml()
         return config
 
     @classmethod
     def from_config(cls, config: object) -> Request:
         """Return the request that `to_config` has written down."""
         values = dict(cast(dict[str, Any], config))
-        if values["rules"] is not None:
-            values["rules"] = AssignmentMap.from_config(values["rules"])
+        if values["assignment_map"] is not None:
+            rules = AssignmentMap.from_config(values["assignment_map"])
+            values["assignment_map"] = rules
         if values["plan"] is not None:
             values["plan"] = MigrationPlan.from_yaml(values["plan"])
         return cls(**values)
