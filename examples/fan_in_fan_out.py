@@ -104,7 +104,10 @@ def main(folder: str) -> None:
     tell("As a file; what only has two names is linked:", tcm.convert(plan, by_name))
     back = os.path.join(folder, "back.ckpt")
     tcm.convert(plan.reversed(), back, source=by_name)
-    tell("And back:", tcm.diff_checkpoints(prefix, back))
+    tell("And back, the words from the first of the two:", plan.reversed().dropped)
+    difference = tcm.diff_checkpoints(prefix, back)
+    tell("What went and what came:", difference)
+    check(difference.equal, "nothing was lost, as the two have not parted since")
 
 
 if __name__ == "__main__":
