@@ -93,8 +93,8 @@ def main(folder: str) -> None:
     """Train by an Estimator, in TF2, and by an Estimator again."""
     if not hasattr(tf, "estimator"):
         sys.exit(
-            f"TensorFlow {tf.__version__} has no Estimators, 2.15 is the last with them; "
-            "see examples/monitored_session.py"
+            f"TensorFlow {tf.__version__} has no Estimators, 2.15 is the last to have "
+            "them; see examples/monitored_session.py"
         )
     first, second = os.path.join(folder, "first"), os.path.join(folder, "second")
     trained = estimator(first).train(batches, steps=100)

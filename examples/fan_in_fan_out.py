@@ -104,7 +104,11 @@ def main(folder: str) -> None:
     tell("As a file; what only has two names is linked:", tcm.convert(plan, by_name))
     back = os.path.join(folder, "back.ckpt")
     tcm.convert(plan.reversed(), back, source=by_name)
-    tell("And back:", tcm.diff_checkpoints(prefix, back))
+    left = [f"{key} is left: {why}" for key, why in plan.reversed().dropped]
+    tell("And back, the words from the first of the two:", *left)
+    difference = tcm.diff_checkpoints(prefix, back)
+    tell("What went and what came:", difference)
+    check(difference.equal, "nothing was lost, as the two have not parted since")
 
 
 if __name__ == "__main__":

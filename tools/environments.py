@@ -99,9 +99,14 @@ def tensorflow_1() -> Path:
 
 
 def bazel() -> str:
-    """Return the path of Bazel."""
+    """Return the path of Bazel 4, which has the rules that our BUILD files use."""
     if (found := shutil.which("bazel")) is None:
         raise CannotRunError("no bazel on PATH")
+    command = [found, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Debian's does not say; others are "bazel 4.2.4".
+    if not done.stdout.startswith(("bazel no_version", "bazel 4.")):
+        raise CannotRunError(f"{found} is {done.stdout.strip()!r}, and not Bazel 4")
     return found
 
 
