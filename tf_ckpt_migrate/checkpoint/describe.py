@@ -18,6 +18,7 @@ from tf_ckpt_migrate.checkpoint.statistics import (
     statistics_of,
 )
 from tf_ckpt_migrate.checkpoint.text import plain_text
+from tf_ckpt_migrate.files.access import exists, size_of
 from tf_ckpt_migrate.names.slots import ROLES, role_of, slot_of
 
 __all__ = [
@@ -287,7 +288,7 @@ def inspect_checkpoint(
 
 
 def _size(path: str) -> int | None:
-    return os.path.getsize(path) if os.path.exists(path) else None
+    return size_of(path) if exists(path) else None
 
 
 def _lacks(files: Iterable[FileDescription]) -> list[str]:
