@@ -9,6 +9,7 @@ import tf_ckpt_migrate as tcm
 from tests.files.copies import placed
 from tests.files.counting import counted_system
 from tf_ckpt_migrate.errors import FarFileError
+from tf_ckpt_migrate.files import choice
 from tf_ckpt_migrate.files.choice import system_of
 
 
@@ -42,10 +43,19 @@ def test_fsspec_is_enough_and_tensorflow_is_not_imported():
     assert chosen_in_a_new_process(code) == "FsspecSystem False"
 
 
-@pytest.mark.tf
-def test_tensorflow_reads_what_only_it_knows():
-    code = "print(type(system_of('ram://m')).__name__)"
-    assert chosen_in_a_new_process(code) == "GfileSystem"
+def test_tensorflow_is_imported_for_what_only_it_knows(monkeypatch):
+    ours = object()
+    known = {"only-there": ours, "memory": ours}
+    monkeypatch.setattr(choice, "_by_tensorflow", known.get)
+    monkeypatch.setattr(choice, "find_spec", lambda _: True)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    chosen = choice._system.__wrapped__
+    assert chosen("only-there") is ours
+    assert chosen("memory") is not ours
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # by the program itself
+    assert chosen("memory") is ours
+    with pytest.raises(FarFileError, match=r"tf\.io\.gfile knows no such scheme"):
+        chosen("none")
 
 
 @pytest.mark.tf

@@ -44,6 +44,12 @@ def far(request: pytest.FixtureRequest) -> Iterator[str]:
     yield from _folder(request)
 
 
+@pytest.fixture(params=FAR[:2])
+def quick_far(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A folder of a far system that is no server, for tests of many steps."""
+    yield from _folder(request)
+
+
 @pytest.fixture(params=["local", *FAR])
 def folder(request: pytest.FixtureRequest) -> Iterator[str]:
     """A folder of a system of any kind."""

@@ -8,13 +8,11 @@ Source: ``tensorflow/python/training/checkpoint_state.proto``.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection
-from pathlib import Path
 from typing import NamedTuple
 
-from tf_ckpt_migrate.bundle.staging import replace_file, staging_folder
+from tf_ckpt_migrate.bundle.staging import replacing
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 from tf_ckpt_migrate.files.access import is_file, read_bytes, size_of
 from tf_ckpt_migrate.files.paths import basename, dirname, join, split
@@ -115,13 +113,8 @@ def record_latest(prefix: str, without: Collection[str] = ()) -> str:
         if other not in (base, prefix) and basename(other) not in without
     ]
     text = state_text(CheckpointState(base, (*kept, base)))
-    with staging_folder(prefix) as staging:
-        staged = Path(staging, STATE_FILE)
-        with staged.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        replace_file(str(staged), path)
+    with replacing(path, of=prefix) as file:
+        file.write(text.encode())
     return path
 
 

@@ -10,10 +10,10 @@ import os
 from pathlib import Path
 
 from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, parse_shard_path
-from tf_ckpt_migrate.bundle.staging import flushed, replace_file, staging_folder
+from tf_ckpt_migrate.bundle.staging import replacing
 from tf_ckpt_migrate.errors import NotTextError, OutputExistsError
 from tf_ckpt_migrate.files.access import exists, is_file, read_bytes, read_end
-from tf_ckpt_migrate.files.paths import join, path_of
+from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.table.footer import MAGIC
 
 __all__ = ["read_text", "write_text"]
@@ -37,11 +37,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     if exists(path) and not is_file(path):  # /dev/stdout, a pipe
         Path(path).write_text(text, encoding="utf-8")
         return
-    with staging_folder(path) as folder:
-        staged = join(folder, "text")
-        Path(staged).write_text(text, encoding="utf-8")
-        flushed(staged)
-        replace_file(staged, path)
+    with replacing(path, of=path) as file:
+        file.write(text.encode())
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

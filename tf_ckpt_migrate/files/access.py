@@ -16,6 +16,7 @@ from tf_ckpt_migrate.files.paths import is_far, scheme_of
 from tf_ckpt_migrate.files.system import FarSystem, Status, telling
 
 __all__ = [
+    "changed_at",
     "copy_file",
     "exists",
     "identity",
@@ -97,6 +98,15 @@ def _there(path: str) -> Status:
         with telling("find", path):
             raise FileNotFoundError("nothing there")
     return found
+
+
+def changed_at(path: str) -> float:
+    """Return when a file was last written, in seconds; 0 where a system has no clock.
+
+    Raises:
+      FileNotFoundError: If it is not there.
+    """
+    return _there(path).changed if is_far(path) else os.stat(path).st_mtime
 
 
 def identity(path: str) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from tf_ckpt_migrate.errors import FarFileError
 from tf_ckpt_migrate.files.paths import scheme_of
 from tf_ckpt_migrate.files.system import FarSystem, telling
 
-__all__ = ["system_of"]
+__all__ = ["is_known_to_tensorflow", "system_of"]
 
 
 def system_of(path: str) -> FarSystem:
@@ -69,6 +69,11 @@ def _not_by_fsspec(scheme: str) -> str:
 def _by_tensorflow(scheme: str) -> FarSystem | None:
     """Return TensorFlow's way, if there is one; found by name, as a plug-in is."""
     return import_module("tf_ckpt_migrate.live.gfile_system").gfile_system(scheme)
+
+
+def is_known_to_tensorflow(path: str) -> bool:
+    """Return whether TensorFlow, which is installed, can read and write a URL."""
+    return _by_tensorflow(scheme_of(path)) is not None
 
 
 def _not_by_tensorflow() -> str:

@@ -50,12 +50,18 @@ class FarWriter:
             with telling("write", self._path):
                 self._file.close()
 
+    def discard(self) -> None:
+        """End what is not closed, there or not: it is to be removed."""
+        if self._is_open:
+            self._is_open = False
+            with suppress(Exception):  # what went wrong before is what to tell
+                self._file.discard()
+
     def __enter__(self) -> FarWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             self.close()
-        else:  # what went wrong before is what to tell
-            with suppress(OSError):
-                self.close()
+        else:
+            self.discard()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -48,8 +49,9 @@ class FsspecSystem:
             return None
         if found["type"] != "file":
             return Status(found["type"] == "directory")
-        stamp = (f"{name}: {found[name]}" for name in _STAMPS if found.get(name))
-        return Status(False, int(found["size"] or 0), tuple(stamp))
+        stamp = {name: found[name] for name in _STAMPS if found.get(name)}
+        marks = tuple(f"{name}: {each}" for name, each in stamp.items())
+        return Status(False, int(found["size"] or 0), _seconds(stamp), marks)
 
     def names_in(self, folder: str) -> list[str]:
         """Return the names in a folder; none where there is no folder."""
@@ -68,7 +70,7 @@ class FsspecSystem:
 
     def create(self, path: str) -> Writable:
         """Begin a file where nothing is yet."""
-        return _system(path).open(path, "wb")
+        return _Writing(_system(path).open(path, "wb"))
 
     def put(self, path: str, data: bytes, aside: str) -> None:
         """Make a file of ``data``, or replace one, at once if the system can."""
@@ -116,6 +118,37 @@ class FsspecSystem:
         protocol = system.protocol
         first = protocol if isinstance(protocol, str) else protocol[0]
         return f"{first}://{str(system._strip_protocol(path)).lstrip('/')}"
+
+
+class _Writing:
+    """A file that fsspec writes."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._file.write(data)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def discard(self) -> None:
+        buffered = import_module("fsspec.spec").AbstractBufferedFile
+        if not isinstance(self._file, buffered):
+            self._file.close()
+            return
+        self._file.discard()  # what has been sent
+        self._file.closed = True  # or it would send the rest when it is forgotten
+
+
+def _seconds(stamp: dict[str, Any]) -> float:
+    """Return the time in a stamp, if there is one."""
+    for each in stamp.values():
+        if isinstance(each, datetime):
+            return each.timestamp()
+        if isinstance(each, float):
+            return each
+    return 0.0
 
 
 def _system(path: str) -> Any:

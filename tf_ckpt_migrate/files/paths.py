@@ -31,11 +31,15 @@ def path_of(path: str | bytes | os.PathLike[str]) -> str:
     """Return a path that a caller gave as text; one of ``file://`` as the path here.
 
     Example:
-      >>> path_of("file:///tmp/m"), path_of(b"m"), path_of("s3://bucket/m")
+      >>> path_of("file:///tmp/m"), path_of(b"m"), path_of("S3://bucket/m")
       ('/tmp/m', 'm', 's3://bucket/m')
     """
     text = os.fsdecode(path)
-    return text[len("file://") :] if scheme_of(text) == _HERE else text
+    scheme = scheme_of(text)
+    if not scheme:
+        return text
+    rest = text[len(scheme) :]
+    return rest.removeprefix("://") if scheme == _HERE else f"{scheme}{rest}"
 
 
 def scheme_of(path: str) -> str:

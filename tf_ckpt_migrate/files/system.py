@@ -18,12 +18,14 @@ class Status(NamedTuple):
     Attributes:
       is_folder: Whether it is one, or the beginning of the names of objects.
       size: Of a file, in bytes.
+      changed: When a file was last written, in seconds; 0 where that is not known.
       stamp: What tells a file from another that takes its place; empty where the system
         knows nothing of the kind.
     """
 
     is_folder: bool
     size: int = 0
+    changed: float = 0.0
     stamp: tuple[str, ...] = ()
 
 
@@ -36,6 +38,10 @@ class Writable(Protocol):
 
     def close(self) -> object:
         """Wait until the system has it."""
+        ...
+
+    def discard(self) -> object:
+        """End it, there or not; it is to be removed."""
         ...
 
 

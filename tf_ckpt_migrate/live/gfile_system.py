@@ -7,7 +7,7 @@ knows, as ``ram://`` and what other packages register with it.
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tf_ckpt_migrate.files.system import FarSystem, Status, Writable
@@ -52,7 +52,8 @@ class GfileSystem:
         if found.is_directory:
             return Status(True)
         changed = found.mtime_nsec  # 0 where the system does not know
-        return Status(False, found.length, (str(changed),) if changed else ())
+        stamp = (str(changed),) if changed else ()
+        return Status(False, found.length, changed / 1e9, stamp)
 
     def names_in(self, folder: str) -> list[str]:
         """Return the names in a folder; none where there is no folder."""
@@ -102,7 +103,8 @@ class GfileSystem:
 
     def remove_folder(self, path: str) -> None:
         """Remove a folder with all in it; nothing there is no mistake."""
-        if self._gfile.exists(path):
+        # A folder that was never made goes with its last file, in some systems.
+        with suppress(FileNotFoundError), _finding():
             self._gfile.rmtree(path)
 
     def canonical(self, path: str) -> str:
@@ -128,9 +130,13 @@ class _Writing:
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        file.write(b"")  # else there is no file if nothing else is written
 
     def write(self, data: bytes | memoryview) -> None:
         self._file.write(bytes(data))
 
     def close(self) -> None:
+        self._file.close()
+
+    def discard(self) -> None:
         self._file.close()
