@@ -7,7 +7,7 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.files.copies import placed
-from tests.files.counting import counted_system
+from tests.files.counting import WRITING, counted_system
 from tf_ckpt_migrate.errors import FarFileError
 from tf_ckpt_migrate.files import choice
 from tf_ckpt_migrate.files.choice import system_of
@@ -80,3 +80,17 @@ def test_a_server_that_goes_away_is_one_clear_error(goldens, monkeypatch):
         reader[next(iter(reader))]
     with pytest.raises(FarFileError, match="cannot look at 'memory://tests/gone"):
         tcm.load_checkpoint(f"{folder}/model.ckpt")
+
+
+def test_what_is_forbidden_is_told_with_its_path(goldens, monkeypatch):
+    folder = placed(goldens / "tf1_15" / "saver_v2", "memory://tests/forbidden")
+    counting = counted_system(folder, monkeypatch)
+    counting.error = PermissionError("Access Denied")
+    counting.fails = lambda _, name, __: name == "read"
+    with pytest.raises(PermissionError, match=r"cannot read it: Access Denied") as told:
+        tcm.load_checkpoint(f"{folder}/model.ckpt")
+    assert told.value.filename == f"{folder}/model.ckpt.index"
+    counting.fails = lambda _, name, __: name in WRITING
+    with pytest.raises(PermissionError, match=r"cannot make it: Access Denied"):
+        tcm.add_object_keys(f"{folder}/model.ckpt")
+    assert tcm.verify_checkpoint(f"{folder}/model.ckpt").ok

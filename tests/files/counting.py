@@ -24,19 +24,21 @@ class Counting:
       calls: Every call: its name and path.
       read_bytes: By path, how many bytes were fetched.
       fails: Says of a call, by its number, name and path, whether it is to fail.
+      error: How it fails then.
     """
 
     def __init__(self, system: Any) -> None:
         self._system = system
         self.calls: list[tuple[str, str]] = []
         self.read_bytes: dict[str, int] = {}
+        self.error: Exception = RuntimeError("the server has gone away")
         self.fails: Callable[[int, str, str], bool] = lambda *_: False
 
     def __getattr__(self, name: str) -> Any:
         def call(path: str, *rest: Any) -> Any:
             self.calls.append((name, path))
             if self.fails(len(self.calls), name, path):
-                raise RuntimeError("the server has gone away")
+                raise self.error
             found = getattr(self._system, name)(path, *rest)
             if name == "read":
                 self.read_bytes[path] = self.read_bytes.get(path, 0) + len(found)

@@ -40,16 +40,26 @@ def rewritten(path: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", GOLDENS)
-def test_a_golden_reads_the_same_anywhere(name, goldens, far):
-    here = tcm.load_checkpoint(goldens / name)
-    there = tcm.load_checkpoint(placed(goldens / name, far))
+def test_a_golden_reads_the_same_anywhere(name, goldens, quick_far):
+    check_golden(goldens / name, quick_far)
+
+
+@pytest.mark.far
+@pytest.mark.parametrize("name", ["tf1_15/sharded_v1", "tf2_21/checkpoint_slots"])
+def test_a_golden_reads_the_same_from_a_server(name, goldens, s3_bucket):
+    check_golden(goldens / name, f"{s3_bucket}/{name}")
+
+
+def check_golden(golden: Path, far: str) -> None:
+    here = tcm.load_checkpoint(golden)
+    there = tcm.load_checkpoint(placed(golden, far))
     assert there.prefix.startswith(f"{far}/")
     assert there.format is here.format
     assert there.specs == here.specs
     for key in here:
         np.testing.assert_array_equal(there[key], here[key], strict=True)
     assert tcm.verify_checkpoint(far).ok
-    assert tcm.diff_checkpoints(goldens / name, far).equal
+    assert tcm.diff_checkpoints(golden, far).equal
 
 
 @pytest.fixture

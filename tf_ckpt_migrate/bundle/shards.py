@@ -145,7 +145,10 @@ class Shards:
         """Let go of the memory that holds what was read; it can be read again."""
         dont_need = getattr(mmap, "MADV_DONTNEED", None)  # not on every system
         for whole in [*self._mapped.values()]:  # others may map more meanwhile
-            held = whole.obj if isinstance(whole, memoryview) else None
+            if isinstance(whole, FarBytes):
+                whole.release()
+                continue
+            held = whole.obj
             if dont_need is not None and isinstance(held, mmap.mmap):
                 held.madvise(dont_need)
 

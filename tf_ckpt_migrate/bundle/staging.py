@@ -154,7 +154,7 @@ def far_name_aside(path: str) -> str:
     """
     folder, base = split(path)
     shown = re.sub(r"[^\w.-]", "_", base[:_SHOWN])  # nothing that could be a pattern
-    return join(folder, f".{shown}{_STAGING_MARK}-{secrets.token_hex(8)}")
+    return join(folder, f".{shown}{STAGING_MARK}-{secrets.token_hex(8)}")
 
 
 def free_count(prefix: str, least: int) -> int:

@@ -15,7 +15,7 @@ from tf_ckpt_migrate.conversion.contents import Reference
 from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.errors import OutputExistsError
 from tf_ckpt_migrate.files.access import exists, real_path, remove_file
-from tf_ckpt_migrate.files.paths import basename, dirname, join, split
+from tf_ckpt_migrate.files.paths import basename, dirname, join, path_of, split
 
 __all__ = ["check_twin", "remove_checkpoint", "write_twin"]
 
@@ -35,7 +35,8 @@ def check_twin(prefix: str, directory: str) -> str:
       >>> check_twin("run/ckpt-1", "serving")
       'serving/ckpt-1'
     """
-    folder, base = split(prefix)
+    directory = path_of(directory)
+    folder, base = split(path_of(prefix))
     twin = join(directory, base)
     if real_path(directory) == real_path(folder or "."):
         raise OutputExistsError(
@@ -64,6 +65,7 @@ def write_twin(prefix: str, directory: str, names: Mapping[str, str]) -> str:
       CorruptCheckpointError: If the directory has a state file that is none.
       OSError: If a write fails.
     """
+    prefix, directory = path_of(prefix), path_of(directory)
     twin = check_twin(prefix, directory)
     source = BundleReader(prefix)
     contents = {name: Reference(source, key) for key, name in names.items()}

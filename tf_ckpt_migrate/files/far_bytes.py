@@ -56,10 +56,15 @@ class FarBytes:
             part = self._fetched(start, stop)
         self._next = stop
         found = part.data[start - part.start : stop - part.start]
+        is_used_up = stop == part.start + len(part.data)
+        self._ahead = _Part(0, memoryview(b"")) if is_used_up else part
         if len(found) == len(part.data):
             return found
-        self._ahead = part
         return memoryview(bytes(found))  # so that a small one does not hold the rest
+
+    def release(self) -> None:
+        """Forget what has been read ahead."""
+        self._ahead = _Part(0, memoryview(b""))
 
     def part(self, offset: int, size: int) -> FarPart:
         """Return a range of them, of which slices are fetched likewise."""
