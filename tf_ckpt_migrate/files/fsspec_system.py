@@ -84,7 +84,7 @@ class FsspecSystem:
     def move(self, source: str, target: str) -> None:
         """Give a file another name: a rename, or a copy on the server."""
         system = _system(source)
-        general = import_module("fsspec").AbstractFileSystem
+        general = import_module("fsspec.spec").AbstractFileSystem
         if type(system).mv is general.mv:  # would take "[1]" for a pattern
             system.cp_file(source, target)
             system.rm_file(source)
@@ -156,4 +156,4 @@ def _system(path: str) -> Any:
     # and without listings of its own, which would hide what others write.
     scheme, _, rest = path.partition("://")
     root = f"{scheme}://{rest.partition('/')[0]}"
-    return import_module("fsspec").url_to_fs(root, use_listings_cache=False)[0]
+    return import_module("fsspec.core").url_to_fs(root, use_listings_cache=False)[0]
