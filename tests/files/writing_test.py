@@ -92,21 +92,21 @@ def test_a_conversion_gives_what_it_gives_here(way, goldens, far, tmp_path):
     assert nothing_else_in(to, f"{to}/m")
 
 
-def test_every_conversion_works_there(goldens, far):
-    source = placed(goldens / "tf1_15" / "saver_v2", f"{far}/tf1") + "/model.ckpt"
-    as_tf2 = tcm.convert_tf1_to_tf2(source, f"{far}/tf2/m")
-    back = tcm.convert_tf2_to_tf1(as_tf2, f"{far}/back/m")
+def test_every_conversion_works_there(goldens, quick_far):
+    source = placed(goldens / "tf1_15" / "saver_v2", f"{quick_far}/tf1") + "/model.ckpt"
+    as_tf2 = tcm.convert_tf1_to_tf2(source, f"{quick_far}/tf2/m")
+    back = tcm.convert_tf2_to_tf1(as_tf2, f"{quick_far}/back/m")
     assert tcm.diff_checkpoints(source, back).equal
-    tcm.add_name_keys(f"{far}/tf2/m")
-    assert tcm.load_checkpoint(f"{far}/tf2/m").format.value == "dual-keyed"
-    tcm.remove_name_keys(f"{far}/tf2/m")
-    tcm.add_object_keys(f"{far}/back/m")
-    assert tcm.load_checkpoint(f"{far}/back/m").format.value == "dual-keyed"
-    compact = tcm.compact(f"{far}/back/m", f"{far}/compact/m", shards=2)
-    assert tcm.diff_checkpoints(compact, f"{far}/back/m").equal
+    tcm.add_name_keys(f"{quick_far}/tf2/m")
+    assert tcm.load_checkpoint(f"{quick_far}/tf2/m").format.value == "dual-keyed"
+    tcm.remove_name_keys(f"{quick_far}/tf2/m")
+    tcm.add_object_keys(f"{quick_far}/back/m")
+    assert tcm.load_checkpoint(f"{quick_far}/back/m").format.value == "dual-keyed"
+    compact = tcm.compact(f"{quick_far}/back/m", f"{quick_far}/compact/m", shards=2)
+    assert tcm.diff_checkpoints(compact, f"{quick_far}/back/m").equal
     for folder in ("tf2", "back", "compact"):
-        assert tcm.verify_checkpoint(f"{far}/{folder}/m").ok
-        assert nothing_else_in(f"{far}/{folder}", f"{far}/{folder}/m")
+        assert tcm.verify_checkpoint(f"{quick_far}/{folder}/m").ok
+        assert nothing_else_in(f"{quick_far}/{folder}", f"{quick_far}/{folder}/m")
 
 
 def test_keys_are_added_by_one_put_of_the_index(goldens, monkeypatch):

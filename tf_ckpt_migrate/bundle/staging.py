@@ -15,14 +15,14 @@ import re
 import secrets
 import zlib
 from collections.abc import Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from tf_ckpt_migrate.bundle.locks import owned_folder, remove_abandoned
 from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path
 from tf_ckpt_migrate.errors import OutputExistsError
-from tf_ckpt_migrate.files.access import is_folder, names_in, put_file
+from tf_ckpt_migrate.files.access import is_folder, names_in, put_file, remove_file
 from tf_ckpt_migrate.files.paths import is_far, join, split
 
 __all__ = [
@@ -135,7 +135,13 @@ def replacing(path: str, of: str) -> Generator[BinaryIO]:
     if is_far(path):
         content = io.BytesIO()
         yield content
-        put_file(path, content.getvalue(), far_name_aside(path))
+        aside = far_name_aside(path)
+        try:
+            put_file(path, content.getvalue(), aside)
+        except BaseException:
+            with suppress(OSError):  # it may not have come that far
+                remove_file(aside)
+            raise
         return
     with staging_folder(of) as staging:
         staged = os.path.join(staging, "file")
