@@ -280,15 +280,14 @@ def inspect_checkpoint(
             )
         )
         meter.advance(spec.nbytes)
-    files = tuple(FileDescription(path, _size(path)) for path in reader.files)
+    files = tuple(
+        FileDescription(path, size_of(path) if exists(path) else None)
+        for path in reader.files
+    )
     notes = (*reader.notes, *_lacks(files))
     return CheckpointDescription(
         reader.prefix, str(reader.format), files, tuple(tensors), notes
     )
-
-
-def _size(path: str) -> int | None:
-    return size_of(path) if exists(path) else None
 
 
 def _lacks(files: Iterable[FileDescription]) -> list[str]:
