@@ -49,7 +49,12 @@ setup(
         "tf": ["tensorflow>=2.15", "tf-keras>=2.15"],
         "far": ["fsspec>=2024.2"],  # and its package for the system: gcsfs, s3fs, ...
         "beam": ["apache-beam>=2.60"],
-        "test": ["hypothesis>=6.100", "pytest>=8.2", "pytest-xdist>=3.5"],
+        "test": [
+            "fsspec>=2024.2",
+            "hypothesis>=6.100",
+            "pytest>=8.2",
+            "pytest-xdist>=3.5",
+        ],
         "far-test": ["moto[server]>=5", "s3fs>=2024.2"],
         "docs": ["furo>=2024.8.6", "myst-parser>=4", "sphinx>=8"],
         "browser": [

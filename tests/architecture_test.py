@@ -17,6 +17,7 @@ from tools.source_graph import PACKAGE, ROOT, imports, modules, tree
 FLOORS = {
     "_version": 0,
     "errors": 0,
+    "files": 1,
     "table": 1,
     "bundle": 2,
     "transforms": 3,

@@ -19,6 +19,7 @@ __all__ = [
     "CheckpointReplacedError",
     "ChecksumError",
     "CorruptCheckpointError",
+    "FarFileError",
     "GraphModeError",
     "LayoutError",
     "MissingShardError",
@@ -78,6 +79,10 @@ class TruncatedFileError(CorruptCheckpointError):
 
 class ChecksumError(CorruptCheckpointError):
     """Stored bytes do not have the checksum stored beside them."""
+
+
+class FarFileError(CheckpointError, OSError):
+    """A file system that is not this machine's failed, or nobody knows its scheme."""
 
 
 class LayoutError(CheckpointError, ValueError):

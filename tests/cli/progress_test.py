@@ -77,7 +77,7 @@ holder.{name} = hang
 from tf_ckpt_migrate.cli.main import run
 run()
 """
-RANGES = ("bundle", "writer", "append_range")
+RANGES = ("bundle", "local_place", "append_range")
 COPIES = ("bundle", "links", "append_range")
 PIECES = ("checkpoint", "statistics", "number_statistics")
 

@@ -442,9 +442,9 @@ class TestPrefixes:
         checkpoint.write(prefix)
         same_values(by_saver(tf, prefix, ["net/w"]), {"net/w": [[9.0, 9.0]]})
 
-    def test_one_of_no_local_path(self, tf, module):
-        with pytest.raises(OutputPathError, match=r"gs://bucket/m.*copy the files"):
-            tcm.Checkpoint(module).write("gs://bucket/m", keys="both")
+    def test_one_that_tensorflow_cannot_write_to(self, tf, module):
+        with pytest.raises(OutputPathError, match=r"memory://tests/m.*tcm\.convert"):
+            tcm.Checkpoint(module).write("memory://tests/m", keys="both")
 
     def test_one_below_a_file(self, tf, tmp_path, module):
         (tmp_path / "file").write_text("", encoding="utf-8")

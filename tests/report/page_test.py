@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -141,7 +142,7 @@ def test_a_report_replaces_another_whole(report, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr(Path, "write_text", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         tcm.write_report(tmp_path / "old", output, values="all")
     assert output.read_text(encoding="utf-8") == written.to_html()

@@ -7,6 +7,7 @@ from typing import TypeAlias, TypeVar
 
 from tf_ckpt_migrate.bundle.parallel import in_order, suits_a_thread
 from tf_ckpt_migrate.table import crc32c
+from tf_ckpt_migrate.table.coding import Buffer, Stored
 
 __all__ = ["Summed", "checksum", "checksums"]
 
@@ -16,7 +17,7 @@ _T = TypeVar("_T")
 
 
 # Bytes to sum up, and what makes something of their masked checksum.
-Summed: TypeAlias = "tuple[memoryview, Callable[[int], _T]]"
+Summed: TypeAlias = "tuple[Stored, Callable[[int], _T]]"
 
 
 def checksums(
@@ -43,7 +44,7 @@ def checksums(
             crc = 0
 
 
-def checksum(data: memoryview, progress: Callable[[int], None] | None = None) -> int:
+def checksum(data: Stored, progress: Callable[[int], None] | None = None) -> int:
     """Return the masked checksum of bytes.
 
     Args:
@@ -58,7 +59,7 @@ def checksum(data: memoryview, progress: Callable[[int], None] | None = None) ->
 
 
 # What is to be called comes with the last one of an item.
-_Piece: TypeAlias = "tuple[memoryview, Callable[[int], _T] | None]"
+_Piece: TypeAlias = "tuple[Buffer, Callable[[int], _T] | None]"
 
 
 def _pieces(items: Iterable[Summed[_T]]) -> Iterator[_Piece[_T]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from tf_ckpt_migrate.files.access import read_range
 
 __all__ = ["cause_of", "what_is", "with_cause"]
 
@@ -52,8 +52,7 @@ def what_is(path: str) -> str | None:
       The end of a sentence that began with the file's name, or None if the file is not
       recognised.
     """
-    with Path(path).open("rb") as file:
-        head = file.read(_HEAD)
+    head = read_range(path, 0, _HEAD)
     for signature, meaning in _SIGNATURES:
         if head.startswith(signature):
             return meaning
@@ -61,7 +60,7 @@ def what_is(path: str) -> str | None:
         return (
             "a web page: the download gave an error or log-in page; download it again"
         )
-    if _is_graph_def(head) or Path(path).suffix == ".pb":
+    if _is_graph_def(head) or path.endswith(".pb"):
         return (
             "a serialized graph (a frozen or SavedModel .pb): its weights, if any, are "
             "constants of the graph; a SavedModel's checkpoint is variables/variables "
@@ -81,8 +80,7 @@ def cause_of(path: str) -> str:
     """
     if (kind := what_is(path)) is not None:
         return f"it is {kind}"
-    with Path(path).open("rb") as file:
-        sample = file.read(_SAMPLE)
+    sample = read_range(path, 0, _SAMPLE)
     if _FEW <= sample.count(b"\n") == sample.count(b"\r\n"):
         return (
             "every line feed in it follows a carriage return, as where a copy has "

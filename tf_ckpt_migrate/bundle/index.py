@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -28,6 +27,7 @@ from tf_ckpt_migrate.errors import (
     looks_like,
     nearest,
 )
+from tf_ckpt_migrate.files.access import identity, read_bytes
 from tf_ckpt_migrate.table.reader import TableReader
 
 __all__ = ["HEADER_KEY", "BundleIndex", "not_found", "serialized_header"]
@@ -64,7 +64,7 @@ class BundleIndex(Mapping[str, Entry]):
         """Read the file."""
         self.prefix = prefix
         self.path: str = index_path(prefix)
-        self._seen = _identity(self.path)  # before it is read: a doubt is looked into
+        self._seen = identity(self.path)  # before it is read: a doubt is looked into
         keys, values = _table(self.path).columns()
         # Sorted as they are: the header's empty key, slices' keys, names.
         start = bisect_left(keys, bytes([_SLICE_MARK]))
@@ -122,7 +122,7 @@ class BundleIndex(Mapping[str, Entry]):
         Raises:
           CheckpointReplacedError: If they are those of another checkpoint.
         """
-        seen = _identity(self.path)
+        seen = identity(self.path)
         if seen == self._seen:
             return
         if not seen or not self._agrees_with(BundleIndex(self.prefix)):
@@ -254,23 +254,9 @@ class BundleIndex(Mapping[str, Entry]):
         )
 
 
-def _identity(path: str) -> tuple[int, ...]:
-    """Return what tells a file from one that takes its place; nothing if there is none.
-
-    Example:
-      >>> _identity("nowhere")
-      ()
-    """
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return ()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
 def _table(path: str) -> TableReader:
     try:
-        return TableReader(Path(path).read_bytes(), path)
+        return TableReader(read_bytes(path), path)
     except CorruptCheckpointError as error:
         if (kind := what_is(path)) is not None:
             raise NotACheckpointError(f"{path!r} is {kind}") from None

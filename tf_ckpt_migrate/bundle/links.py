@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tf_ckpt_migrate.errors import CheckpointError
+from tf_ckpt_migrate.files.access import copy_file
+from tf_ckpt_migrate.files.paths import is_far
 
 __all__ = ["DataMode", "Transfer", "append_range", "transfer"]
 
@@ -45,8 +47,8 @@ def transfer(
     """Make ``target`` a file with the bytes of ``source``.
 
     Args:
-      source: An existing file; a symbolic link is followed.
-      target: A path where nothing is yet.
+      source: An existing file; a symbolic link is followed. A far one is copied.
+      target: A path of this machine where nothing is yet.
       data: ``"link"`` takes only a hard link, ``"copy"`` never takes one, ``"auto"``
         takes the first that works of hard link, reflink, copy, ``"symlink"`` a
         symbolic link before these, and ``"move"`` renames the source.
@@ -61,6 +63,8 @@ def transfer(
     """
     if data not in get_args(DataMode):
         raise ValueError(f'data={data!r}; expected "auto", "link" or "copy"')
+    if is_far(source):
+        return _fetched(source, target, data, progress)
     if data == "move":
         os.rename(source, target)
         return Transfer.MOVED
@@ -83,6 +87,21 @@ def transfer(
             return Transfer.REFLINKED
         ends = reading.fileno(), writing.fileno()
         append_range(*ends, 0, _size(ends[0]), progress)
+    return Transfer.COPIED
+
+
+def _fetched(
+    source: str,
+    target: str,
+    data: DataMode,
+    progress: Callable[[int], None] | None,
+) -> Transfer:
+    if data == "link":
+        raise CheckpointError(
+            f"cannot hard-link {source!r} to {target!r}: it is not on this machine; "
+            'data="auto" copies where it cannot link'
+        )
+    copy_file(source, target, progress)
     return Transfer.COPIED
 
 

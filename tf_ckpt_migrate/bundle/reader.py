@@ -20,6 +20,7 @@ from tf_ckpt_migrate.bundle.shards import Shards
 from tf_ckpt_migrate.bundle.strings import decode_strings
 from tf_ckpt_migrate.bundle.variants import check_variants
 from tf_ckpt_migrate.errors import CheckpointError, ChecksumError
+from tf_ckpt_migrate.table.coding import Stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,13 +161,13 @@ class BundleReader:
         Raises:
           CorruptCheckpointError: If the checksum does not fit, or bytes are missing.
         """
-        data = self.shards.read(entry.shard, entry.offset, entry.size, what)
+        place = (entry.shard, entry.offset, entry.size, what)
         if entry.spec.dtype is DType.string:
-            self._strings(entry, data, what, verify=True)
+            self._strings(entry, self.shards.read(*place), what, verify=True)
         elif entry.spec.dtype is DType.variant:
-            self._check_variants(entry, data, what)
+            self._check_variants(entry, self.shards.read(*place), what)
         else:
-            self._check(entry, data, what, progress)
+            self._check(entry, self.shards.part(*place), what, progress)
             return
         if progress is not None:
             progress(entry.size)
@@ -200,7 +201,7 @@ class BundleReader:
 
     def _summed(self, entry: Entry, what: str) -> Summed[CheckpointError | None]:
         try:
-            data = self.shards.read(entry.shard, entry.offset, entry.size, what)
+            data = self.shards.part(entry.shard, entry.offset, entry.size, what)
         except CheckpointError as found:
             error = found
             return memoryview(b""), lambda _: error
@@ -228,7 +229,7 @@ class BundleReader:
         Raises:
           CorruptCheckpointError: If bytes are missing.
         """
-        data = self.shards.read(entry.shard, entry.offset, entry.size, what)
+        data = self.shards.part(entry.shard, entry.offset, entry.size, what)
         return checksum(data, progress)
 
     def _check_variants(self, entry: Entry, data: memoryview, what: str) -> None:
@@ -246,7 +247,7 @@ class BundleReader:
     def _check(
         self,
         entry: Entry,
-        data: memoryview,
+        data: Stored,
         what: str,
         progress: Callable[[int], None] | None = None,
     ) -> None:

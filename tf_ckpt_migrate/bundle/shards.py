@@ -14,18 +14,32 @@ from tf_ckpt_migrate.errors import (
     TruncatedFileError,
     capped,
 )
+from tf_ckpt_migrate.files.access import exists, is_file, names_in, size_of
+from tf_ckpt_migrate.files.far_bytes import FarBytes
+from tf_ckpt_migrate.files.paths import is_far, split
+from tf_ckpt_migrate.table.coding import Stored
 
 __all__ = ["Shards", "mapped"]
 
 _MOST_MAPPED = 64  # at once: each keeps a file open, of which a process may have 1,024
 
 
-def mapped(path: str) -> memoryview:
+def mapped(
+    path: str, after: Callable[[], None] = lambda: None
+) -> memoryview | FarBytes:
     """Map a file into memory, read-only; only pages that are touched are read.
+
+    Of a far one, only slices that are taken are fetched.
+
+    Args:
+      path: Of the file.
+      after: As of `FarBytes`, for a far one.
 
     Raises:
       OSError: If the file cannot be opened.
     """
+    if is_far(path):
+        return FarBytes(path, after)
     with Path(path).open("rb") as file:
         if not file.seek(0, 2):
             return memoryview(b"")  # an empty file cannot be mapped
@@ -52,7 +66,7 @@ class Shards:
         self._check_current = check_current
         self._prefix = prefix
         self.count = count
-        self._mapped: dict[int, memoryview] = {}
+        self._mapped: dict[int, memoryview | FarBytes] = {}
 
     def path(self, number: int) -> str:
         """Return the path of one shard."""
@@ -67,9 +81,9 @@ class Shards:
           NotACheckpointError: If it is a folder, or a pipe, which would never end.
         """
         path = self.path(number)
-        if Path(path).is_file():
+        if is_file(path):
             return path
-        if Path(path).exists():
+        if exists(path):
             raise NotACheckpointError(
                 f"{path!r} is no regular file, which a data shard is"
             )
@@ -85,7 +99,7 @@ class Shards:
           TruncatedFileError: If it ends too soon.
         """
         path = self.present(number)
-        length = Path(path).stat().st_size
+        length = size_of(path)
         if length < end:
             raise self._too_short(number, end, length, "its last tensor")
         return path
@@ -105,24 +119,43 @@ class Shards:
           NotACheckpointError: If another kind of file is in its place.
           TruncatedFileError: If it ends before the range does.
         """
+        return self._whole(number, offset + size, what)[offset : offset + size]
+
+    def part(self, number: int, offset: int, size: int, what: str) -> Stored:
+        """Return a range of a shard, of which a far one is fetched by slices of it.
+
+        The arguments and errors are those of `read`, and then of taking a slice.
+        """
+        whole = self._whole(number, offset + size, what)
+        return (
+            whole.part(offset, size)
+            if isinstance(whole, FarBytes)
+            else (whole[offset : offset + size])
+        )
+
+    def _whole(self, number: int, end: int, what: str) -> memoryview | FarBytes:
         whole = self._mapped.get(number)
         if whole is None:
             whole = self._opened(number)
-        if offset + size > len(whole):
-            raise self._too_short(number, offset + size, len(whole), what)
-        return whole[offset : offset + size]
+        if end > len(whole):
+            raise self._too_short(number, end, len(whole), what)
+        return whole
 
     def release(self) -> None:
         """Let go of the memory that holds what was read; it can be read again."""
         dont_need = getattr(mmap, "MADV_DONTNEED", None)  # not on every system
         for whole in [*self._mapped.values()]:  # others may map more meanwhile
-            if dont_need is not None and isinstance(whole.obj, mmap.mmap):
-                whole.obj.madvise(dont_need)
+            if isinstance(whole, FarBytes):
+                whole.release()
+                continue
+            held = whole.obj
+            if dont_need is not None and isinstance(held, mmap.mmap):
+                held.madvise(dont_need)
 
-    def _opened(self, number: int) -> memoryview:
+    def _opened(self, number: int) -> memoryview | FarBytes:
         path = self.present(number)
         try:
-            whole = mapped(path)
+            whole = mapped(path, self._check_current)
         except FileNotFoundError:  # it went in this very moment
             self._check_current()
             raise self._missing(path) from None
@@ -143,9 +176,9 @@ class Shards:
         )
 
     def _missing(self, path: str) -> MissingShardError:
-        folder, name = Path(path).parent, Path(path).name
+        folder, name = split(path)
         base = name[: name.rfind(".data-")]
-        beside = sorted(p.name for p in folder.glob("*") if p.name.startswith(base))
+        beside = sorted(each for each in names_in(folder) if each.startswith(base))
         return MissingShardError(
             f"data shard {path!r} is missing; beside it there are: "
             f"{', '.join(capped(beside)) or 'no files of this checkpoint'}. "

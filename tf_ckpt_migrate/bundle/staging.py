@@ -8,25 +8,33 @@ new one, and so does a program that starts after a crash.
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
+import re
+import secrets
 import zlib
 from collections.abc import Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from tf_ckpt_migrate.bundle.locks import owned_folder, remove_abandoned
 from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path
 from tf_ckpt_migrate.errors import OutputExistsError
+from tf_ckpt_migrate.files.access import is_folder, names_in, put_file, remove_file
+from tf_ckpt_migrate.files.paths import is_far, join, split
 
 __all__ = [
     "STAGING_MARK",
     "check_absent",
     "existing_files",
+    "far_name_aside",
     "flushed",
     "free_count",
     "publish",
     "replace_file",
+    "replacing",
     "staging_folder",
 ]
 
@@ -42,12 +50,10 @@ def existing_files(prefix: str) -> list[str]:
     Args:
       prefix: Of the checkpoint, which need not exist.
     """
-    folder, base = os.path.split(prefix)
-    if not os.path.isdir(folder or "."):
-        return []
-    names = sorted(name for name in os.listdir(folder or ".") if _is_of(name, base))
-    paths = [os.path.join(folder, name) for name in names]
-    return [path for path in paths if not os.path.isdir(path)]
+    folder, base = split(prefix)
+    names = sorted(name for name in names_in(folder) if _is_of(name, base))
+    paths = [join(folder, name) for name in names]
+    return [path for path in paths if not is_folder(path)]
 
 
 def _is_of(name: str, base: str) -> bool:
@@ -109,6 +115,52 @@ def replace_file(staged: str, final: str) -> None:
     """Put one flushed file in the place of another, for good."""
     os.replace(staged, final)
     flushed(os.path.dirname(final) or ".")
+
+
+@contextmanager
+def replacing(path: str, of: str) -> Generator[BinaryIO]:
+    """Let a file be written that then is there, or in the place of another, for good.
+
+    Args:
+      path: The file.
+      of: The prefix of the checkpoint whose writers are kept out meanwhile.
+
+    Yields:
+      The file, aside.
+
+    Raises:
+      OutputInUseError: If another writer is at work on this prefix.
+      OSError: If a write fails; what was there then stays.
+    """
+    if is_far(path):
+        content = io.BytesIO()
+        yield content
+        aside = far_name_aside(path)
+        try:
+            put_file(path, content.getvalue(), aside)
+        except BaseException:
+            with suppress(OSError):  # it may not have come that far
+                remove_file(aside)
+            raise
+        return
+    with staging_folder(of) as staging:
+        staged = os.path.join(staging, "file")
+        with Path(staged).open("xb") as file:
+            yield file
+        flushed(staged)
+        replace_file(staged, path)
+
+
+def far_name_aside(path: str) -> str:
+    """Return a path beside a far one that nobody else will use.
+
+    Example:
+      >>> far_name_aside("s3://bucket/run/m")
+      's3://bucket/run/.m.tcm-staging-...'
+    """
+    folder, base = split(path)
+    shown = re.sub(r"[^\w.-]", "_", base[:_SHOWN])  # nothing that could be a pattern
+    return join(folder, f".{shown}{STAGING_MARK}-{secrets.token_hex(8)}")
 
 
 def free_count(prefix: str, least: int) -> int:

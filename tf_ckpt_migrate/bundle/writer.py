@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
+from tf_ckpt_migrate.bundle.far_place import far_place
 from tf_ckpt_migrate.bundle.index import HEADER_KEY, serialized_header
-from tf_ckpt_migrate.bundle.links import DataMode, Transfer, append_range, transfer
+from tf_ckpt_migrate.bundle.links import DataMode, Transfer
+from tf_ckpt_migrate.bundle.local_place import local_place
 from tf_ckpt_migrate.bundle.naming import index_path, shard_path
+from tf_ckpt_migrate.bundle.place import Place, Taken
 from tf_ckpt_migrate.bundle.progress import Meter, Progress
-from tf_ckpt_migrate.bundle.staging import (
-    check_absent,
-    flushed,
-    free_count,
-    publish,
-    replace_file,
-    staging_folder,
-)
+from tf_ckpt_migrate.bundle.staging import check_absent, free_count, replacing
 from tf_ckpt_migrate.bundle.strings import encode_strings
 from tf_ckpt_migrate.errors import TransformError
+from tf_ckpt_migrate.files.paths import is_far, join, split
 from tf_ckpt_migrate.table import crc32c
 from tf_ckpt_migrate.table.writer import write_table
 
@@ -65,7 +60,6 @@ class BundleWriter:
 
     Attributes:
       prefix: The same.
-      folder: Where files are put together, of this writer alone; "" before the context.
 
     Raises:
       OutputExistsError: If the prefix is taken and ``overwrite`` is not given.
@@ -84,35 +78,52 @@ class BundleWriter:
         if not overwrite:
             check_absent(prefix)
         # One spelling of the path, as the folder's listing will give it.
-        self.prefix: str = os.path.join(*os.path.split(prefix))
+        self.prefix: str = join(*split(prefix))
         self._order = ">" if big_endian else "<"
         self._data: DataMode = data
         self._meter = Meter(progress)
-        self._open = ExitStack()
-        self.folder = ""
         self._shards: list[Shard] = []
-        self._files: dict[int, BinaryIO] = {}
+        self._files: dict[int, Any] = {}
+        self._context = _place_for(self.prefix)
 
     def __enter__(self) -> BundleWriter:
-        self.folder: str = self._open.enter_context(staging_folder(self.prefix))
+        self._place = self._context.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
+    def __exit__(self, *error: Any) -> None:
+        self._context.__exit__(*error)
+
+    @property
+    def folder(self) -> str:
+        """Where files are put together, of this writer alone."""
+        return self._place.folder
 
     def expect(self, size: int) -> None:
         """Tell that so many bytes are going to be linked, copied or written."""
         self._meter.total += size
 
-    def link(self, path: str) -> int:
-        """Take over a whole shard of another checkpoint; return its number here."""
+    def link(
+        self,
+        path: str,
+        kept: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> int:
+        """Take over a whole shard of another checkpoint.
+
+        Args:
+          path: Of the shard.
+          kept: A context that sees that the shard is still the other checkpoint's
+            (``BundleIndex.kept_current``), for it may be copied as late as in `commit`.
+
+        Returns:
+          The number of the shard here.
+
+        Raises:
+          CheckpointError: If it cannot be taken over as is asked for.
+          OSError: If a copy fails.
+        """
         number = len(self._shards)
-        how = transfer(
-            path, self._staged(number), self._data, progress=self._meter.advance
-        )
-        if how not in (Transfer.LINKED, Transfer.SYMLINKED):
-            flushed(self._staged(number))  # before the index that refers to it
-        size = Path(self._staged(number)).stat().st_size
+        taken = Taken(path, self._data, kept, self._meter.advance)
+        how, size = self._place.take(number, taken)
         if how is not Transfer.COPIED:
             self._meter.advance(size)
         self._shards.append(Shard(path, how, size, path))
@@ -121,14 +132,9 @@ class BundleWriter:
     def new_shard(self) -> int:
         """Begin a shard of new bytes; return its number."""
         number = len(self._shards)
-        file = self._open.enter_context(Path(self._staged(number)).open("xb"))  # noqa: SIM115 - the stack closes it
-        self._files[number] = file
+        self._files[number] = self._place.create(number)
         self._shards.append(Shard("", Transfer.WRITTEN, 0, ""))
         return number
-
-    def _staged(self, number: int) -> str:
-        # The final names carry the number of shards, which only the end tells.
-        return os.path.join(self.folder, f"shard-{number}")
 
     def append(self, number: int, array: Array, spec: TensorSpec) -> bytes:
         """Append a value to a new shard.
@@ -212,12 +218,12 @@ class BundleWriter:
             array = np.ascontiguousarray(array).view(f"<u{width}").astype(f">u{width}")
         return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
-    def append_range(self, number: int, source: int, offset: int, size: int) -> int:
-        """Append a range of an open file to a new shard.
+    def append_range(self, number: int, source: str, offset: int, size: int) -> int:
+        """Append a range of a file to a new shard.
 
         Args:
           number: Of a shard that ``new_shard`` began.
-          source: Descriptor of the file to read.
+          source: Path of the file to read.
           offset: First byte of the range there.
           size: Number of bytes.
 
@@ -227,12 +233,8 @@ class BundleWriter:
         Raises:
           OSError: If a read or a write fails.
         """
-        file = self._files[number]
-        file.flush()
-        at = file.tell()
-        append_range(source, file.fileno(), offset, size, self._meter.advance)
-        file.seek(at + size)
-        return at
+        heard = self._meter.advance
+        return self._place.append_range(number, source, offset, size, heard)
 
     def commit(self, entries: Mapping[bytes, bytes]) -> tuple[Shard, ...]:
         """Write the index and make the checkpoint visible.
@@ -252,25 +254,13 @@ class BundleWriter:
         count = free_count(self.prefix, max(1, len(self._shards)))
         while len(self._shards) < count:
             self.new_shard()
-        shards = [self._finished(number, count) for number in range(count)]
+        for number, file in self._files.items():
+            self._shards[number] = self._shards[number]._replace(size=file.tell())
         header = serialized_header(count, big_endian=self._order == ">")
-        index = os.path.join(self.folder, os.path.basename(index_path(self.prefix)))
-        _write_index(index, header, entries)
-        publish(self.folder, self.prefix, [shard.path for shard in shards])
-        return tuple(shards)
-
-    def _finished(self, number: int, count: int) -> Shard:
-        shard = self._shards[number]
-        if number in self._files:
-            file = self._files[number]
-            file.flush()
-            os.fsync(file.fileno())
-            shard = shard._replace(size=file.tell())
-            file.close()
-        final = shard_path(self.prefix, number, count)
-        staged = os.path.join(self.folder, os.path.basename(final))
-        os.rename(self._staged(number), staged)
-        return shard._replace(path=final)
+        self._place.publish(count, _items(header, entries))
+        paths = (shard_path(self.prefix, number, count) for number in range(count))
+        shards = zip(self._shards, paths, strict=True)
+        return tuple(shard._replace(path=path) for shard, path in shards)
 
 
 def replace_index(prefix: str, entries: Mapping[bytes, bytes], header: bytes) -> None:
@@ -285,14 +275,13 @@ def replace_index(prefix: str, entries: Mapping[bytes, bytes], header: bytes) ->
       OSError: If a write fails; the old index then stays, unless all that failed was
         to flush its folder.
     """
-    with staging_folder(prefix) as staging:
-        staged = os.path.join(staging, "index")
-        _write_index(staged, header, entries)
-        replace_file(staged, index_path(prefix))
+    with replacing(index_path(prefix), of=prefix) as file:
+        write_table(file, _items(header, entries))
 
 
-def _write_index(path: str, header: bytes, entries: Mapping[bytes, bytes]) -> None:
-    items: Iterable[tuple[bytes, bytes]] = sorted(entries.items())
-    with Path(path).open("xb") as file:
-        write_table(file, [(HEADER_KEY, header), *items])
-    flushed(path)
+def _place_for(prefix: str) -> AbstractContextManager[Place]:
+    return far_place(prefix) if is_far(prefix) else local_place(prefix)
+
+
+def _items(header: bytes, entries: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    return [(HEADER_KEY, header), *sorted(entries.items())]

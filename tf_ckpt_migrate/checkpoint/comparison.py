@@ -12,10 +12,10 @@ from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance, differ
 from tf_ckpt_migrate.checkpoint.pairing import (
     is_same_place,
     paired,
-    same_file,
     stored_bytes,
 )
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.files.access import same_file
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.transforms import Transform

@@ -18,6 +18,7 @@ from tf_ckpt_migrate.checkpoint.statistics import (
     statistics_of,
 )
 from tf_ckpt_migrate.checkpoint.text import plain_text
+from tf_ckpt_migrate.files.access import exists, size_of
 from tf_ckpt_migrate.names.slots import ROLES, role_of, slot_of
 
 __all__ = [
@@ -279,15 +280,14 @@ def inspect_checkpoint(
             )
         )
         meter.advance(spec.nbytes)
-    files = tuple(FileDescription(path, _size(path)) for path in reader.files)
+    files = tuple(
+        FileDescription(path, size_of(path) if exists(path) else None)
+        for path in reader.files
+    )
     notes = (*reader.notes, *_lacks(files))
     return CheckpointDescription(
         reader.prefix, str(reader.format), files, tuple(tensors), notes
     )
-
-
-def _size(path: str) -> int | None:
-    return os.path.getsize(path) if os.path.exists(path) else None
 
 
 def _lacks(files: Iterable[FileDescription]) -> list[str]:

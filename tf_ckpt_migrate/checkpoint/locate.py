@@ -32,6 +32,15 @@ from tf_ckpt_migrate.errors import (
     capped,
     nearest,
 )
+from tf_ckpt_migrate.files.access import is_file, is_folder, names_in, read_end
+from tf_ckpt_migrate.files.paths import (
+    absolute,
+    basename,
+    dirname,
+    join,
+    path_of,
+    split,
+)
 from tf_ckpt_migrate.table.footer import MAGIC
 
 __all__ = ["Location", "locate"]
@@ -74,12 +83,12 @@ def locate(ckpt_dir_or_file: str | os.PathLike[str]) -> Location:
       AmbiguousCheckpointError: If a directory holds several and does not say which.
       NotACheckpointError: If the file is of another kind.
     """
-    path = os.fsdecode(ckpt_dir_or_file)
-    if os.path.isdir(path) and (found := _in_directory(path)) is not None:
+    path = path_of(ckpt_dir_or_file)
+    if is_folder(path) and (found := _in_directory(path)) is not None:
         return found
     if (found := _at_path(path)) is not None:
         return found
-    if os.path.isfile(path):
+    if is_file(path):
         return _of_other_file(path)
     raise _not_found(path)
 
@@ -92,7 +101,7 @@ def _at_path(path: str) -> Location | None:
 def _at_prefix(prefix: str) -> Location | None:
     """Return the checkpoint of exactly this prefix: V2 before V1, as TensorFlow."""
     v1_files = _v1_files(prefix)
-    if not os.path.isfile(index_path(prefix)):
+    if not is_file(index_path(prefix)):
         return Location(prefix, v1_files) if v1_files else None
     notes = tuple(
         f"{path!r} is of a V1 checkpoint of the same prefix, perhaps of another step; "
@@ -103,18 +112,18 @@ def _at_prefix(prefix: str) -> Location | None:
 
 
 def _v1_files(prefix: str) -> tuple[str, ...]:
-    if os.path.isfile(prefix):
+    if is_file(prefix):
         shard = parse_v1_shard_path(prefix)
         if shard and shard.count > 1:
             return ()  # read alone, it would be a part that looks like a whole
         return (prefix,) if _is_table(prefix) and not _is_index(prefix) else ()
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     shards = {
         name: shard
-        for name in _names_in(folder)
+        for name in names_in(folder)
         if (shard := parse_v1_shard_path(name)) and shard.prefix == base
     }
-    paths = tuple(os.path.join(folder, name) for name in sorted(shards))
+    paths = tuple(join(folder, name) for name in sorted(shards))
     if not paths or not all(map(_is_table, paths)):
         return ()
     counts = {shard.count for shard in shards.values()}
@@ -131,17 +140,13 @@ def _is_index(path: str) -> bool:
 
 
 def _is_table(path: str) -> bool:
-    with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - len(MAGIC)))
-        return file.read() == MAGIC
+    return read_end(path, len(MAGIC)) == MAGIC
 
 
 def _is_saved_model(prefix: str) -> bool:
-    folder = os.path.dirname(prefix)
-    return os.path.basename(prefix) == _VARIABLES and any(
-        os.path.isfile(os.path.join(os.path.dirname(folder), name))
-        for name in _SAVED_MODEL_FILES
+    folder = dirname(prefix)
+    return basename(prefix) == _VARIABLES and any(
+        is_file(join(dirname(folder), name)) for name in _SAVED_MODEL_FILES
     )
 
 
@@ -156,7 +161,7 @@ def _prefixes_meant_by(path: str) -> list[str]:
 
 
 def _of_other_file(path: str) -> Location:
-    folder, name = os.path.split(path)
+    folder, name = split(path)
     if name == STATE_FILE and (found := _by_state(folder or ".")) is not None:
         return found
     if name in _SAVED_MODEL_FILES and (found := _in_directory(folder or ".")):
@@ -173,8 +178,8 @@ def _of_other_file(path: str) -> Location:
 def _in_directory(folder: str) -> Location | None:
     if (found := _by_state(folder)) is not None:
         return found
-    for inside in (os.path.join(_VARIABLES, _VARIABLES), _VARIABLES):
-        found = _at_prefix(os.path.join(folder, inside))
+    for inside in (join(_VARIABLES, _VARIABLES), _VARIABLES):
+        found = _at_prefix(join(folder, inside))
         if found is not None:
             return found._replace(saved_model=True)
     prefixes = _prefixes_in(folder)
@@ -192,14 +197,14 @@ def _in_directory(folder: str) -> Location | None:
 
 
 def _by_state(folder: str) -> Location | None:
-    path = os.path.join(folder, STATE_FILE)
-    if not os.path.isfile(path):
+    path = join(folder, STATE_FILE)
+    if not is_file(path):
         return None
     latest = read_state(path).latest
-    found = _at_path(os.path.join(folder, latest))
+    found = _at_path(join(folder, latest))
     if found is not None:
         return found._replace(notes=(*found.notes, *_leads_outside(path, latest)))
-    here = os.path.join(folder, os.path.basename(latest))
+    here = join(folder, basename(latest))
     found = _at_path(here)
     if found is None:
         raise CheckpointNotFoundError(
@@ -212,9 +217,9 @@ def _by_state(folder: str) -> Location | None:
 
 
 def _leads_outside(state: str, latest: str) -> list[str]:
-    inside = os.path.abspath(os.path.dirname(state))
-    path = os.path.abspath(os.path.join(inside, latest))
-    if path.startswith(os.path.join(inside, "")):
+    inside = absolute(dirname(state))
+    path = absolute(join(inside, latest))
+    if path.startswith(join(inside, "")):
         return []
     note = f"{state!r} names {latest!r}, which lies outside of its directory; it is "
     return [f"{note}read there, as TensorFlow does"]
@@ -223,36 +228,32 @@ def _leads_outside(state: str, latest: str) -> list[str]:
 def _prefixes_in(folder: str) -> list[str]:
     """Return the prefixes of all checkpoints in a folder, lower steps first."""
     prefixes = {
-        name[: -len(INDEX_SUFFIX)] for name in _names_in(folder) if _is_index(name)
+        name[: -len(INDEX_SUFFIX)] for name in names_in(folder) if _is_index(name)
     }
     if not prefixes:
         prefixes = {
             shard.prefix if (shard := parse_v1_shard_path(name)) else name
-            for name in _names_in(folder)
+            for name in names_in(folder)
             if _is_v1_file(folder, name)
         }
-    return [os.path.join(folder, name) for name in sorted(prefixes, key=by_numbers)]
+    return [join(folder, name) for name in sorted(prefixes, key=by_numbers)]
 
 
 def _is_v1_file(folder: str, name: str) -> bool:
-    path = os.path.join(folder, name)
-    return os.path.isfile(path) and _is_table(path)
-
-
-def _names_in(folder: str) -> list[str]:
-    return os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+    path = join(folder, name)
+    return is_file(path) and _is_table(path)
 
 
 def _not_found(path: str) -> CheckpointNotFoundError:
-    folder = path if os.path.isdir(path) else os.path.dirname(path)
-    if not os.path.isdir(folder or "."):
+    folder = path if is_folder(path) else dirname(path)
+    if not is_folder(folder):
         return CheckpointNotFoundError(
             f"no checkpoint at {path!r}: there is no directory {folder!r}"
         )
     shard = parse_shard_path(path)
     prefix = shard.prefix if shard else path
-    base = os.path.basename(prefix)
-    for name in _names_in(folder):
+    base = basename(prefix)
+    for name in names_in(folder):
         other = parse_shard_path(name)
         if other is not None and other.prefix == base:
             return CheckpointNotFoundError(

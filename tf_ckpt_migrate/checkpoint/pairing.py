@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.checkpoint.pieces import is_partitioned, pieces
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.files.access import same_file
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["is_same_place", "paired", "same_file", "stored_bytes"]
+__all__ = ["is_same_place", "paired", "stored_bytes"]
 
 
 def paired(
@@ -38,14 +38,6 @@ def paired(
         pieces(b, key, by_rows=by_rows),
         strict=True,
     )
-
-
-def same_file(a: str, b: str) -> bool:
-    """Return whether two paths lead to one file; not if one leads nowhere."""
-    try:
-        return os.path.samefile(a, b)
-    except OSError:
-        return False
 
 
 def is_same_place(

@@ -8,14 +8,14 @@ Source: ``tensorflow/python/training/checkpoint_state.proto``.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection
-from pathlib import Path
 from typing import NamedTuple
 
-from tf_ckpt_migrate.bundle.staging import replace_file, staging_folder
+from tf_ckpt_migrate.bundle.staging import replacing
 from tf_ckpt_migrate.errors import CorruptCheckpointError
+from tf_ckpt_migrate.files.access import is_file, read_bytes, size_of
+from tf_ckpt_migrate.files.paths import basename, dirname, join, split
 
 __all__ = [
     "STATE_FILE",
@@ -52,10 +52,10 @@ def read_state(path: str) -> CheckpointState:
       FileNotFoundError: If it is not there.
       CorruptCheckpointError: If it is no state file.
     """
-    if os.path.getsize(path) > _MAX_SIZE:
+    if size_of(path) > _MAX_SIZE:
         raise CorruptCheckpointError(f"{path!r} is too large for a state file")
     found: dict[str, list[str]] = {}
-    text = Path(path).read_bytes().decode(errors="replace")
+    text = read_bytes(path).decode(errors="replace")
     for number, line in enumerate(text.split("\n"), 1):
         match = _LINE.fullmatch(line)
         if match is None and line.strip() and not line.lstrip().startswith("#"):
@@ -84,8 +84,8 @@ def kept_beside(prefix: str) -> tuple[str, ...]:
     Raises:
       CorruptCheckpointError: If the directory has a state file that is none.
     """
-    path = os.path.join(os.path.dirname(prefix), STATE_FILE)
-    return read_state(path).kept if os.path.isfile(path) else ()
+    path = join(dirname(prefix), STATE_FILE)
+    return read_state(path).kept if is_file(path) else ()
 
 
 def record_latest(prefix: str, without: Collection[str] = ()) -> str:
@@ -105,21 +105,16 @@ def record_latest(prefix: str, without: Collection[str] = ()) -> str:
       CorruptCheckpointError: If the directory has a state file that is none.
       OSError: If it cannot be written; the old one then stays.
     """
-    folder, base = os.path.split(prefix)
-    path = os.path.join(folder, STATE_FILE)
+    folder, base = split(prefix)
+    path = join(folder, STATE_FILE)
     kept = [
         other
         for other in kept_beside(prefix)
-        if other not in (base, prefix) and os.path.basename(other) not in without
+        if other not in (base, prefix) and basename(other) not in without
     ]
     text = state_text(CheckpointState(base, (*kept, base)))
-    with staging_folder(prefix) as staging:
-        staged = Path(staging, STATE_FILE)
-        with staged.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        replace_file(str(staged), path)
+    with replacing(path, of=prefix) as file:
+        file.write(text.encode())
     return path
 
 

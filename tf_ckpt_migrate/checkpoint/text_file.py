@@ -6,12 +6,15 @@ share. So none is replaced by text, and what is replaced is replaced whole.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, parse_shard_path
-from tf_ckpt_migrate.bundle.staging import flushed, replace_file, staging_folder
+from tf_ckpt_migrate.bundle.staging import replacing
 from tf_ckpt_migrate.errors import NotTextError, OutputExistsError
+from tf_ckpt_migrate.files.access import exists, is_file, read_bytes, read_end
+from tf_ckpt_migrate.files.paths import is_far, path_of
 from tf_ckpt_migrate.table.footer import MAGIC
 
 __all__ = ["read_text", "write_text"]
@@ -26,20 +29,19 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
       OutputExistsError: If a file of a checkpoint would be replaced.
       OSError: If it cannot be written.
     """
-    path = os.fsdecode(path)
-    if os.path.isfile(path) and _is_of_checkpoint(path):
+    path = path_of(path)
+    if is_file(path) and _is_of_checkpoint(path):
         raise OutputExistsError(
             f"{path!r} is a file of a checkpoint, which text never replaces; choose "
             "another name for the output"
         )
-    if os.path.exists(path) and not os.path.isfile(path):  # /dev/stdout, a pipe
+    if exists(path) and not is_file(path):  # /dev/stdout, a pipe
+        if is_far(path):
+            raise IsADirectoryError(errno.EISDIR, "there is a folder", path)
         Path(path).write_text(text, encoding="utf-8")
         return
-    with staging_folder(path) as folder:
-        staged = os.path.join(folder, "text")
-        Path(staged).write_text(text, encoding="utf-8")
-        flushed(staged)
-        replace_file(staged, path)
+    with replacing(path, of=path) as file:
+        file.write(text.encode())
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
@@ -49,20 +51,22 @@ def read_text(path: str | os.PathLike[str]) -> str:
       NotTextError: If it is none.
       OSError: If it is not there, or cannot be read.
     """
+    path = path_of(path)
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return _newlines(read_bytes(path).decode())
     except FileNotFoundError:
-        raise FileNotFoundError(f"there is no file {os.fsdecode(path)!r}") from None
+        raise FileNotFoundError(f"there is no file {path!r}") from None
     except UnicodeDecodeError as error:
-        path = os.fsdecode(path)
         kind = ": it is a file of a checkpoint" if _is_of_checkpoint(path) else ""
         raise NotTextError(f"{path!r} is no text file{kind} ({error})") from None
+
+
+def _newlines(text: str) -> str:
+    """Return text with the ends of lines that Python has."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _is_of_checkpoint(path: str) -> bool:
     if path.endswith((INDEX_SUFFIX, ".meta")) or parse_shard_path(path) is not None:
         return True
-    with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - len(MAGIC)))
-        return file.read() == MAGIC
+    return read_end(path, len(MAGIC)) == MAGIC

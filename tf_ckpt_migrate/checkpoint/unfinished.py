@@ -7,12 +7,13 @@ joined, and the folder goes. It is ``PREFIX_temp_ID`` in TensorFlow 1, and
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 
 from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, parse_v1_shard_path
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.files.access import names_in
+from tf_ckpt_migrate.files.paths import join, split
 
 __all__ = ["unfinished_parts", "what_of_unfinished"]
 
@@ -29,21 +30,17 @@ def unfinished_parts(prefix: str) -> list[str]:
       >>> unfinished_parts("nowhere/m-7")
       []
     """
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     parts: list[str] = []
-    for name in _names_in(folder or "."):
+    for name in sorted(names_in(folder)):
         if name == f"{base}{_TEMPORARY}" or name.startswith(f"{base}{_TEMPORARY}_"):
-            inside = os.path.join(folder, name)
+            inside = join(folder, name)
             parts += [
-                os.path.join(inside, file.removesuffix(INDEX_SUFFIX))
-                for file in _names_in(inside)
+                join(inside, file.removesuffix(INDEX_SUFFIX))
+                for file in sorted(names_in(inside))
                 if file.endswith(INDEX_SUFFIX)
             ]
     return parts
-
-
-def _names_in(folder: str) -> list[str]:
-    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def what_of_unfinished(prefix: str, parts: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.checkpoint.verify_bundle import BundleVerifier
 from tf_ckpt_migrate.checkpoint.verify_graph import graph_problems
 from tf_ckpt_migrate.errors import CheckpointError, CorruptCheckpointError
+from tf_ckpt_migrate.files.access import size_of
 from tf_ckpt_migrate.table.reader import TableReader
 
 __all__ = ["Verification", "verify_checkpoint"]
@@ -118,7 +119,7 @@ def verify_checkpoint(
 def _of_v1(reader: CheckpointReader, report: Progress) -> Verification:
     """Read every tensor: the blocks of a V1 file hold values and checksums alike."""
     problems = [*_problems_of(partial(_check_frames, reader))]
-    total = sum(os.path.getsize(path) for path in reader.files)
+    total = sum(size_of(path) for path in reader.files)
     weights = {key: spec.nbytes + 1 for key, spec in reader.specs.items()}
     whole, done, checked = sum(weights.values()), 0, 0
     for key, weight in weights.items():

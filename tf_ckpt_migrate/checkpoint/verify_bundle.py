@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, islice, pairwise, tee
 from operator import attrgetter, itemgetter
@@ -14,6 +13,7 @@ from tf_ckpt_migrate.bundle.foreign import cause_of
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.errors import CheckpointError, MissingShardError
+from tf_ckpt_migrate.files.access import exists, is_file, size_of
 
 __all__ = ["BundleVerifier"]
 
@@ -137,7 +137,7 @@ class BundleVerifier:
 
     def _check_shard(self, shard: int, uses: list[_Use]) -> None:
         path = self._bundle.shards.path(shard)
-        if not os.path.exists(path):
+        if not exists(path):
             self._blame_missing(shard, {use.key for use in uses})
             return
         before = len(self.problems)
@@ -192,12 +192,12 @@ class BundleVerifier:
                 )
 
     def _note_cause(self, path: str) -> None:
-        cause = cause_of(path) if os.path.isfile(path) else ""
+        cause = cause_of(path) if is_file(path) else ""
         if cause and cause.removeprefix("it ") not in self.problems[-1]:
             self.notes.append(f"{path}: {cause}")
 
     def _note_gaps(self, path: str, places: list[_Use]) -> None:
-        size = os.path.getsize(path)
+        size = size_of(path)
         position = unused = 0
         for place in places:
             unused += max(0, place.offset - position)

@@ -26,6 +26,7 @@ from tf_ckpt_migrate.conversion.partitions import divided, repartitioned
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.names.keys import (
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
@@ -95,7 +96,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
       encoder/w
     """
     _check_type(plan)
-    prefix = os.fsdecode(output_prefix)
+    prefix = path_of(output_prefix)
     if update_state_file:
         kept_beside(prefix)  # a damaged file is told of before anything is written
     reader = opened(plan.source if source is None else source)

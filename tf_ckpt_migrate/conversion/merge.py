@@ -21,6 +21,7 @@ from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.names.moves import Dropped
 
@@ -77,7 +78,7 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
       2
     """
     _check_arguments(checkpoint_paths, precedence)
-    prefix = os.fsdecode(output_prefix)
+    prefix = path_of(output_prefix)
     if update_state_file:
         kept_beside(prefix)  # a damaged file is told of before anything is written
     readers = [opened(path) for path in checkpoint_paths]

@@ -6,7 +6,6 @@ shard is then linked; no tensor byte is read. New values go to one more shard.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,6 +31,8 @@ from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.packing import StoredEntry, packed
 from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
 from tf_ckpt_migrate.errors import OutputExistsError, OutputPathError
+from tf_ckpt_migrate.files.access import real_path, size_of
+from tf_ckpt_migrate.files.paths import basename, is_far, join, split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,9 +77,9 @@ def _refuse_what_is_no_prefix(prefix: str) -> None:
     Raises:
       OutputPathError: If the prefix is such a path.
     """
-    base = os.path.basename(prefix)
+    base = basename(prefix)
     if base in ("", ".", ".."):
-        meant = os.path.join(prefix, "model.ckpt")
+        meant = join(prefix, "model.ckpt")
         raise OutputPathError(
             f"the output {prefix!r} is a folder; a prefix of file names is wanted, as "
             f"{meant!r}"
@@ -105,7 +106,7 @@ def _refuse_source_as_output(prefix: str, sources: Iterable[CheckpointView]) -> 
     for source in sources:
         for path in source.files:
             # A snapshot's files may be links into another folder: the output's.
-            if {_in_real_folder(path), os.path.realpath(path)} & replaced:
+            if {_in_real_folder(path), real_path(path)} & replaced:
                 raise OutputExistsError(
                     f"{prefix!r} would replace {path!r} of a source, which a "
                     "conversion never touches; choose another output prefix"
@@ -114,8 +115,10 @@ def _refuse_source_as_output(prefix: str, sources: Iterable[CheckpointView]) -> 
 
 def _in_real_folder(path: str) -> str:
     """Return the path of the directory entry itself, were it a link."""
-    folder, name = os.path.split(path)
-    return os.path.join(os.path.realpath(folder), name)
+    if is_far(path):
+        return real_path(path)
+    folder, name = split(path)
+    return join(real_path(folder), name)
 
 
 def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
@@ -261,8 +264,11 @@ def _linked(
                 old: bundle.shards.complete(old, bundle.index.end_of_shard(old))
                 for old in sorted(used)
             }
-            writer.expect(sum(map(os.path.getsize, paths.values())))
-            numbers[name] = {old: writer.link(path) for old, path in paths.items()}
+            writer.expect(sum(map(size_of, paths.values())))
+            numbers[name] = {
+                old: writer.link(path, bundle.index.kept_current)
+                for old, path in paths.items()
+            }
         entries.update(_renamed(bundle.index, sources[name], numbers[name]))
     for key, (bundle, entry) in stored.items():
         number = numbers[id(bundle)][entry.shard]

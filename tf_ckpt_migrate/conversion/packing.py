@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.entry import Entry, moved_to_shard
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.errors import TruncatedFileError
+from tf_ckpt_migrate.files.access import size_of
 
 __all__ = ["MOST_SHARDS", "StoredEntry", "packed"]
 
@@ -116,14 +115,13 @@ def _copied(
     for number, run in _runs(ranges, numbers):
         first, last = run[0], run[-1]
         size = last.offset + last.size - first.offset
-        with Path(first.path).open("rb") as file:
-            length = os.fstat(file.fileno()).st_size
-            if first.offset + size > length:
-                raise TruncatedFileError(
-                    f"{first.path!r} ends at byte {length:,}, but the index refers to "
-                    f"bytes up to {first.offset + size:,}; copy the file again"
-                )
-            at = writer.append_range(number, file.fileno(), first.offset, size)
+        length = size_of(first.path)
+        if first.offset + size > length:
+            raise TruncatedFileError(
+                f"{first.path!r} ends at byte {length:,}, but the index refers to "
+                f"bytes up to {first.offset + size:,}; copy the file again"
+            )
+        at = writer.append_range(number, first.path, first.offset, size)
         for each in run:
             places[each] = _Place(number, at + each.offset - first.offset)
     return places

@@ -6,7 +6,6 @@ then renamed to where they belong and get another index. So nobody sees one half
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Literal, NamedTuple, TypeAlias
@@ -17,6 +16,9 @@ from tf_ckpt_migrate.conversion.contents import Contents, Reference
 from tf_ckpt_migrate.conversion.dual_keys import check_free
 from tf_ckpt_migrate.conversion.output import committed
 from tf_ckpt_migrate.errors import OutputPathError, PlanError, capped
+from tf_ckpt_migrate.files.access import make_folder
+from tf_ckpt_migrate.files.choice import is_known_to_tensorflow
+from tf_ckpt_migrate.files.paths import basename, is_far, join, path_of
 
 __all__ = ["Aside", "Keys", "check_keys", "named_contents", "saved_aside"]
 
@@ -67,7 +69,7 @@ def saved_aside(prefix: str) -> Generator[Aside]:
       What there is to do both. Nothing is left of what has not been published.
 
     Raises:
-      OutputPathError: If the prefix is not on a file system of this machine.
+      OutputPathError: If TensorFlow cannot write to the file system of the prefix.
       OutputInUseError: If another writer is at work on this prefix.
       OSError: If a write fails; what was there is then as it was.
 
@@ -82,16 +84,17 @@ def saved_aside(prefix: str) -> Generator[Aside]:
       ...     print(*BundleReader(source + "-new").index)
       v
     """
-    if "://" in prefix:
+    prefix = path_of(prefix)
+    if is_far(prefix) and not is_known_to_tensorflow(prefix):
         raise OutputPathError(
-            f"{prefix!r}: several keys for the same bytes need files that this machine "
-            "can rename and link; save to a local path and copy the files, or with the "
-            "keys that TensorFlow's own class writes"
+            f"{prefix!r}: TensorFlow, which saves the variables, cannot write there; "
+            "save to a path that tf.io.gfile knows, and copy the checkpoint with "
+            "tcm.convert"
         )
     with BundleWriter(prefix, overwrite=True, data="move") as writer:
-        folder = os.path.join(writer.folder, "saved")
-        os.mkdir(folder)
-        staged = os.path.join(folder, os.path.basename(prefix))
+        folder = join(writer.folder, "saved")
+        make_folder(folder)
+        staged = join(folder, basename(prefix))
 
         def publish(contents_of: Callable[[BundleReader], Contents]) -> None:
             saved = BundleReader(staged)

@@ -5,9 +5,7 @@ They are for programs that watch a directory and know nothing of objects.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.reader import BundleReader
@@ -16,6 +14,8 @@ from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.contents import Reference
 from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.errors import OutputExistsError
+from tf_ckpt_migrate.files.access import exists, real_path, remove_file
+from tf_ckpt_migrate.files.paths import basename, dirname, join, path_of, split
 
 __all__ = ["check_twin", "remove_checkpoint", "write_twin"]
 
@@ -35,9 +35,10 @@ def check_twin(prefix: str, directory: str) -> str:
       >>> check_twin("run/ckpt-1", "serving")
       'serving/ckpt-1'
     """
-    folder, base = os.path.split(prefix)
-    twin = os.path.join(directory, base)
-    if os.path.realpath(directory) == os.path.realpath(folder or "."):
+    directory = path_of(directory)
+    folder, base = split(path_of(prefix))
+    twin = join(directory, base)
+    if real_path(directory) == real_path(folder or "."):
         raise OutputExistsError(
             f"twin_directory={directory!r} is the directory of {prefix!r} itself, "
             "whose files twins would replace; choose another"
@@ -64,19 +65,20 @@ def write_twin(prefix: str, directory: str, names: Mapping[str, str]) -> str:
       CorruptCheckpointError: If the directory has a state file that is none.
       OSError: If a write fails.
     """
+    prefix, directory = path_of(prefix), path_of(directory)
     twin = check_twin(prefix, directory)
     source = BundleReader(prefix)
     contents = {name: Reference(source, key) for key, name in names.items()}
     write_output(twin, contents, overwrite=True)
-    folder = os.path.dirname(prefix)
+    folder = dirname(prefix)
     orphans = [
         base
-        for base in map(os.path.basename, kept_beside(twin))
-        if not os.path.exists(index_path(os.path.join(folder, base)))
+        for base in map(basename, kept_beside(twin))
+        if not exists(index_path(join(folder, base)))
     ]
     record_latest(twin, without=orphans)
     for base in orphans:
-        remove_checkpoint(os.path.join(directory, base))
+        remove_checkpoint(join(directory, base))
     return twin
 
 
@@ -90,4 +92,4 @@ def remove_checkpoint(prefix: str) -> None:
       OSError: If a file cannot be removed.
     """
     for path in sorted(existing_files(prefix), key=lambda p: p != index_path(prefix)):
-        Path(path).unlink()
+        remove_file(path)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-from pathlib import Path
 from typing import Any, Literal
 
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys
+from tf_ckpt_migrate.files.access import make_folder
+from tf_ckpt_migrate.files.paths import dirname, is_far, path_of
 from tf_ckpt_migrate.keras.kept import Kept
 from tf_ckpt_migrate.keras.timing import SavingModel, is_chief, keras_of, timing
 from tf_ckpt_migrate.live.checkpoint import Checkpoint
@@ -104,7 +105,7 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
         """Check the arguments; nothing is saved before a model is trained."""
         super().__init__()
         _check_arguments(save_weights_only, kwargs)
-        self._filepath = _checked(os.fspath(filepath))
+        self._filepath = _checked(path_of(filepath))
         self._options = options
         self._saving = {
             "keys": check_keys(keys),
@@ -239,8 +240,9 @@ class DualModelCheckpoint(tensorflow().keras.callbacks.Callback):
 
     def _take_part(self, checkpoint: Checkpoint, path: str) -> None:
         """Save as a worker whose files do not stay: the chief's save waits for it."""
-        folder = os.path.dirname(path) or "."
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder = None if is_far(path) else dirname(path) or "."
+        if folder is not None:
+            make_folder(folder)
         with tempfile.TemporaryDirectory(prefix=".worker-", dir=folder) as aside:
             checkpoint.write(os.path.join(aside, "m"), keys="object")
 

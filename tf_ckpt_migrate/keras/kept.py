@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 
 from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, index_path
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.twin import remove_checkpoint
+from tf_ckpt_migrate.files.access import changed_at, names_in
+from tf_ckpt_migrate.files.paths import basename, dirname, join
 
 __all__ = ["Kept"]
 
@@ -47,7 +47,7 @@ class Kept:
         prefixes = [*(each for each in self.prefixes if each != prefix), prefix]
         count = len(prefixes) if self._max_to_keep is None else self._max_to_keep
         surplus, self.prefixes = prefixes[:-count], prefixes[-count:]
-        record_latest(prefix, without=[os.path.basename(each) for each in surplus])
+        record_latest(prefix, without=[basename(each) for each in surplus])
         for each in surplus:
             remove_checkpoint(each)
 
@@ -60,22 +60,20 @@ class Kept:
         Raises:
           CorruptCheckpointError: If the directory has a state file that is none.
         """
-        folder = os.path.dirname(self._filepath)
+        folder = dirname(self._filepath)
         there = self._bases_there(folder)
-        listed = [os.path.basename(each) for each in kept_beside(self._filepath)]
-        self.prefixes = [os.path.join(folder, base) for base in listed if base in there]
+        listed = [basename(each) for each in kept_beside(self._filepath)]
+        self.prefixes = [join(folder, base) for base in listed if base in there]
         if self.prefixes:
             return self.prefixes[-1]
-        paths = [os.path.join(folder, base) for base in there]
+        paths = [join(folder, base) for base in there]
         return max(paths, key=_age_and_name, default=None)
 
     def _bases_there(self, folder: str) -> set[str]:
         """Return the basenames that fit the template."""
-        escaped = re.escape(os.path.basename(self._filepath))
+        escaped = re.escape(basename(self._filepath))
         fits = re.compile(re.sub(r"\\\{.*?\\\}", ".*", escaped)).fullmatch
-        if not os.path.isdir(folder or "."):
-            return set()
-        names = os.listdir(folder or ".")
+        names = names_in(folder)
         bases = (
             n.removesuffix(INDEX_SUFFIX) for n in names if n.endswith(INDEX_SUFFIX)
         )
@@ -83,4 +81,4 @@ class Kept:
 
 
 def _age_and_name(prefix: str) -> tuple[float, str]:
-    return Path(index_path(prefix)).stat().st_mtime, prefix
+    return changed_at(index_path(prefix)), prefix

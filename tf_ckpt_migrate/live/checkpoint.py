@@ -11,6 +11,7 @@ from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.scratch import ScratchCheckpoint, scratch_checkpoint
 from tf_ckpt_migrate.errors import CheckpointError, CheckpointNotFoundError
+from tf_ckpt_migrate.files.access import is_folder
 from tf_ckpt_migrate.live.declared import restore_declared
 from tf_ckpt_migrate.live.deferred import Deferred
 from tf_ckpt_migrate.live.dual_checkpoint import DualCheckpoint
@@ -161,14 +162,14 @@ def _reader(
 ) -> CheckpointReader | None:
     """Return the reader; None for what is TensorFlow's to read, or to refuse."""
     path = os.fspath(save_path)
-    if not mapped and os.path.isdir(path):
+    if not mapped and is_folder(path):
         return None
     try:
         return opened(path)
     except CheckpointNotFoundError as error:
         if mapped:
             raise tensorflow().errors.NotFoundError(None, None, str(error)) from error
-    except CheckpointError:
+    except (CheckpointError, OSError):
         if mapped:
             raise
     return None

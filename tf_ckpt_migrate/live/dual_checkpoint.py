@@ -111,7 +111,7 @@ class DualCheckpoint(tensorflow().train.Checkpoint):
           PlanError: If variables have no names, or share them, or no rule fits one;
             nothing was saved then.
           RuleError: If rules are not well formed.
-          OutputPathError: If names are asked for on a file system of no local paths.
+          OutputPathError: If names are asked for where TensorFlow cannot write to.
           OutputInUseError: If another writer is at work on this prefix.
           OSError: If a write fails; what was there is then as it was.
         """

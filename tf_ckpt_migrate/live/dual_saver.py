@@ -75,7 +75,7 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
         Raises:
           PlanError: If the saver and its ``target`` have different variables.
           LayoutError: If the saver writes format V1.
-          OutputPathError: If objects are asked for on a file system of no local paths.
+          OutputPathError: If objects are asked for where TensorFlow cannot write to.
           OutputInUseError: If another writer is at work on this prefix.
           OSError: If a write fails; what was there is then as it was.
         """

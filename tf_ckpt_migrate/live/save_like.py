@@ -11,6 +11,7 @@ from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import GraphModeError
+from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.planning import (
@@ -93,7 +94,7 @@ def save_like(
     as_it_was = [kept for kept in back.kept_targets if kept.name not in aside]
     for kept in as_it_was:
         contents[kept.name] = Value(kept.spec, lambda key=kept.name: reader[key])
-    prefix = os.fsdecode(output_prefix)
+    prefix = path_of(output_prefix)
     shards = write_output(prefix, contents, sources=[reader], overwrite=overwrite)
     kept = [f"{each.name!r} is as it was: {each.reason}" for each in as_it_was]
     return ConversionResult(

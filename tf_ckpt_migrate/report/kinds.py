@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +13,8 @@ from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import CheckpointNotFoundError
+from tf_ckpt_migrate.files.access import exists, size_of
+from tf_ckpt_migrate.files.paths import basename
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import resolve
@@ -143,7 +144,7 @@ class Making(NamedTuple):
 
 def _side(reader: CheckpointReader) -> Side:
     specs = reader.specs.values()
-    sizes = [os.path.getsize(path) for path in reader.files if os.path.exists(path)]
+    sizes = [size_of(path) for path in reader.files if exists(path)]
     return Side(
         reader.prefix,
         str(reader.format),
@@ -168,7 +169,7 @@ def _sizes(plan: MigrationPlan) -> tuple[int, int]:
 
 def _ways(result: ConversionResult) -> list[str]:
     return [
-        f"{os.path.basename(shard.path)} was {shard.transfer.value}"
+        f"{basename(shard.path)} was {shard.transfer.value}"
         + (f" from {shard.source}" if shard.source else "")
         for shard in result.shards
     ]

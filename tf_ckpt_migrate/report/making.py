@@ -14,6 +14,8 @@ from tf_ckpt_migrate.conversion.plan_on_file import read_plan
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import RuleError
+from tf_ckpt_migrate.files.access import is_file
+from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.report.commands import Typed
 from tf_ckpt_migrate.report.content import MigrationReport, WhichValues
@@ -149,8 +151,8 @@ def _loaded(subject: Subject, typed: Typed) -> tuple[Subject, Typed]:
     """Return the plan where a path is that of one."""
     if not isinstance(subject, str | Path):
         return subject, typed
-    path = os.fsdecode(subject)
-    if not path.endswith(_PLAN_SUFFIXES) or not os.path.isfile(path):
+    path = path_of(subject)
+    if not path.endswith(_PLAN_SUFFIXES) or not is_file(path):
         return subject, typed
     return read_plan(path), typed._replace(plan=path)
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from tf_ckpt_migrate.errors import CorruptCheckpointError, TruncatedFileError
 
-__all__ = ["Buffer", "get_varint", "put_varint"]
+__all__ = ["Buffer", "Stored", "get_varint", "put_varint"]
 
 Buffer = bytes | memoryview
+
+
+class Stored(Protocol):
+    """The bytes of a file: in memory, mapped, or fetched as they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, wanted: slice, /) -> Buffer: ...
+
 
 _MAX_VARINT_BYTES = 10  # ceil(64 / 7)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.errors import CorruptCheckpointError, TruncatedFileError
 from tf_ckpt_migrate.table.block import TRAILER_SIZE
-from tf_ckpt_migrate.table.coding import Buffer, get_varint, put_varint
+from tf_ckpt_migrate.table.coding import Buffer, Stored, get_varint, put_varint
 
 __all__ = ["FOOTER_SIZE", "MAGIC", "BlockHandle", "read_footer", "write_footer"]
 
@@ -53,7 +53,7 @@ class BlockHandle(NamedTuple):
         """
         return put_varint(self.offset) + put_varint(self.size)
 
-    def stored_in(self, table: Buffer, where: str) -> Buffer:
+    def stored_in(self, table: Stored, where: str) -> Buffer:
         """Return the block with its trailer out of the bytes of its table.
 
         Raises:
@@ -67,7 +67,7 @@ class BlockHandle(NamedTuple):
         return table[self.offset : self.end]
 
 
-def read_footer(table: Buffer, where: str) -> tuple[BlockHandle, BlockHandle]:
+def read_footer(table: Stored, where: str) -> tuple[BlockHandle, BlockHandle]:
     """Return the handles of the metaindex block and of the index block.
 
     Raises:

@@ -9,7 +9,7 @@ from operator import lt
 
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 from tf_ckpt_migrate.table.block import block_columns, block_contents
-from tf_ckpt_migrate.table.coding import Buffer
+from tf_ckpt_migrate.table.coding import Buffer, Stored
 from tf_ckpt_migrate.table.footer import (
     FOOTER_SIZE,
     BlockHandle,
@@ -25,7 +25,7 @@ class TableReader:
 
     Args:
       data: The bytes of the whole file; a ``memoryview`` of a mapped file for a large
-        one, of which then only the blocks asked for are read.
+        one, or the like, of which then only the blocks asked for are read.
       where: The file, for messages.
 
     Raises:
@@ -40,7 +40,7 @@ class TableReader:
       b'2'
     """
 
-    def __init__(self, data: Buffer, where: str) -> None:
+    def __init__(self, data: Stored, where: str) -> None:
         """Read the footer and the index block."""
         self._data = data
         self._where = where

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import stat
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.errors import VocabularyError, capped
+from tf_ckpt_migrate.files.access import exists, identity, is_file, read_bytes
 from tf_ckpt_migrate.transforms.base import integers
 
 if TYPE_CHECKING:
@@ -66,22 +65,21 @@ def read_vocabulary(
         fewer entries than ``size``, or has changed.
 
     Example:
-      >>> import os, tempfile
+      >>> import os, pathlib, tempfile
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     path = os.path.join(folder, "vocab.txt")
-      ...     count = Path(path).write_bytes(b"the\nof\nand\n")
+      ...     count = pathlib.Path(path).write_bytes(b"the\nof\nand\n")
       ...     read_vocabulary(path, 2).words
       (b'the', b'of')
     """
     try:
-        status = Path(path).stat()
-        if not stat.S_ISREG(status.st_mode):  # a device, or a pipe, may never end
+        if exists(path) and not is_file(path):  # a device, or a pipe, may never end
             raise VocabularyError(f"the vocabulary {path!r} is no regular file")
-        found = _read(path, status.st_mtime_ns, status.st_size)
+        found = _read(path, identity(path))
     except OSError as error:
         raise VocabularyError(
-            f"the vocabulary {path!r} cannot be read: {error.strerror}; a plan names "
-            "files as they are seen from the working directory"
+            f"the vocabulary {path!r} cannot be read: {error.strerror or error}; a "
+            "plan names files as they are seen from the working directory"
         ) from None
     if digest and found.digest != digest:
         raise VocabularyError(
@@ -98,10 +96,10 @@ def read_vocabulary(
 
 
 @lru_cache(maxsize=4)
-def _read(path: str, changed: int, size: int) -> VocabularyFile:
+def _read(path: str, seen: tuple[object, ...]) -> VocabularyFile:
     """Read a file, once as long as it does not change."""
-    del changed, size
-    data = Path(path).read_bytes()
+    del seen
+    data = read_bytes(path)
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()

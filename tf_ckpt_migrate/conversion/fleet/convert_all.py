@@ -9,13 +9,14 @@ from typing import TypeAlias
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.conversion.fleet.found import Found, find
-from tf_ckpt_migrate.conversion.fleet.once import convert_once
+from tf_ckpt_migrate.conversion.fleet.once import convert_once, refuse_far
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
 from tf_ckpt_migrate.conversion.fleet.owned_file import remove_left_behind
 from tf_ckpt_migrate.conversion.fleet.request import Direction, Names, Request
 from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
 from tf_ckpt_migrate.conversion.fleet.states import by_folder, state_made
 from tf_ckpt_migrate.conversion.planning import Averages
+from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unmatched, Unmet
@@ -91,7 +92,7 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
     Raises:
       CheckpointNotFoundError: If a source is not there, or nothing is found in it.
       OutputPathError: If the output folder is that of the sources, or two checkpoints
-        would have one output.
+        would have one output, or one of the paths is a URL.
       RuleError: If nothing is asked for, or a rule is not well formed.
 
     Example:
@@ -127,7 +128,10 @@ def found_for(
     request.check()
     one = isinstance(sources, str | os.PathLike)
     each = [sources] if one else [*sources]
-    return find([*map(os.fsdecode, each)], os.fsdecode(output_dir))
+    paths = [*map(path_of, each)]
+    for path in (*paths, output := path_of(output_dir)):
+        refuse_far(path)
+    return find(paths, output)
 
 
 def carry_out(

@@ -18,9 +18,31 @@ from tf_ckpt_migrate.conversion.fleet.recognition import (
     remove_shards_without_index,
 )
 from tf_ckpt_migrate.conversion.fleet.request import Request
-from tf_ckpt_migrate.errors import CheckpointError, OutputExistsError
+from tf_ckpt_migrate.errors import (
+    CheckpointError,
+    OutputExistsError,
+    OutputPathError,
+)
+from tf_ckpt_migrate.files.paths import is_far
 
-__all__ = ["convert_once"]
+__all__ = ["convert_once", "refuse_far"]
+
+
+def refuse_far(path: str) -> None:
+    """Refuse a path of a far file system, where no lock keeps two workers apart.
+
+    Raises:
+      OutputPathError: If it is one.
+
+    Example:
+      >>> refuse_far("runs/2017")
+    """
+    if is_far(path):
+        raise OutputPathError(
+            f"{path!r} is not on this machine: many checkpoints at once are converted "
+            "only between folders that keep links and locks, by mounting it or on a "
+            "copy; single ones by tcm.convert, convert_tf1_to_tf2 or convert_tf2_to_tf1"
+        )
 
 
 def convert_once(request: Request, source: str, output: str) -> Outcome:
@@ -53,6 +75,8 @@ def convert_once(request: Request, source: str, output: str) -> Outcome:
 
 
 def _converted(request: Request, source: str, output: str) -> Outcome:
+    for path in (source, output):
+        refuse_far(path)
     # Before it is opened: if it changes in between, the next run sees another digest.
     digest = digest_of_source(source)
     reader = load_checkpoint(source)

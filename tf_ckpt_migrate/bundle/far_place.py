@@ -1,0 +1,172 @@
+"""Puts a checkpoint together on a far file system, beside where it is to be.
+
+There are no links and no locks, and to rename an object may mean to copy it. So shards
+that are taken over go straight to their final names, which no index names yet, when the
+count in these names is known; new ones are written aside. The index, which is one
+object, comes last and makes all of them the checkpoint.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+
+from tf_ckpt_migrate.bundle.links import Transfer
+from tf_ckpt_migrate.bundle.naming import index_path, shard_path
+from tf_ckpt_migrate.bundle.place import Heard, Items, Taken, copy_range
+from tf_ckpt_migrate.bundle.staging import existing_files, far_name_aside
+from tf_ckpt_migrate.errors import CheckpointError, FarFileError
+from tf_ckpt_migrate.files.access import (
+    copy_file,
+    make_folder,
+    move_file,
+    put_file,
+    read_bytes,
+    remove_file,
+    remove_folder,
+    size_of,
+)
+from tf_ckpt_migrate.files.far_writer import FarWriter
+from tf_ckpt_migrate.files.paths import basename, join
+from tf_ckpt_migrate.table.writer import write_table
+
+__all__ = ["FarPlace", "far_place"]
+
+
+@contextmanager
+def far_place(prefix: str) -> Generator[FarPlace]:
+    """Make the place for a checkpoint, and remove what is left in it in the end.
+
+    Raises:
+      OSError: If the file system fails.
+    """
+    place = FarPlace(prefix, far_name_aside(prefix))
+    try:
+        make_folder(place.folder)
+        yield place
+    except BaseException:
+        place.discard()
+        with suppress(OSError):  # what went wrong before is what to tell
+            remove_folder(place.folder)
+        raise
+    place.discard()
+    remove_folder(place.folder)
+
+
+class FarPlace:
+    """A folder of a far system.
+
+    Args:
+      prefix: Of the checkpoint.
+      folder: Beside its files, which need not exist.
+
+    Attributes:
+      folder: The same.
+    """
+
+    def __init__(self, prefix: str, folder: str) -> None:
+        """Begin with nothing."""
+        self.folder = folder
+        self._prefix = prefix
+        self._taken: dict[int, Taken] = {}
+        self._files: dict[int, FarWriter] = {}
+
+    def _staged(self, number: int) -> str:
+        return join(self.folder, f"shard-{number}")
+
+    def take(self, number: int, taken: Taken) -> tuple[Transfer, int]:
+        """Note what is to be copied in the end; return how, and its size."""
+        if taken.data == "link":
+            raise CheckpointError(
+                f"cannot hard-link {taken.path!r} to a file of {self._prefix!r}: there "
+                'are no links on far file systems; data="auto" copies'
+            )
+        self._taken[number] = taken
+        how = Transfer.MOVED if taken.data == "move" else Transfer.COPIED
+        return how, size_of(taken.path)
+
+    def create(self, number: int) -> FarWriter:
+        """Return the file of a new shard."""
+        self._files[number] = FarWriter(self._staged(number))
+        return self._files[number]
+
+    def append_range(
+        self, number: int, source: str, offset: int, size: int, heard: Heard
+    ) -> int:
+        """Append a range of a file to a new shard; return where it is there."""
+        file = self._files[number]
+        at = file.tell()
+        copy_range(file, source, offset, size, heard)
+        return at
+
+    def publish(self, count: int, items: Items) -> None:
+        """Make the checkpoint visible, with the index of ``items``.
+
+        Raises:
+          OSError: If a step fails; what was there is then as it was, or the new
+            checkpoint is whole. Where even that cannot be known, all files stay.
+        """
+        index = io.BytesIO()
+        write_table(index, items)
+        old = set(existing_files(self._prefix))
+        old -= {self._prefix, index_path(self._prefix)}
+        with ExitStack() as undo:
+            for number in range(count):
+                final = shard_path(self._prefix, number, count)
+                undo.callback(_removed, final)  # also what a broken copy leaves
+                self._put_shard(number, final)
+            self._put_index(index.getvalue(), undo)
+            undo.pop_all()
+        for stale in old:
+            remove_file(stale)
+
+    def discard(self) -> None:
+        """End what is still being written."""
+        for file in self._files.values():
+            file.discard()
+
+    def _put_shard(self, number: int, final: str) -> None:
+        if number in self._files:
+            self._files[number].close()
+            move_file(self._staged(number), final)
+            return
+        path, data, kept, heard = self._taken[number]
+        with kept():
+            if data == "move":
+                move_file(path, final)
+            else:
+                copy_file(path, final, heard)
+
+    def _put_index(self, data: bytes, undo: ExitStack) -> None:
+        path = index_path(self._prefix)
+        try:
+            put_file(path, data, join(self.folder, basename(path)))
+        except BaseException as error:
+            arrived = _has(path, data)  # an answer may be lost when the work is done
+            if arrived is not False:
+                undo.pop_all()
+            if arrived is None:
+                raise FarFileError(
+                    f"{error}; whether the new index of {self._prefix!r} has arrived "
+                    "cannot be known now, so the data files of the old checkpoint, if "
+                    "there was one, and of the new one are both left there: look at "
+                    "it again when the file system answers"
+                ) from error
+            if not arrived or not isinstance(error, Exception):
+                raise
+
+
+def _removed(path: str) -> None:
+    with suppress(OSError):  # what went wrong before is what to tell
+        remove_file(path)
+
+
+def _has(path: str, data: bytes) -> bool | None:
+    """Return whether a file has these bytes; None where that cannot be known."""
+    try:
+        return read_bytes(path) == data
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None

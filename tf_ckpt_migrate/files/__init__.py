@@ -1,0 +1,1 @@
+"""Files of checkpoints, wherever they are: on a disk here, or behind ``scheme://``."""

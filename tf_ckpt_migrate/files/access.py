@@ -1,0 +1,266 @@
+"""Looks at, reads, makes and removes files of this machine and of far systems alike.
+
+A path without ``scheme://`` goes straight to the operating system.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tf_ckpt_migrate.files.choice import system_of
+from tf_ckpt_migrate.files.far_writer import FarWriter
+from tf_ckpt_migrate.files.paths import is_far, scheme_of
+from tf_ckpt_migrate.files.system import FarSystem, Status, telling
+
+__all__ = [
+    "changed_at",
+    "copy_file",
+    "exists",
+    "identity",
+    "is_file",
+    "is_folder",
+    "make_folder",
+    "move_file",
+    "names_in",
+    "pieces_of",
+    "put_file",
+    "read_bytes",
+    "read_end",
+    "read_range",
+    "real_path",
+    "remove_file",
+    "remove_folder",
+    "same_file",
+    "size_of",
+]
+
+_PIECE = 64 << 20  # bytes of a far file that are asked for at once
+
+
+def _status(path: str) -> Status | None:
+    with telling("look at", path):
+        return system_of(path).status(path)
+
+
+def exists(path: str) -> bool:
+    """Return whether a path is there.
+
+    Raises:
+      OSError: If a far file system does not tell; so all functions here.
+    """
+    return _status(path) is not None if is_far(path) else os.path.exists(path)
+
+
+def is_file(path: str) -> bool:
+    """Return whether a path is that of a regular file.
+
+    Example:
+      >>> is_file("nowhere"), is_folder("."), exists("nowhere/m")
+      (False, True, False)
+    """
+    if not is_far(path):
+        return os.path.isfile(path)
+    found = _status(path)
+    return found is not None and not found.is_folder
+
+
+def is_folder(path: str) -> bool:
+    """Return whether a path is that of a folder; "" is the working directory."""
+    if not is_far(path):
+        return os.path.isdir(path or ".")
+    found = _status(path)
+    return found is not None and found.is_folder
+
+
+def names_in(folder: str) -> list[str]:
+    """Return the names in a folder, in no order; none where there is no folder."""
+    if is_far(folder):
+        with telling("list", folder):
+            return system_of(folder).names_in(folder)
+    return os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+
+
+def size_of(path: str) -> int:
+    """Return the size of a file in bytes.
+
+    Raises:
+      FileNotFoundError: If it is not there.
+    """
+    return _there(path).size if is_far(path) else os.stat(path).st_size
+
+
+def _there(path: str) -> Status:
+    found = _status(path)
+    if found is None:
+        with telling("find", path):
+            raise FileNotFoundError("nothing there")
+    return found
+
+
+def changed_at(path: str) -> float:
+    """Return when a file was last written, in seconds; 0 where a system has no clock.
+
+    Raises:
+      FileNotFoundError: If it is not there.
+    """
+    return _there(path).changed if is_far(path) else os.stat(path).st_mtime
+
+
+def identity(path: str) -> tuple[object, ...]:
+    """Return what tells a small file from one that takes its place; () for none there.
+
+    Where a far system has no stamp of a file that changes with it, its bytes tell.
+
+    Example:
+      >>> identity("nowhere")
+      ()
+    """
+    if is_far(path):
+        found = _status(path)
+        if found is None or found.stamp:
+            return () if found is None else (found.size, *found.stamp)
+        return (read_bytes(path),)
+    try:
+        seen = os.stat(path)
+    except FileNotFoundError:
+        return ()
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns
+
+
+def read_bytes(path: str) -> bytes:
+    """Return the bytes of a whole file."""
+    if not is_far(path):
+        return Path(path).read_bytes()
+    return b"".join(pieces_of(path, 0, size_of(path)))
+
+
+def read_range(path: str, offset: int, size: int) -> bytes:
+    """Return a range of a file; what there is of it where the file ends sooner."""
+    if is_far(path):
+        with telling("read", path):
+            return system_of(path).read(path, offset, size)
+    with open(path, "rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+def read_end(path: str, size: int) -> bytes:
+    """Return the last bytes of a file, or all of a shorter one."""
+    return read_range(path, max(0, size_of(path) - size), size)
+
+
+def pieces_of(path: str, offset: int, size: int) -> Iterator[bytes]:
+    """Yield a range of a file in pieces of bounded size.
+
+    Raises:
+      OSError: If the file ends before the range does.
+    """
+    while size:
+        piece = read_range(path, offset, min(size, _PIECE))
+        if not piece:
+            raise OSError(errno.EIO, f"the file ends {size:,} bytes too early", path)
+        yield piece
+        offset += len(piece)
+        size -= len(piece)
+
+
+def put_file(path: str, data: bytes, aside: str) -> None:
+    """Make or replace a far file, in one step where its system can.
+
+    Args:
+      path: The file.
+      data: Its bytes.
+      aside: A path beside that is free.
+    """
+    with telling("write", path):
+        system_of(path).put(path, data, aside)
+
+
+def copy_file(
+    source: str, target: str, progress: Callable[[int], None] | None = None
+) -> None:
+    """Copy a file to a free path, one of which is far: within their system, or by us.
+
+    What is there of the target after an error is for the caller to remove.
+
+    Args:
+      source: The file.
+      target: The path.
+      progress: Called with the number of bytes copied since the last call.
+    """
+    size = size_of(source)
+    if is_far(target) and _system_of_both(source, target) is not None:
+        with telling("copy", source):
+            system_of(source).copy(source, target)
+        if progress is not None:
+            progress(size)
+        return
+    with FarWriter(target) if is_far(target) else open(target, "xb") as writing:
+        for piece in pieces_of(source, 0, size):
+            writing.write(piece)
+            if progress is not None:
+                progress(len(piece))
+
+
+def move_file(source: str, target: str) -> None:
+    """Give a file of a far system another name there, which is free."""
+    with telling("move", source):
+        system_of(source).move(source, target)
+
+
+def _system_of_both(source: str, target: str) -> FarSystem | None:
+    return system_of(source) if scheme_of(source) == scheme_of(target) else None
+
+
+def remove_file(path: str) -> None:
+    """Remove a file.
+
+    Raises:
+      FileNotFoundError: If it is not there.
+    """
+    if not is_far(path):
+        Path(path).unlink()
+        return
+    with telling("remove", path):
+        system_of(path).remove(path)
+
+
+def make_folder(path: str) -> None:
+    """Make a folder, and those above it, unless they are there."""
+    if not is_far(path):
+        Path(path).mkdir(parents=True, exist_ok=True)
+        return
+    with telling("make", path):
+        system_of(path).make_folder(path)
+
+
+def remove_folder(path: str) -> None:
+    """Remove a folder of a far system with all in it; none there is no mistake."""
+    with telling("remove", path):
+        system_of(path).remove_folder(path)
+
+
+def real_path(path: str) -> str:
+    """Return the one path of a file, whatever spelling or links lead to it."""
+    if not is_far(path):
+        return os.path.realpath(path)
+    with telling("name", path):
+        return system_of(path).canonical(path)
+
+
+def same_file(a: str, b: str) -> bool:
+    """Return whether two paths lead to one file; not if one leads nowhere.
+
+    Example:
+      >>> same_file(".", "./"), same_file("nowhere", "nowhere")
+      (True, False)
+    """
+    if is_far(a) or is_far(b):
+        return real_path(a) == real_path(b) and exists(a)
+    try:
+        return os.path.samefile(a, b)
+    except OSError:
+        return False
