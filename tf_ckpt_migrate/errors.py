@@ -192,7 +192,7 @@ def looks_like(name: str, key: str) -> bool:
     r"""Return whether two names of other characters look the same to people.
 
     Example:
-      >>> looks_like("caf\u00e9", "cafe\u0301"), looks_like("cafe", "caf\u00e9")
+      >>> looks_like("\u00e9t\u00e9", "e\u0301te\u0301"), looks_like("w", "\u00e9t\u00e9")
       (True, False)
     """
     if name.isascii():
