@@ -14,10 +14,12 @@ import tensorflow as tf
 import tf_ckpt_migrate as tcm
 from benchmarks import fresh, guide, inputs
 from benchmarks.live import planning, restoring, restoring_many
+from benchmarks.peers import peers
 from benchmarks.saving import saving, training
+from benchmarks.scale import many_keys, sharded, threads
 from benchmarks.sizes import Sizes
 from benchmarks.suggesting import suggesting
-from benchmarks.timing import Row, Seconds, at_least, at_most, in_turn
+from benchmarks.timing import Row, Seconds, at_least, at_most, curve, in_turn
 
 __all__ = ["CASES", "Case"]
 
@@ -121,22 +123,24 @@ def growth(folder: str, sizes: Sizes) -> Iterator[Row]:
         for count, seconds in zip(sizes.keys, found, strict=True)
     ]
     what = f"time per key, {sizes.keys[0]:,} and {sizes.keys[-1]:,} keys"
-    yield at_most(1.25, what, "ours, few keys", [each[0], each[-1]])
+    row = at_most(1.25, what, "ours, few keys", [each[0], each[-1]])
+    yield curve(row, "keys", dict(zip(sizes.keys, found, strict=True)))
 
 
 def sparse(folder: str, sizes: Sizes) -> Iterator[Row]:
     """A checkpoint far larger than the disk: its data file is a hole."""
-    small = inputs.holes(f"{folder}/small", sizes.tensors, sizes.nbytes)
-    large = inputs.holes(f"{folder}/large", sizes.tensors, sizes.sparse)
+    some = sizes.nbytes, 30 * sizes.nbytes, sizes.sparse
     out = f"{folder}/out"
+    sources = [inputs.holes(f"{folder}/{n}", sizes.tensors, n) for n in some]
     seconds = in_turn(
-        lambda: tcm.convert_tf1_to_tf2(small, out),
-        lambda: tcm.convert_tf1_to_tf2(large, out),
+        *(partial(tcm.convert_tf1_to_tf2, source, out) for source in sources),
         prepare=partial(inputs.removed, out),
         repeats=4 * sizes.repeats,
     )
     what = f"TF1 to TF2, {sizes.sparse >> 30:,} GiB (a file with holes)"
-    yield at_most(1.25, what, f"ours, {sizes.nbytes / 1e9:g} GB", seconds)
+    ends = [seconds[0], seconds[-1]]
+    row = at_most(1.25, what, f"ours, {sizes.nbytes / 1e9:g} GB", ends)
+    yield curve(row, "bytes", dict(zip(some, seconds, strict=True)))
 
 
 def inspect(folder: str, sizes: Sizes) -> Iterator[Row]:
@@ -207,4 +211,6 @@ CASES: tuple[Case, ...] = (
     *(restoring, restoring_many, planning),
     *(saving, training),
     suggesting,
+    *(many_keys, sharded, threads),
+    peers,
 )

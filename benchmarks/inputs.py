@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -12,9 +11,13 @@ from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import HEADER_KEY, serialized_header
 from tf_ckpt_migrate.bundle.naming import index_path, shard_path
+from tf_ckpt_migrate.table import crc32c
 from tf_ckpt_migrate.table.writer import write_table
 
 __all__ = ["files_of", "holes", "names", "removed", "saved", "settled"]
+
+
+_SMALL = 1 << 20  # bytes
 
 
 def names(count: int) -> list[str]:
@@ -43,28 +46,28 @@ def saved(prefix: str, count: int, nbytes: int, *, objects: bool = False) -> str
     return prefix
 
 
-def holes(prefix: str, count: int, nbytes: int) -> str:
-    """Write a checkpoint whose data file of ``nbytes`` is one hole.
+def holes(prefix: str, count: int, nbytes: int, shards: int = 1) -> str:
+    """Write a checkpoint whose data files of ``nbytes`` are nothing but holes.
 
-    Only its index is real: what rewrites nothing but the index does not notice.
+    Only its index is real: what rewrites nothing but the index does not notice. The
+    checksums of small tensors are right.
     """
-    length = nbytes // count // 4
-    spec = TensorSpec(DType.float32, (length,))
-    entries = _entries(names(count), spec)
-    with open(index_path(prefix), "wb") as file:
-        header = serialized_header(1, big_endian=False)
-        write_table(file, [(HEADER_KEY, header), *sorted(entries.items())])
-    with open(shard_path(prefix, 0, 1), "wb") as file:
-        file.truncate(count * length * 4)
-    return prefix
-
-
-def _entries(keys: Iterable[str], spec: TensorSpec) -> Mapping[bytes, bytes]:
-    size = spec.nbytes
-    return {
-        key.encode(): serialized_entry(Entry(spec, 0, number * size, size, 0))
-        for number, key in enumerate(keys)
+    spec = TensorSpec(DType.float32, (nbytes // count // 4,))
+    size, each = spec.nbytes, -(-count // shards)
+    crc = crc32c.mask(crc32c.value(bytes(size))) if size <= _SMALL else 0
+    entries = {
+        key.encode(): serialized_entry(
+            Entry(spec, number // each, number % each * size, size, crc)
+        )
+        for number, key in enumerate(names(count))
     }
+    with open(index_path(prefix), "wb") as file:
+        header = serialized_header(shards, big_endian=False)
+        write_table(file, [(HEADER_KEY, header), *sorted(entries.items())])
+    for shard in range(shards):
+        with open(shard_path(prefix, shard, shards), "wb") as file:
+            file.truncate(each * size)
+    return prefix
 
 
 def files_of(prefix: str) -> list[str]:

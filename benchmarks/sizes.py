@@ -14,6 +14,7 @@ class Sizes(NamedTuple):
     tensors: int = 200
     many: int = 20_000
     keys: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    shards: tuple[int, ...] = (1, 10, 100, 1_000)
     sparse: int = 1 << 40
     inspected: int = 600
     repeats: int = 5
@@ -24,4 +25,4 @@ class Sizes(NamedTuple):
         return f"{self.nbytes / 1e9:g} GB, {self.tensors} tensors"
 
 
-QUICK = Sizes(1_000_000, 20, 200, (10, 100), 1 << 30, 20, 1)
+QUICK = Sizes(1_000_000, 20, 200, (10, 100), (1, 3), 1 << 30, 20, 1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["Row", "Seconds", "at_least", "at_most", "in_turn"]
+__all__ = ["Row", "Seconds", "at_least", "at_most", "curve", "in_turn"]
 
 Seconds = list[float]
 _Act = Callable[[], object]
@@ -23,7 +23,9 @@ class Row(NamedTuple):
       ours: Our figure.
       comparison: How they compare, with the spread.
       goal: What is to be reached.
-      met: Whether it is.
+      met: Whether it is; None where nothing was measured.
+      samples: All seconds that were measured, by whose they are; ours are ``ours``.
+      curve: What grows, and the seconds by how much of it there is.
     """
 
     what: str
@@ -31,7 +33,9 @@ class Row(NamedTuple):
     ours: str
     comparison: str
     goal: str
-    met: bool
+    met: bool | None
+    samples: Mapping[str, Seconds] = {}
+    curve: tuple[str, Mapping[int, Seconds]] | None = None
 
 
 def in_turn(*acts: _Act, prepare: _Act, repeats: int) -> list[Seconds]:
@@ -61,7 +65,9 @@ def at_least(goal: float, what: str, peer: str, seconds: Sequence[Seconds]) -> R
     theirs, ours = seconds
     times, spread = _ratio(theirs, ours)
     figures = f"{peer}: {_figure(theirs)}", _figure(ours)
-    return Row(what, *figures, f"{spread} faster", f"{goal:,g}x", times >= goal)
+    samples = {peer: theirs, "ours": ours}
+    met = times >= goal
+    return Row(what, *figures, f"{spread} faster", f"{goal:,g}x", met, samples)
 
 
 def at_most(goal: float, what: str, peer: str, seconds: Sequence[Seconds]) -> Row:
@@ -69,7 +75,14 @@ def at_most(goal: float, what: str, peer: str, seconds: Sequence[Seconds]) -> Ro
     theirs, ours = seconds
     times, spread = _ratio(ours, theirs)
     figures = f"{peer}: {_figure(theirs)}", _figure(ours)
-    return Row(what, *figures, f"{spread} the time", f"{goal:g}x", times <= goal)
+    samples = {peer: theirs, "ours": ours}
+    met = times <= goal
+    return Row(what, *figures, f"{spread} the time", f"{goal:g}x", met, samples)
+
+
+def curve(row: Row, of: str, seconds: Mapping[int, Seconds]) -> Row:
+    """Return a row that also shows how time grows with something."""
+    return row._replace(curve=(of, seconds))
 
 
 def _ratio(above: Seconds, below: Seconds) -> tuple[float, str]:

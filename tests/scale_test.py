@@ -208,7 +208,7 @@ def test_long_names_of_all_forms_are_distinct_and_sorted_by_bytes(unicode):
 
 
 def test_forms_of_one_name_are_two_names(tmp_path):
-    forms = {"caf\u00e9": np.zeros(1), "cafe\u0301": np.ones(1)}
+    forms = {"\u00e9t\u00e9": np.zeros(1), "e\u0301te\u0301": np.ones(1)}
     assert len({unicodedata.normalize("NFC", form) for form in forms}) == 1
     write_checkpoint(tmp_path / "a" / "m", forms)
     tcm.convert_tf1_to_tf2(tmp_path / "a" / "m", tmp_path / "b" / "m")
@@ -251,9 +251,9 @@ def test_every_command_takes_long_names_of_all_forms(unicode, tmp_path, capsys):
 
 
 def test_a_name_that_only_looks_the_same_is_told_apart(tmp_path):
-    write_checkpoint(tmp_path / "m", {"caf\u00e9/w": np.ones(1, np.float32)})
-    with pytest.raises(TensorNotFoundError, match=r"nearest: 'caf\\xe9/w'"):
-        load_checkpoint(tmp_path / "m").get_tensor("cafe\u0301/w")
+    write_checkpoint(tmp_path / "m", {"\u00e9t\u00e9/w": np.ones(1, np.float32)})
+    with pytest.raises(TensorNotFoundError, match=r"nearest: '\\xe9t\\xe9/w'"):
+        load_checkpoint(tmp_path / "m").get_tensor("e\u0301te\u0301/w")
 
 
 def test_columns_stand_below_each_other_whatever_the_letters():

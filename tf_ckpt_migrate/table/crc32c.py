@@ -6,8 +6,7 @@ checksum stored among the bytes that a checksum covers would otherwise weaken it
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
-from importlib import import_module
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import google_crc32c
@@ -25,7 +24,6 @@ _MASK_DELTA = 0xA282EAD8
 _UINT32 = 0xFFFFFFFF
 _POLYNOMIAL = 0x82F63B78  # of Castagnoli, the bit of the highest power last
 _ONE, _BYTE = 1 << 31, 1 << 23  # 1 and x**8, written so
-_LARGE = 1 << 16  # bytes from which on it is worth letting other threads run
 
 # The library has no type stubs.
 _extend = cast(
@@ -41,36 +39,12 @@ def extend(crc: int, data: Buffer | np.ndarray[Any, Any]) -> int:
       >>> extend(value(b"1234"), b"56789") == value(b"123456789")
       True
     """
-    if isinstance(data, bytes):
-        return _extend(crc, data)
-    import numpy as np
+    if isinstance(data, memoryview):
+        # The C library takes arrays and bytes without a copy, but no memoryview.
+        import numpy as np
 
-    # The C library takes arrays and bytes without a copy, but no memoryview.
-    array = np.frombuffer(data, np.uint8) if isinstance(data, memoryview) else data
-    if array.nbytes < _LARGE or not array.flags.c_contiguous or not (free := _free()):
-        return _extend(crc, array)
-    return free(crc, array.ctypes.data, array.nbytes)
-
-
-@cache
-def _free() -> Callable[[int, int, int], int] | None:
-    """Return the function of the C library itself; None where it cannot be found.
-
-    Python's function of it holds the lock of the interpreter, so that two threads are
-    no faster than one. ``ctypes`` gives the lock up for as long as a call takes.
-    """
-    try:
-        import ctypes
-
-        # The extension's own file finds the library that it is linked to.
-        extension: Any = import_module("google_crc32c._crc32c")
-        function = ctypes.CDLL(extension.__file__).crc32c_extend
-    except (ImportError, OSError, AttributeError):  # pure Python, or another linker
-        return None
-    function.restype = ctypes.c_uint32
-    function.argtypes = (ctypes.c_uint32, ctypes.c_void_p, ctypes.c_size_t)
-    known = b"123456789"
-    return function if function(0, known, len(known)) == value(known) else None
+        data = np.frombuffer(data, np.uint8)
+    return _extend(crc, data)
 
 
 def combined(first: int, second: int, size: int) -> int:
