@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,8 @@ def reversed_plan(plan: MigrationPlan) -> MigrationPlan:
     """Return the plan that undoes ``plan``.
 
     A source with several targets comes back from the first that still tells its value,
-    or from the slices that it was cut into; what is not needed for that is dropped.
+    or from the slices that it was cut into; what is not needed for that is dropped, and
+    a note says so, as copies may have parted since.
 
     Raises:
       PlanError: If a source cannot be made of its targets.
@@ -51,10 +52,12 @@ def reversed_plan(plan: MigrationPlan) -> MigrationPlan:
             "become:\n  " + "\n  ".join(capped(lost)),
             lost,
         )
-    return _closed(plan, moves)
+    return _closed(plan, moves, users)
 
 
-def _closed(plan: MigrationPlan, moves: Sequence[Move]) -> MigrationPlan:
+def _closed(
+    plan: MigrationPlan, moves: Sequence[Move], users: Mapping[str, Sequence[Move]]
+) -> MigrationPlan:
     """Return the reverse of ``plan`` with ``moves``, all else accounted for."""
     used = {key for move in moves for key in move.sources}
     made = {move.target: move.spec for move in plan.moves}
@@ -71,8 +74,26 @@ def _closed(plan: MigrationPlan, moves: Sequence[Move]) -> MigrationPlan:
         kept_targets=tuple(
             KeptTarget(key, specs[key], why) for key, why in plan.dropped
         ),
-        notes=tuple(_notes(plan)),
+        notes=(*_notes(plan), *_copies_left(moves, users)),
     )
+
+
+def _copies_left(
+    moves: Sequence[Move], users: Mapping[str, Sequence[Move]]
+) -> Iterator[str]:
+    """Tell which tensors are left behind because another had the same value."""
+    used = {key for move in moves for key in move.sources}
+    left = [
+        f"{other.target!r} for {move.sources[0]!r}"
+        for move in moves
+        for other in users[move.target]
+        if other.target not in used
+    ]
+    if left:
+        yield (
+            "several were made of one, which comes back from one of them; whether the "
+            f"others have changed since is not looked at: {', '.join(capped(left, 3))}"
+        )
 
 
 def _way_back(key: str, users: Sequence[Move], plan: MigrationPlan) -> Move | None:
