@@ -190,9 +190,10 @@ def test_a_copy_suffices_to_go_back():
     back = plan.reversed()
     assert [str(move) for move in back.moves] == ["'b' -> 'a' float32[2, 3]"]
     assert [entry.key for entry in back.dropped] == ["t", "c"]
-    assert back.notes == (
+    (note,) = back.notes
+    assert note == (
         "several were made of one, which comes back from one of them; whether the "
-        "others have changed since is not looked at: 't' for 'b', 'c' for 'b'",
+        "others have changed since is not looked at: 't' for 'b', 'c' for 'b'"
     )
 
 
