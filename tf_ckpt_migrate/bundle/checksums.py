@@ -57,7 +57,7 @@ def checksum(data: Stored, progress: Callable[[int], None] | None = None) -> int
     """
     if len(data) > _CHUNK:
         return next(checksums([(data, int)], progress))
-    found = crc32c.mask(crc32c.value(data))  # one piece: no thread has a part in it
+    found = crc32c.mask(crc32c.value(data[:]))  # one piece: no thread has a part in it
     if progress is not None:
         progress(len(data))
     return found

@@ -141,10 +141,10 @@ def test_two_processes_share_the_work(fleet, undisturbed, tmp_path):
 
 def test_state_files_name_the_latest(fleet, undisturbed):
     output, _ = undisturbed
-    assert read_state(output / "run-00/checkpoint") == read_state(
-        fleet.root / "run-00/checkpoint"
+    assert read_state(f"{output}/run-00/checkpoint") == read_state(
+        f"{fleet.root}/run-00/checkpoint"
     )
-    kept = read_state(output / "run-03/checkpoint")  # m-4 is bad
+    kept = read_state(f"{output}/run-03/checkpoint")  # m-4 is bad
     assert kept.latest == "m-9"
     assert kept.kept == tuple(f"m-{n}" for n in range(10) if n != 4)
     # m-9 is bad: nothing older may pass for the latest.
@@ -158,10 +158,10 @@ def test_a_state_file_follows_the_training(tmp_path):
         (source / "checkpoint").write_text(state_text([f"m-{step}"]))
         write(output / "other", {"w": [0]}) if step == 1 else None
         tcm.convert_all(source, output, to="tf2")
-        assert read_state(output / "checkpoint").latest == f"m-{step}"
+        assert read_state(f"{output}/checkpoint").latest == f"m-{step}"
     (output / "checkpoint").write_text(state_text(["other", "m-1", "m-2"]))
     tcm.convert_all(source, output, to="tf2")
-    assert read_state(output / "checkpoint").kept == ("other", "m-1", "m-2")
+    assert read_state(f"{output}/checkpoint").kept == ("other", "m-1", "m-2")
 
 
 def test_a_damaged_state_file_is_told_of(tmp_path):
