@@ -54,7 +54,7 @@ def _measured(interpreter: str, which: str, folder: str, sizes: Sizes) -> dict:
     arguments = map(str, (folder, sizes.nbytes, sizes.tensors, min(3, sizes.repeats)))
     done = subprocess.run(
         [interpreter, "-m", "benchmarks.peer_acts", which, *arguments],
-        env={**fresh.environment(), "TF_USE_LEGACY_KERAS": "1"},
+        env=fresh.environment(),
         capture_output=True,
         text=True,
         check=False,
