@@ -89,7 +89,7 @@ PIECES = ("checkpoint", "statistics", "number_statistics")
         ("compact", RANGES, []),
         ("prune", RANGES, []),
         ("merge", COPIES, ["--data=copy", "--precedence=first"]),
-        ("verify", ("bundle.reader", "crc32c", "extend"), []),
+        ("verify", ("bundle.checksums", "crc32c", "value"), []),
         (
             "diff",
             ("checkpoint", "comparison", "difference"),
