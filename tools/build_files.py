@@ -153,7 +153,8 @@ def _deps(path: Path) -> dict[str, None]:
     for found in imports(path):
         top = found.name.split(".")[0]
         if top in _FOLDERS or (ROOT / f"{top}.py").exists():
-            if not found.typing_only:
+            # A program may import itself, to be found by a name in other processes.
+            if not found.typing_only and _path(found.name) != path:
                 ours.add(_label(_path(found.name), path.parent))
         elif top not in sys.stdlib_module_names:
             others.add(f"# {'protobuf' if top == 'google' else top} dep")
