@@ -1,9 +1,10 @@
+import google_crc32c
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_ckpt_migrate.table import crc32c
+from tf_ckpt_migrate.table import crc32c, unlocked
 
 ISCSI_READ = bytes.fromhex(
     "01c00000000000000000000000000000"
@@ -68,3 +69,16 @@ def test_large_data_of_every_kind():
     assert crc32c.value(zeros) == crc32c.value(memoryview(zeros)) == crc
     assert crc32c.value(bytes(zeros)) == crc
     assert crc32c.extend(5, zeros) == crc32c.extend(5, bytes(zeros))
+
+
+def test_large_data_needs_no_c_library(monkeypatch):
+    data = bytes(range(256)) * 4096
+    monkeypatch.setattr(unlocked, "unlocked", lambda: None)
+    assert crc32c.value(memoryview(data)) == crc32c.value(data)
+
+
+@pytest.mark.skipif(google_crc32c.implementation != "c", reason="no C library here")
+def test_the_c_library_is_found_under_googles():
+    function = unlocked.unlocked()
+    assert function is not None
+    assert function(0, bytes(32), 32) == 0x8A9136AA

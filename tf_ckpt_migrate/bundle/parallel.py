@@ -1,7 +1,7 @@
 """Works on many things with all cores, and gives the results in their order.
 
-What takes long here is done by NumPy, which lets other threads run meanwhile, and by
-the disk; so threads are enough, and nothing needs to be sent to another process.
+What takes long here is done by NumPy and by the CRC-32C library, which let other
+threads run meanwhile; so threads are enough, and nothing is sent to another process.
 """
 
 from __future__ import annotations

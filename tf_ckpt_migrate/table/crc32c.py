@@ -23,6 +23,7 @@ __all__ = ["combined", "extend", "mask", "unmask", "value"]
 _MASK_DELTA = 0xA282EAD8
 _UINT32 = 0xFFFFFFFF
 _POLYNOMIAL = 0x82F63B78  # of Castagnoli, the bit of the highest power last
+_LARGE = 1 << 16  # bytes from which on it is worth letting other threads run
 _ONE, _BYTE = 1 << 31, 1 << 23  # 1 and x**8, written so
 
 # The library has no type stubs.
@@ -39,12 +40,18 @@ def extend(crc: int, data: Buffer | np.ndarray[Any, Any]) -> int:
       >>> extend(value(b"1234"), b"56789") == value(b"123456789")
       True
     """
-    if isinstance(data, memoryview):
-        # The C library takes arrays and bytes without a copy, but no memoryview.
-        import numpy as np
+    if isinstance(data, bytes):
+        return _extend(crc, data)
+    import numpy as np
 
-        data = np.frombuffer(data, np.uint8)
-    return _extend(crc, data)
+    # The C library takes arrays and bytes without a copy, but no memoryview.
+    array = np.frombuffer(data, np.uint8) if isinstance(data, memoryview) else data
+    if array.nbytes >= _LARGE and array.flags.c_contiguous:
+        from tf_ckpt_migrate.table.unlocked import unlocked  # few processes read much
+
+        if (function := unlocked()) is not None:
+            return function(crc, array.ctypes.data, array.nbytes)
+    return _extend(crc, array)
 
 
 def combined(first: int, second: int, size: int) -> int:
