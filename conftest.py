@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from pathlib import Path
@@ -75,6 +76,12 @@ def _is_of_tensorflow(path: Path) -> bool:
     return path.relative_to(_PACKAGE).parts[0] in _NEED_TENSORFLOW
 
 
+@functools.cache
+def _is_of_keras(path: Path) -> bool:
+    """Whether a file names Keras, so that it matters which one there is."""
+    return "keras" in path.read_text(encoding="utf-8").lower()
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -85,5 +92,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
         if "tf1_python" in asked:
             item.add_marker("tf1")
+        if _is_of_keras(item.path):
+            item.add_marker("keras")
         if item.get_closest_marker("tf") and not _HAS_TENSORFLOW:
             item.add_marker(pytest.mark.skip(reason="TensorFlow is not installed here"))

@@ -13,6 +13,8 @@ import tf_ckpt_migrate
 from tools import build_files
 from tools.source_graph import PACKAGE, ROOT, imports, modules, tree
 
+pytestmark = pytest.mark.once
+
 # A folder (or a module beside the folders) imports only from lower floors.
 FLOORS = {
     "_version": 0,

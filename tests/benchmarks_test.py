@@ -10,6 +10,8 @@ import pytest
 
 from tools.environments import ROOT
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.tf
 def test_every_row_is_printed(tmp_path):

@@ -8,6 +8,8 @@ import pytest
 from tf_ckpt_migrate import errors
 from tools.source_graph import ROOT
 
+pytestmark = pytest.mark.once
+
 TEXT = "".join(
     (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     for page in ("errors", "errors_tensorflow")

@@ -16,6 +16,8 @@ from tools.site_pages import (
 )
 from tools.source_graph import ROOT
 
+pytestmark = pytest.mark.once
+
 API = ROOT / "docs" / "site" / "api"
 
 

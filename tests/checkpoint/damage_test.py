@@ -12,6 +12,8 @@ from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
 from tf_ckpt_migrate.errors import CheckpointError
 
+pytestmark = pytest.mark.once
+
 # Folders with prefixes: by name, with slices, with strings, variants, V1 and V1 sliced.
 GOLDENS = {
     "tf1_15/saver_v2": "model.ckpt",

@@ -12,6 +12,8 @@ from tests.bundle.faults import Disk
 from tests.crash.kills import forked, kill_some
 from tests.crash.operations import OPERATIONS, Scene
 
+pytestmark = pytest.mark.once
+
 # In one environment all of them, in the others enough to see that it works there too.
 HERE = os.environ.get("TF_CKPT_MIGRATE_ENVIRONMENT", "no-tf")
 KILLS = 60 if HERE == "no-tf" else 5

@@ -14,6 +14,8 @@ from tests.conversion.checkpoints import write
 from tests.crash.kills import forked
 from tf_ckpt_migrate.errors import CheckpointReplacedError
 
+pytestmark = pytest.mark.once
+
 ROUNDS = 150
 
 

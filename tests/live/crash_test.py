@@ -13,6 +13,8 @@ import tf_ckpt_migrate as tcm
 from tests.bundle.faults import Disk
 from tests.live.readers import by_saver, loads, same_values
 
+pytestmark = pytest.mark.once
+
 
 def test_a_writer_that_is_killed(tf):
     """In a process of its own, which forks before TensorFlow starts any thread."""
