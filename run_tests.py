@@ -48,7 +48,6 @@ ON_311 = tuple(version for version in ANY if version != "3.10")
 OF_TF = "tf and not tf1"  # the rest runs where there is none
 WITHOUT_TF = "not tf and not tf1 and not browser and not far and not beam"
 AGAIN = " and not once"  # what says nothing of versions runs in one environment
-ARCHITECTURE = "tests/architecture_test.py"
 PACKAGE = ("-e", ".[test]")
 LINT = ("-e", ".[lint]")
 # tf-keras depends on `tensorflow`, which would come beside `tensorflow-cpu`.
@@ -207,10 +206,6 @@ def run_pytest(
     report = VENVS / f"{environment.name}.xml"
     report.unlink(missing_ok=True)
     options = ["-q", "-rs", "-n", WORKERS, f"--junitxml={report}"]
-    if root != ROOT:  # a wheel has no BUILD files
-        options.append(
-            f"--deselect={ARCHITECTURE}::test_build_files_follow_the_imports"
-        )
     command = [str(python), "-m", "pytest", *options, "-m", environment.marks]
     env = activated(python) | variables | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     status = subprocess.run(command, cwd=root, env=env, check=False).returncode
