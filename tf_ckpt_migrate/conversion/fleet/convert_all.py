@@ -9,7 +9,7 @@ from typing import TypeAlias
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.conversion.fleet.found import Found, find
-from tf_ckpt_migrate.conversion.fleet.once import convert_once, refuse_far
+from tf_ckpt_migrate.conversion.fleet.once import convert_once
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
 from tf_ckpt_migrate.conversion.fleet.owned_file import remove_left_behind
 from tf_ckpt_migrate.conversion.fleet.request import Direction, Names, Request
@@ -92,7 +92,7 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
     Raises:
       CheckpointNotFoundError: If a source is not there, or nothing is found in it.
       OutputPathError: If the output folder is that of the sources, or two checkpoints
-        would have one output, or one of the paths is a URL.
+        would have one output.
       RuleError: If nothing is asked for, or a rule is not well formed.
 
     Example:
@@ -128,10 +128,7 @@ def found_for(
     request.check()
     one = isinstance(sources, str | os.PathLike)
     each = [sources] if one else [*sources]
-    paths = [*map(path_of, each)]
-    for path in (*paths, output := path_of(output_dir)):
-        refuse_far(path)
-    return find(paths, output)
+    return find([*map(path_of, each)], path_of(output_dir))
 
 
 def carry_out(
