@@ -160,10 +160,10 @@ def _read(path: str) -> list[dict[str, Any]]:
         return json.loads(read_text(path))
     except FileNotFoundError as error:
         raise BeamPipelineError(
-            f"what became of the checkpoints did not come back by {path!r}: workers and "
-            "the machine that starts them must reach the output folder by the same path "
-            "(memory:// and ram:// are of one process); then run it again: what is done "
-            "is not done again"
+            f"what became of the checkpoints did not come back by {path!r}: workers, "
+            "and the machine that starts them, must reach the output folder by one "
+            "path (memory:// and ram:// are of one process); then run it again: what "
+            "is done is not done again"
         ) from error
 
 

@@ -5,10 +5,10 @@ that are taken over go straight to their final names, which no index names yet, 
 count in these names is known; new ones are written aside. The index, which is one
 object, comes last and makes all of them the checkpoint.
 
-Nor is there anybody to keep two workers apart that write the same checkpoint, as when a
-runner takes one for dead which is not. So what they share is never taken away: both put
-the same bytes under the same names, each file in one step, and who fails leaves what the
-other may count on.
+Nor is there anybody to keep two workers apart that write the same checkpoint, as when
+a runner takes one for dead which is not. So what they share is never taken away: both
+put the same bytes under the same names, each file in one step, and who fails leaves
+what the other may count on.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class BundleWriter:
       OutputExistsError: If the prefix is taken and ``overwrite`` is not given.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 one output, and how to write: options by keyword
         self,
         prefix: str,
         *,

@@ -41,7 +41,7 @@ class FsspecSystem:
         """Connect to nothing yet."""
         self._puts_whole = scheme in _WHOLE
 
-    def puts_whole(self, path: str) -> bool:  # noqa: ARG002 - all of a scheme do, or none
+    def puts_whole(self, path: str) -> bool:
         """Return whether a file is there whole, at once, when it has been written."""
         return self._puts_whole
 

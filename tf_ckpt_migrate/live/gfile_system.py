@@ -82,7 +82,7 @@ class GfileSystem:
                 file.write(data)
             self._gfile.rename(aside, path, overwrite=True)
 
-    def puts_whole(self, path: str) -> bool:  # noqa: ARG002 - nobody tells of any
+    def puts_whole(self, path: str) -> bool:
         """Return whether a file is there whole, at once, when it has been written."""
         return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from tf_ckpt_migrate.bundle.staging import check_absent, existing_files
-from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
 from tf_ckpt_migrate.conversion.convert import carried_out
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
@@ -25,6 +25,7 @@ from tf_ckpt_migrate.errors import (
     OutputExistsError,
 )
 from tf_ckpt_migrate.files.paths import basename, is_far
+from tf_ckpt_migrate.names.plan import MigrationPlan
 
 __all__ = ["convert_once"]
 
@@ -68,16 +69,34 @@ def _converted(request: Request, source: str, output: str) -> Outcome:
     present = Outcome(source, output, "present")
     if _is_present(identity, output):
         return present
+    try:
+        result = _made(request, reader, plan, identity, output)
+    except Exception:
+        # Of two workers, where there are no locks, one may see what the other changes.
+        if is_far(output) and _is_present(identity, output):
+            return present
+        raise
+    return present if result is None else Outcome.of_result(source, result)
+
+
+def _made(
+    request: Request,
+    reader: CheckpointReader,
+    plan: MigrationPlan,
+    identity: Identity,
+    output: str,
+) -> ConversionResult | None:
+    """Make the output; return None where another process has."""
     with owned_file(record_path(output)) as put:
         # Before the record is read: what another worker puts there comes after its own.
         begun, there = Record.begun(identity, output), existing_files(output)
         before = Record.read(output)
         if before and before.identity == identity:
             if before.is_of(output):  # another process has just made it
-                return present
+                return None
             if before.is_of_a_whole(output):
                 put(Record.done(identity, output).text())
-                return present
+                return None
         if not request.overwrite:
             _check_ours(before, begun, output, there)
         if not is_far(output):
@@ -105,7 +124,7 @@ def _converted(request: Request, source: str, output: str) -> Outcome:
                     put("" if before is None else before.text())
             raise
         put(done.text())
-    return Outcome.of_result(source, result)
+    return result
 
 
 def _check_ours(
@@ -139,8 +158,8 @@ def _check_whole(done: Record, result: ConversionResult) -> None:
     if done.files != made:
         raise FarFileError(
             f"{result.prefix!r}: expected {made} as its data files and found "
-            f"{done.files}: another program writes another checkpoint there at the same "
-            "time; stop it, and run this again"
+            f"{done.files}: another program writes another checkpoint there at the "
+            "same time; stop it, and run this again"
         )
 
 
