@@ -10,14 +10,14 @@ import pytest
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import write
 from tests.conversion.fleet.many import RULES, spoil, state_text
-from tests.files.copies import placed
+from tests.files.copies import files_of, placed
 from tests.files.counting import Counting, counted_system
 from tf_ckpt_migrate.bundle.staging import STAGING_MARK
 from tf_ckpt_migrate.conversion.fleet.found import find
 from tf_ckpt_migrate.conversion.fleet.once import convert_once
 from tf_ckpt_migrate.conversion.fleet.request import Request
 from tf_ckpt_migrate.errors import CheckpointNotFoundError, OutputPathError
-from tf_ckpt_migrate.files.access import is_folder, names_in, read_bytes
+from tf_ckpt_migrate.files.access import names_in
 from tf_ckpt_migrate.files.paths import join
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 
@@ -28,23 +28,6 @@ BAD = {
     "run-1/m-2": "MissingShardError",
     "run-2/m-3": "TruncatedFileError",
 }
-
-
-def files_of(folder: str, below: str = "") -> dict[str, bytes]:
-    """Return the bytes of every file below a folder of any system, by its path there.
-
-    What a writer that was broken off left aside is no part of it.
-    """
-    found: dict[str, bytes] = {}
-    for name in names_in(folder):
-        path = join(folder, name)
-        if STAGING_MARK in name:
-            continue
-        if is_folder(path):
-            found |= files_of(path, f"{below}{name}/")
-        else:
-            found[below + name] = read_bytes(path)
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +44,12 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
-def expected(sources: Path, tmp_path: Path) -> dict[str, bytes]:
+@pytest.fixture(scope="session")
+def expected(
+    sources: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
     """The files that a run on this machine makes of them."""
-    output = tmp_path / "expected"
+    output = tmp_path_factory.mktemp("expected") / "output"
     tcm.convert_all(sources, output, assignment_map=RULES, data="copy")
     return files_of(str(output))
 
@@ -261,8 +246,8 @@ def test_two_workers_at_one_output_make_it_once(worker, fails):
 @pytest.mark.parametrize("fails", [False, True], ids=["goes on", "fails next"])
 def test_a_second_worker_that_is_broken_off_leaves_none_torn(worker, fails):
     wanted, steps = undisturbed(worker)
-    for step in range(1, steps + 1, 4):
-        for broken in range(2 + step % 5, steps, 9):
+    for step in range(1, steps + 1, 5):
+        for broken in range(2 + step % 9, steps, 11):
             one = worker(f"{step}-{broken}")
             met = Meeting(one, step, broken, fails=fails)
             if met.first in DONE or met.second in DONE:

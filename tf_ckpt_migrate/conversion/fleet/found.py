@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.naming import (
     INDEX_SUFFIX,
+    index_path,
     parse_shard_path,
     parse_v1_shard_path,
 )
@@ -30,7 +31,7 @@ from tf_ckpt_migrate.errors import (
     OutputPathError,
     capped,
 )
-from tf_ckpt_migrate.files.access import is_folder, names_in, same_file
+from tf_ckpt_migrate.files.access import is_file, is_folder, names_in, same_file
 from tf_ckpt_migrate.files.paths import basename, is_far, join
 
 __all__ = ["Found", "Pair", "find"]
@@ -120,7 +121,8 @@ def find(sources: Iterable[str], output_dir: str) -> Found:
 
 def _found_by(source: str, walk: _Walk) -> Iterator[tuple[str, str]]:
     """Yield prefixes, each with what of it is kept in the output."""
-    if is_folder(source):
+    # To some far systems a folder is but the beginning of names: `m` that of `m.index`.
+    if is_folder(source) and not (is_far(source) and is_file(index_path(source))):
         if _is_same(source, walk.output_dir):
             raise OutputPathError(
                 f"{walk.output_dir!r} is the folder of the sources, which a conversion "
