@@ -63,7 +63,8 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
     Args:
       sources: A folder; a pattern of prefixes, as ``"runs/*/model.ckpt-*"``, in which
         ``**`` stands for any number of folders; a checkpoint; or several of these.
-      output_dir: The folder for the outputs. It may lie in that of the sources.
+      output_dir: The folder for the outputs. It may lie in that of the sources. Like
+        these, it may be on a far file system, as ``"gs://bucket/runs_tf2"``.
       to: ``"tf2"`` converts from names to objects, as ``convert_tf1_to_tf2``; ``"tf1"``
         back, as ``convert_tf2_to_tf1``; None gives other names only, as
         ``plan_migration`` and ``convert``.

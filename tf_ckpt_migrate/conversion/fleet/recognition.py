@@ -140,8 +140,7 @@ class Record(NamedTuple):
             if config["version"] != _VERSION:
                 return None
             identity = Identity(str(config["source"]), str(config["plan"]))
-            sizes = cast(dict[str, Any], config.get("files", {}))
-            files = {name: int(size) for name, size in sizes.items()}
+            files: dict[str, int] = {**config.get("files", {})}
             if "output" in config:
                 return cls(identity, str(config["output"]), files)
             return cls(identity, None, files, str(config["replaces"]))
