@@ -16,9 +16,11 @@ import pytest
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import files_in, write
 from tests.conversion.fleet.many import BAD, RULES, SIZE, make_fleet
+from tests.files.copies import files_of
 from tf_ckpt_migrate.cli.main import main
 from tf_ckpt_migrate.conversion.fleet.found import find
 from tf_ckpt_migrate.errors import BeamNotFoundError, BeamPipelineError, RuleError
+from tf_ckpt_migrate.files.access import names_in
 from tools.environments import ROOT
 
 # Beam's own code warns of many a thing that is to come.
@@ -95,6 +97,34 @@ def test_the_transform_counts(fleet, tmp_path):
         "bytes_written": 0,
     }
     assert counted()["present"] == good + 1
+
+
+@needs_beam
+def test_a_far_folder(fleet):
+    """The local runner's workers are threads of this process, which has memory://."""
+    source, bad, wanted, _ = fleet
+    output = "memory://tests/beam"
+    runs = ("run-02/", "run-03/")
+    for status in ("converted", "present"):
+        result = tcm.beam.convert_all(
+            f"{source}/run-0[23]/*", output, LOCAL, assignment_map=RULES
+        )
+        assert result.count(status) == 19
+        assert [each.error for each in result.failed] == [bad[f"{source}/run-03/m-4"]]
+        of_runs = {n: data for n, data in wanted.items() if n.startswith(runs)}
+        assert files_of(output) == of_runs
+        assert sorted(names_in(output)) == ["run-02", "run-03"]
+
+
+@needs_beam
+@pytest.mark.parametrize("output", ["o", "memory://tests/lost"])
+def test_outcomes_that_do_not_come_back(tmp_path, monkeypatch, output):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tcm.beam, "_write", print)
+    write(tmp_path / "runs/m", {"w": [1]})
+    with pytest.raises(BeamPipelineError, match="did not come back"):
+        tcm.beam.convert_all("runs", output, LOCAL, to="tf2")
+    assert tcm.load_checkpoint(f"{output}/m").format.value == "object-based"
 
 
 def kill_a_worker(*arguments):

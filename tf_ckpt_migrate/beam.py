@@ -18,10 +18,12 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tf_ckpt_migrate.bundle.staging import staging_folder
+from tf_ckpt_migrate.bundle.staging import far_name_aside, staging_folder
+from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
 from tf_ckpt_migrate.conversion.fleet.convert_all import (
     Sources,
     found_for,
@@ -33,6 +35,8 @@ from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
 from tf_ckpt_migrate.conversion.fleet.request import Request
 from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
 from tf_ckpt_migrate.errors import BeamNotFoundError, BeamPipelineError
+from tf_ckpt_migrate.files.access import make_folder, remove_folder
+from tf_ckpt_migrate.files.paths import is_far, join, path_of
 
 if TYPE_CHECKING:
     from apache_beam import PTransform  # pyright: ignore[reportMissingImports] types are checked without it
@@ -52,8 +56,9 @@ def ConvertCheckpoints(**asked: Any) -> PTransform:  # noqa: N802 - as Beam's ar
     ``failed``, ``keys``, ``bytes_linked`` and ``bytes_written``.
 
     A pair may come twice, and a bundle may be repeated after its worker was killed:
-    what is done is recognised, what was begun is cleaned up and done again, and of two
-    workers at one output the second waits for the first.
+    what is done is recognised, what was begun is done again, and of two workers at one
+    output the second waits for the first, or both write the same where there are no
+    locks.
 
     Args:
       **asked: What is asked for all of them, as of ``tcm.convert_all``: ``to``,
@@ -99,7 +104,7 @@ def convert_all(
     """
     request = Request.asked(**asked)
     found = found_for(request, sources, output_dir)
-    outcomes = _carry_out(request, found, os.fsdecode(output_dir), options)
+    outcomes = _carry_out(request, found, path_of(output_dir), options)
     return result_of(found, outcomes)
 
 
@@ -111,25 +116,55 @@ def _carry_out(
 ) -> list[Outcome]:
     """Convert what was found; outcomes come back by a file in the output's folder."""
     beam = _apache_beam()
-    from apache_beam.io.filesystems import FileSystems  # pyright: ignore[reportMissingImports] types are checked without it
     from apache_beam.options.pipeline_options import PipelineOptions  # pyright: ignore[reportMissingImports] types are checked without it
 
     if not isinstance(options, PipelineOptions):
         options = PipelineOptions([*options])
-    with staging_folder(os.path.join(output_dir, "outcomes")) as folder:
-        path = os.path.join(folder, "outcomes")
+    with _folder_for_outcomes(join(output_dir, "outcomes")) as folder:
+        path = join(folder, "outcomes")
         pipeline = beam.Pipeline(options=options)
         _ = (
             pipeline
             | "Found" >> beam.Create([*map(tuple, found.pairs)], reshuffle=False)
             | "ConvertCheckpoints" >> _transform(request)
-            | "ToJson" >> beam.Map(_as_json)
-            | "Write" >> beam.io.WriteToText(path, num_shards=1, shard_name_template="")
+            | "ToConfig" >> beam.Map(Outcome.to_config)
+            | "All" >> beam.combiners.ToList()
+            | "Write" >> beam.Map(_write, path)
         )
         _run(pipeline)
-        with FileSystems.open(path) as file:
-            lines = file.read().decode().splitlines()
-    return [Outcome(**json.loads(line)) for line in lines]
+        return [Outcome(**each) for each in _read(path)]
+
+
+def _folder_for_outcomes(path: str) -> AbstractContextManager[str]:
+    return _far_folder(path) if is_far(path) else staging_folder(path)
+
+
+@contextmanager
+def _far_folder(path: str) -> Generator[str]:
+    folder = far_name_aside(path)
+    make_folder(folder)
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # what it held has been read, or there is another error
+            remove_folder(folder)
+
+
+def _write(outcomes: list[dict[str, Any]], path: str) -> None:
+    """Write what became of all, as one worker; it may be that a second does too."""
+    write_text(path, json.dumps(outcomes))
+
+
+def _read(path: str) -> list[dict[str, Any]]:
+    try:
+        return json.loads(read_text(path))
+    except FileNotFoundError as error:
+        raise BeamPipelineError(
+            f"what became of the checkpoints did not come back by {path!r}: workers, "
+            "and the machine that starts them, must reach the output folder by one "
+            "path (memory:// and ram:// are of one process); then run it again: what "
+            "is done is not done again"
+        ) from error
 
 
 def _run(pipeline: Any) -> None:
@@ -175,10 +210,6 @@ def _transform(request: Request) -> PTransform:
     # Reshuffled, or a runner would give all that one worker has found to that worker.
     chain: Any = beam.Reshuffle() | beam.Map(once)
     return "ConvertCheckpoints" >> chain
-
-
-def _as_json(outcome: Outcome) -> str:
-    return json.dumps(outcome.to_config())
 
 
 def _apache_beam() -> Any:

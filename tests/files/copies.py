@@ -1,13 +1,20 @@
-"""Copies files of this machine to a folder of any system."""
+"""Copies files of this machine to a folder of any system, and tells what is in one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tf_ckpt_migrate.files.access import copy_file, make_folder
+from tf_ckpt_migrate.bundle.staging import STAGING_MARK
+from tf_ckpt_migrate.files.access import (
+    copy_file,
+    is_folder,
+    make_folder,
+    names_in,
+    read_bytes,
+)
 from tf_ckpt_migrate.files.paths import is_far, join
 
-__all__ = ["placed"]
+__all__ = ["files_of", "placed"]
 
 
 def placed(source: Path, folder: str) -> str:
@@ -22,3 +29,20 @@ def placed(source: Path, folder: str) -> str:
         else:
             Path(to).write_bytes(file.read_bytes())
     return folder
+
+
+def files_of(folder: str, below: str = "") -> dict[str, bytes]:
+    """Return the bytes of every file below a folder of any system, by its path there.
+
+    What a writer that was broken off left aside is no part of it.
+    """
+    found: dict[str, bytes] = {}
+    for name in names_in(folder):
+        path = join(folder, name)
+        if STAGING_MARK in name:
+            continue
+        if is_folder(path):
+            found |= files_of(path, f"{below}{name}/")
+        else:
+            found[below + name] = read_bytes(path)
+    return found

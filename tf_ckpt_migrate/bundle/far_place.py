@@ -4,6 +4,11 @@ There are no links and no locks, and to rename an object may mean to copy it. So
 that are taken over go straight to their final names, which no index names yet, when the
 count in these names is known; new ones are written aside. The index, which is one
 object, comes last and makes all of them the checkpoint.
+
+Nor is there anybody to keep two workers apart that write the same checkpoint, as when
+a runner takes one for dead which is not. So what they share is never taken away: both
+put the same bytes under the same names, each file in one step, and who fails leaves
+what the other may count on.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from tf_ckpt_migrate.files.access import (
     make_folder,
     move_file,
     put_file,
+    puts_whole,
     read_bytes,
     remove_file,
     remove_folder,
@@ -35,13 +41,17 @@ __all__ = ["FarPlace", "far_place"]
 
 
 @contextmanager
-def far_place(prefix: str) -> Generator[FarPlace]:
+def far_place(prefix: str, *, shared: bool = False) -> Generator[FarPlace]:
     """Make the place for a checkpoint, and remove what is left in it in the end.
+
+    Args:
+      prefix: Of the checkpoint.
+      shared: Whether others may be writing the same checkpoint, byte for byte.
 
     Raises:
       OSError: If the file system fails.
     """
-    place = FarPlace(prefix, far_name_aside(prefix))
+    place = FarPlace(prefix, far_name_aside(prefix), shared=shared)
     try:
         make_folder(place.folder)
         yield place
@@ -60,14 +70,16 @@ class FarPlace:
     Args:
       prefix: Of the checkpoint.
       folder: Beside its files, which need not exist.
+      shared: As of `far_place`.
 
     Attributes:
       folder: The same.
     """
 
-    def __init__(self, prefix: str, folder: str) -> None:
+    def __init__(self, prefix: str, folder: str, *, shared: bool = False) -> None:
         """Begin with nothing."""
         self.folder = folder
+        self._shared = shared
         self._prefix = prefix
         self._taken: dict[int, Taken] = {}
         self._files: dict[int, FarWriter] = {}
@@ -105,21 +117,24 @@ class FarPlace:
 
         Raises:
           OSError: If a step fails; what was there is then as it was, or the new
-            checkpoint is whole. Where even that cannot be known, all files stay.
+            checkpoint is whole. Where even that cannot be known, all files stay, and
+            of a shared one new data files always do.
         """
         index = io.BytesIO()
         write_table(index, items)
         old = set(existing_files(self._prefix))
         old -= {self._prefix, index_path(self._prefix)}
+        finals = [shard_path(self._prefix, number, count) for number in range(count)]
         with ExitStack() as undo:
-            for number in range(count):
-                final = shard_path(self._prefix, number, count)
-                undo.callback(_removed, final)  # also what a broken copy leaves
+            for number, final in enumerate(finals):
+                if not self._shared:
+                    undo.callback(_removed, final)  # also what a broken copy leaves
                 self._put_shard(number, final)
             self._put_index(index.getvalue(), undo)
             undo.pop_all()
-        for stale in old:
-            remove_file(stale)
+        for stale in old.difference(finals):
+            with suppress(FileNotFoundError):  # another has removed it
+                remove_file(stale)
 
     def discard(self) -> None:
         """End what is still being written."""
@@ -135,6 +150,9 @@ class FarPlace:
         with kept():
             if data == "move":
                 move_file(path, final)
+            elif self._shared and not puts_whole(final):
+                copy_file(path, self._staged(number), heard)
+                move_file(self._staged(number), final)
             else:
                 copy_file(path, final, heard)
 

@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import zlib
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +28,7 @@ from tf_ckpt_migrate.files.paths import is_far, join, split
 __all__ = [
     "STAGING_MARK",
     "check_absent",
+    "counts_in",
     "existing_files",
     "far_name_aside",
     "flushed",
@@ -163,7 +164,7 @@ def far_name_aside(path: str) -> str:
     return join(folder, f".{shown}{STAGING_MARK}-{secrets.token_hex(8)}")
 
 
-def free_count(prefix: str, least: int) -> int:
+def free_count(prefix: str, least: int, avoiding: Collection[int] | None = None) -> int:
     """Return how many shards a new checkpoint is to have: a number none there has.
 
     Shards are named after their number and the count of all. With another count than
@@ -172,10 +173,21 @@ def free_count(prefix: str, least: int) -> int:
     Args:
       prefix: Of the checkpoint, which need not exist.
       least: The number of shards that it needs.
+      avoiding: The numbers that it is not to have; None for those that are there.
     """
-    shards = map(parse_shard_path, existing_files(prefix))
-    taken = {shard.count for shard in shards if shard is not None}
+    taken = counts_in(existing_files(prefix)) if avoiding is None else avoiding
     return next(count for count in itertools.count(least) if count not in taken)
+
+
+def counts_in(paths: Iterable[str]) -> set[int]:
+    """Return the counts of shards that files are named after.
+
+    Example:
+      >>> counts_in(["m.index", "m.data-00000-of-00002", "m.data-00001-of-00002"])
+      {2}
+    """
+    shards = map(parse_shard_path, paths)
+    return {shard.count for shard in shards if shard is not None}
 
 
 def publish(staging: str, prefix: str, shards: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,6 +57,8 @@ class BundleWriter:
       big_endian: Byte order of the data, that of the shards it will link.
       data: How shards of other checkpoints are taken over (``links.transfer``).
       progress: Called with the bytes in place so far and those that are expected.
+      avoiding: For a far checkpoint that others may be writing too, byte for byte: the
+        counts of shards that it is not to have. None for one of this writer alone.
 
     Attributes:
       prefix: The same.
@@ -65,7 +67,7 @@ class BundleWriter:
       OutputExistsError: If the prefix is taken and ``overwrite`` is not given.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 one output, and how to write: options by keyword
         self,
         prefix: str,
         *,
@@ -73,6 +75,7 @@ class BundleWriter:
         big_endian: bool = False,
         data: DataMode = "auto",
         progress: Progress | None = None,
+        avoiding: Collection[int] | None = None,
     ) -> None:
         """Check the output; nothing is written before the context is entered."""
         if not overwrite:
@@ -84,7 +87,8 @@ class BundleWriter:
         self._meter = Meter(progress)
         self._shards: list[Shard] = []
         self._files: dict[int, Any] = {}
-        self._context = _place_for(self.prefix)
+        self._avoiding = avoiding
+        self._context = _place_for(self.prefix, shared=avoiding is not None)
 
     def __enter__(self) -> BundleWriter:
         self._place = self._context.__enter__()
@@ -251,7 +255,8 @@ class BundleWriter:
         """
         # TensorFlow's readers expect a shard, empty or not. Empty ones also fill up to
         # a count that the checkpoint to be replaced has not.
-        count = free_count(self.prefix, max(1, len(self._shards)))
+        least = max(1, len(self._shards))
+        count = free_count(self.prefix, least, self._avoiding)
         while len(self._shards) < count:
             self.new_shard()
         for number, file in self._files.items():
@@ -279,8 +284,10 @@ def replace_index(prefix: str, entries: Mapping[bytes, bytes], header: bytes) ->
         write_table(file, _items(header, entries))
 
 
-def _place_for(prefix: str) -> AbstractContextManager[Place]:
-    return far_place(prefix) if is_far(prefix) else local_place(prefix)
+def _place_for(prefix: str, *, shared: bool) -> AbstractContextManager[Place]:
+    if is_far(prefix):
+        return far_place(prefix, shared=shared)
+    return local_place(prefix)
 
 
 def _items(header: bytes, entries: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.bundle.links import DataMode
@@ -39,10 +39,9 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.bundle.dtypes import TensorSpec
     from tf_ckpt_migrate.transforms import Transform
 
-__all__ = ["check_source", "convert", "prepared"]
+__all__ = ["carried_out", "check_source", "convert", "prepared"]
 
 
-@without_collections
 def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     plan: MigrationPlan,
     output_prefix: str | os.PathLike[str],
@@ -95,6 +94,36 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
       ...     print(*opened(convert(plan, prefix + "-new")))
       encoder/w
     """
+    return carried_out(
+        plan,
+        output_prefix,
+        source=source,
+        target=target,
+        overwrite=overwrite,
+        data=data,
+        update_state_file=update_state_file,
+        shards=shards,
+        object_graph=object_graph,
+        progress=progress,
+    )
+
+
+@without_collections
+def carried_out(  # noqa: PLR0913 what `convert` takes, and one more
+    plan: MigrationPlan,
+    output_prefix: str | os.PathLike[str],
+    *,
+    source: CheckpointLike | None = None,
+    target: CheckpointLike | CheckpointView | None = None,
+    overwrite: bool = False,
+    data: DataMode = "auto",
+    update_state_file: bool = False,
+    shards: int | None = None,
+    object_graph: bool | None = None,
+    progress: Progress | None = None,
+    avoiding: Collection[int] | None = None,
+) -> ConversionResult:
+    """Do what `convert` does; ``avoiding`` is as of `BundleWriter`."""
     _check_type(plan)
     prefix = path_of(output_prefix)
     if update_state_file:
@@ -112,6 +141,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
         big_endian=big_endian,
         shards=shards,
         progress=progress,
+        avoiding=avoiding,
     )
     dropped = plan.dropped
     if OBJECT_GRAPH_KEY in reader and OBJECT_GRAPH_KEY not in added:

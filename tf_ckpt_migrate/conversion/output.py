@@ -6,7 +6,7 @@ shard is then linked; no tensor byte is read. New values go to one more shard.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -131,6 +131,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
     big_endian: bool = False,
     shards: int | None = None,
     progress: Progress | None = None,
+    avoiding: Collection[int] | None = None,
 ) -> tuple[Shard, ...]:
     """Write a checkpoint.
 
@@ -141,9 +142,9 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
       overwrite: Whether a checkpoint of this prefix may be replaced.
       data: How shards are taken over: ``"auto"``, ``"link"`` or ``"copy"``.
       big_endian: The byte order of what is referred to.
-      shards: None links whole shards; a number writes so many new ones, with only the
-        bytes that are referred to.
+      shards: None links whole shards; a number writes so many new ones.
       progress: Called with the bytes in place so far and those there are to be.
+      avoiding: As of `BundleWriter`.
 
     Returns:
       The shards of the checkpoint.
@@ -165,6 +166,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
         data=data,
         big_endian=big_endian,
         progress=progress,
+        avoiding=avoiding,
     ) as writer:
         return committed(writer, contents, shards)
 

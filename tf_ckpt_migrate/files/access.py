@@ -27,6 +27,7 @@ __all__ = [
     "names_in",
     "pieces_of",
     "put_file",
+    "puts_whole",
     "read_bytes",
     "read_end",
     "read_range",
@@ -182,7 +183,10 @@ def put_file(path: str, data: bytes, aside: str) -> None:
 def copy_file(
     source: str, target: str, progress: Callable[[int], None] | None = None
 ) -> None:
-    """Copy a file to a free path, one of which is far: within their system, or by us.
+    """Copy a file, here or there a far one: within their system, or by us.
+
+    A file of this machine is not replaced, and a far one by half of it unless its
+    system puts files whole.
 
     What is there of the target after an error is for the caller to remove.
 
@@ -205,8 +209,13 @@ def copy_file(
                 progress(len(piece))
 
 
+def puts_whole(path: str) -> bool:
+    """Return whether a far file is there whole, at once, when it has been written."""
+    return system_of(path).puts_whole(path)
+
+
 def move_file(source: str, target: str) -> None:
-    """Give a file of a far system another name there, which is free."""
+    """Give a file of a far system another name there, in the place of one of it."""
     with telling("move", source):
         system_of(source).move(source, target)
 

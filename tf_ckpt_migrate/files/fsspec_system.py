@@ -41,6 +41,10 @@ class FsspecSystem:
         """Connect to nothing yet."""
         self._puts_whole = scheme in _WHOLE
 
+    def puts_whole(self, path: str) -> bool:
+        """Return whether a file is there whole, at once, when it has been written."""
+        return self._puts_whole
+
     def status(self, path: str) -> Status | None:
         """Return what is there; None for nothing."""
         try:

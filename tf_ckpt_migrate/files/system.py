@@ -74,12 +74,16 @@ class FarSystem(Protocol):
         """
         ...
 
+    def puts_whole(self, path: str) -> bool:
+        """Return whether a file is there whole, at once, when it has been written."""
+        ...
+
     def move(self, source: str, target: str) -> None:
-        """Give a file another name, which is free."""
+        """Give a file another name; a file of that name gives way, if it can."""
         ...
 
     def copy(self, source: str, target: str) -> None:
-        """Copy a file to a path that is free."""
+        """Copy a file; one of that name gives way."""
         ...
 
     def remove(self, path: str) -> None:

@@ -82,15 +82,19 @@ class GfileSystem:
                 file.write(data)
             self._gfile.rename(aside, path, overwrite=True)
 
+    def puts_whole(self, path: str) -> bool:
+        """Return whether a file is there whole, at once, when it has been written."""
+        return False
+
     def move(self, source: str, target: str) -> None:
-        """Give a file another name."""
+        """Give a file another name, in the place of one that has it."""
         with _finding():
-            self._gfile.rename(source, target)
+            self._gfile.rename(source, target, overwrite=True)
 
     def copy(self, source: str, target: str) -> None:
         """Copy a file, on the server where TensorFlow can."""
         with _finding():
-            self._gfile.copy(source, target)
+            self._gfile.copy(source, target, overwrite=True)
 
     def remove(self, path: str) -> None:
         """Remove a file."""

@@ -11,7 +11,7 @@ import numpy as np
 from tests.conversion.checkpoints import write
 from tf_ckpt_migrate.bundle.staging import existing_files
 
-__all__ = ["BAD", "RULES", "SIZE", "make_fleet", "state_text"]
+__all__ = ["BAD", "RULES", "SIZE", "make_fleet", "spoil", "state_text"]
 
 SIZE = 200
 RULES = {"net/": "model/", "global_step": "step"}
@@ -63,6 +63,11 @@ BAD = {
     "run-17/m-8": (_short, "TruncatedFileError"),
     "run-19/m-3": (_other_names, "PlanError"),
 }
+
+
+def spoil(prefix: str, error: str) -> None:
+    """Let a checkpoint be one that cannot be converted, with this kind of error."""
+    next(how for how, kind in BAD.values() if kind == error)(prefix)
 
 
 def state_text(bases: Iterable[str]) -> str:

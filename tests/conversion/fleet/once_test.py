@@ -191,7 +191,7 @@ def test_an_error_that_is_not_ours_is_told_with_its_type(
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(once, "convert", fail)
+    monkeypatch.setattr(once, "carried_out", fail)
     outcome = convert_once(TO_TF2, source, output)
     assert (outcome.status, outcome.error) == ("failed", type(error).__name__)
     assert outcome.reason == str(error)
@@ -203,7 +203,7 @@ def test_an_interruption_is_none_of_the_outcomes(source, output, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(once, "convert", interrupt)
+    monkeypatch.setattr(once, "carried_out", interrupt)
     with pytest.raises(KeyboardInterrupt):
         convert_once(TO_TF2, source, output)
     assert os.listdir(os.path.dirname(output)) == []
@@ -219,8 +219,8 @@ def test_a_second_process_waits_for_the_first(source, output, monkeypatch):
             os.read(go[0], 1)
             return convert(*arguments, **options)
 
-        convert = once.convert
-        once.convert = stopped
+        convert = once.carried_out
+        once.carried_out = stopped
         assert status(source, output) == "converted"
 
     process = forked(first)

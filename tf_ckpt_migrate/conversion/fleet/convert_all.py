@@ -9,7 +9,7 @@ from typing import TypeAlias
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.conversion.fleet.found import Found, find
-from tf_ckpt_migrate.conversion.fleet.once import convert_once, refuse_far
+from tf_ckpt_migrate.conversion.fleet.once import convert_once
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
 from tf_ckpt_migrate.conversion.fleet.owned_file import remove_left_behind
 from tf_ckpt_migrate.conversion.fleet.request import Direction, Names, Request
@@ -63,7 +63,8 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
     Args:
       sources: A folder; a pattern of prefixes, as ``"runs/*/model.ckpt-*"``, in which
         ``**`` stands for any number of folders; a checkpoint; or several of these.
-      output_dir: The folder for the outputs. It may lie in that of the sources.
+      output_dir: The folder for the outputs. It may lie in that of the sources. Like
+        these, it may be on a far file system, as ``"gs://bucket/runs_tf2"``.
       to: ``"tf2"`` converts from names to objects, as ``convert_tf1_to_tf2``; ``"tf1"``
         back, as ``convert_tf2_to_tf1``; None gives other names only, as
         ``plan_migration`` and ``convert``.
@@ -92,7 +93,7 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
     Raises:
       CheckpointNotFoundError: If a source is not there, or nothing is found in it.
       OutputPathError: If the output folder is that of the sources, or two checkpoints
-        would have one output, or one of the paths is a URL.
+        would have one output.
       RuleError: If nothing is asked for, or a rule is not well formed.
 
     Example:
@@ -128,10 +129,7 @@ def found_for(
     request.check()
     one = isinstance(sources, str | os.PathLike)
     each = [sources] if one else [*sources]
-    paths = [*map(path_of, each)]
-    for path in (*paths, output := path_of(output_dir)):
-        refuse_far(path)
-    return find(paths, output)
+    return find([*map(path_of, each)], path_of(output_dir))
 
 
 def carry_out(

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.naming import (
     INDEX_SUFFIX,
+    index_path,
     parse_shard_path,
     parse_v1_shard_path,
 )
@@ -30,9 +31,13 @@ from tf_ckpt_migrate.errors import (
     OutputPathError,
     capped,
 )
+from tf_ckpt_migrate.files.access import is_file, is_folder, names_in, same_file
+from tf_ckpt_migrate.files.paths import basename, is_far, join
 
 __all__ = ["Found", "Pair", "find"]
 
+# The folder of a writer; on far systems with what makes it of this one alone.
+_STAGING = re.compile(rf".*{re.escape(STAGING_MARK)}(?:-[0-9a-f]+)?")
 # Wildcards of a pattern, and what each stands for.
 _WILD = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^\]]+\]")
 _SPELLED = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
@@ -84,8 +89,9 @@ def find(sources: Iterable[str], output_dir: str) -> Found:
 
     Example:
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> from tf_ckpt_migrate.files.paths import dirname
       >>> with example_checkpoint({"w": [1.0, 2.0]}) as prefix:
-      ...     for _, output in find([os.path.dirname(prefix)], "tf2").pairs:
+      ...     for _, output in find([dirname(prefix)], "tf2").pairs:
       ...         print(output)
       tf2/model.ckpt
     """
@@ -98,7 +104,7 @@ def find(sources: Iterable[str], output_dir: str) -> Found:
                 f"no checkpoint is found by {source!r}, nor in any folder below"
             )
         for prefix, below in here:
-            output = os.path.join(output_dir, below)
+            output = join(output_dir, below)
             other = pairs.setdefault(output, prefix)
             if other != prefix:
                 raise OutputPathError(
@@ -115,7 +121,8 @@ def find(sources: Iterable[str], output_dir: str) -> Found:
 
 def _found_by(source: str, walk: _Walk) -> Iterator[tuple[str, str]]:
     """Yield prefixes, each with what of it is kept in the output."""
-    if os.path.isdir(source):
+    # To some far systems a folder is but the beginning of names: `m` that of `m.index`.
+    if is_folder(source) and not (is_far(source) and is_file(index_path(source))):
         if _is_same(source, walk.output_dir):
             raise OutputPathError(
                 f"{walk.output_dir!r} is the folder of the sources, which a conversion "
@@ -124,7 +131,7 @@ def _found_by(source: str, walk: _Walk) -> Iterator[tuple[str, str]]:
         yield from walk.prefixes(source, "")
     elif wild := _WILD.search(source):
         root = source[: source.rfind("/", 0, wild.start()) + 1]
-        if not os.path.isdir(root or "."):
+        if not is_folder(root):
             raise CheckpointNotFoundError(f"{source!r}: there is no folder {root!r}")
         pattern = _pattern(source[len(root) :])
         for prefix, below in walk.prefixes(root, ""):
@@ -132,7 +139,7 @@ def _found_by(source: str, walk: _Walk) -> Iterator[tuple[str, str]]:
                 yield prefix, below
     else:
         prefix = locate(source).prefix
-        yield prefix, os.path.basename(prefix)
+        yield prefix, basename(prefix)
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -159,26 +166,26 @@ class _Walk(NamedTuple):
           below: Its path from the root.
         """
         try:
-            names = sorted(os.listdir(folder or "."))
+            names = sorted(names_in(folder))
         except OSError as error:
             self.unreadable.append((folder, error))
             return
-        folders = [n for n in names if os.path.isdir(os.path.join(folder, n))]
+        folders = [n for n in names if is_folder(join(folder, n))]
         files = sorted({*names} - {*folders})
         broken_off = {n: b for n in folders if (b := _broken_off(folder, n))}
         bases = {*_bases(folder, files), *broken_off.values(), *missing_latest(folder)}
         for base in sorted(bases, key=by_numbers):
-            yield os.path.join(folder, base), os.path.join(below, base)
+            yield join(folder, base), join(below, base)
         for name in folders:
-            path = os.path.join(folder, name)
-            if os.path.islink(path):
+            path = join(folder, name)
+            if not is_far(path) and os.path.islink(path):
                 self.links.append(path)
             elif (
-                not name.endswith(STAGING_MARK)
+                not _STAGING.fullmatch(name)
                 and name not in broken_off
                 and not _is_same(path, self.output_dir)
             ):
-                yield from self.prefixes(path, os.path.join(below, name))
+                yield from self.prefixes(path, join(below, name))
 
 
 def _bases(folder: str, names: Iterable[str]) -> Iterator[str]:
@@ -194,20 +201,20 @@ def _bases(folder: str, names: Iterable[str]) -> Iterator[str]:
 
 def _v1_base(folder: str, name: str) -> str | None:
     try:
-        location = locate(os.path.join(folder, name))
+        location = locate(join(folder, name))
     except MissingShardError:  # of several; to convert it will say so
         shard = parse_v1_shard_path(name)
         return shard and shard.prefix
     except (CheckpointError, OSError):  # a file of another kind
         return None
-    return os.path.basename(location.prefix) if location.v1_files else None
+    return basename(location.prefix) if location.v1_files else None
 
 
 def _broken_off(folder: str, name: str) -> str | None:
     """Return the basename of the checkpoint that a folder holds parts of."""
     of = _TEMPORARY.fullmatch(name)
-    parts = unfinished_parts(os.path.join(folder, of[1])) if of else []
-    inside = os.path.join(folder, name, "")
+    parts = unfinished_parts(join(folder, of[1])) if of else []
+    inside = join(folder, name, "")
     if of and any(
         part.startswith(inside) and parse_v1_shard_path(part) for part in parts
     ):
@@ -219,4 +226,4 @@ def _is_same(folder: str, other: str) -> bool:
     """Return whether two paths are those of one folder, which need not exist."""
     if folder.rstrip("/") == other.rstrip("/"):
         return True
-    return os.path.isdir(other) and os.path.samefile(folder, other)
+    return same_file(folder, other)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from tf_ckpt_migrate.bundle.staging import check_absent
-from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.bundle.staging import check_absent, existing_files
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
-from tf_ckpt_migrate.conversion.convert import convert
+from tf_ckpt_migrate.conversion.convert import carried_out
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
 from tf_ckpt_migrate.conversion.fleet.owned_file import owned_file
 from tf_ckpt_migrate.conversion.fleet.recognition import (
@@ -18,31 +18,16 @@ from tf_ckpt_migrate.conversion.fleet.recognition import (
     remove_shards_without_index,
 )
 from tf_ckpt_migrate.conversion.fleet.request import Request
+from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import (
     CheckpointError,
+    FarFileError,
     OutputExistsError,
-    OutputPathError,
 )
-from tf_ckpt_migrate.files.paths import is_far
+from tf_ckpt_migrate.files.paths import basename, is_far
+from tf_ckpt_migrate.names.plan import MigrationPlan
 
-__all__ = ["convert_once", "refuse_far"]
-
-
-def refuse_far(path: str) -> None:
-    """Refuse a path of a far file system, where no lock keeps two workers apart.
-
-    Raises:
-      OutputPathError: If it is one.
-
-    Example:
-      >>> refuse_far("runs/2017")
-    """
-    if is_far(path):
-        raise OutputPathError(
-            f"{path!r} is not on this machine: many checkpoints at once are converted "
-            "only between folders that keep links and locks, by mounting it or on a "
-            "copy; single ones by tcm.convert, convert_tf1_to_tf2 or convert_tf2_to_tf1"
-        )
+__all__ = ["convert_once"]
 
 
 def convert_once(request: Request, source: str, output: str) -> Outcome:
@@ -50,7 +35,8 @@ def convert_once(request: Request, source: str, output: str) -> Outcome:
 
     Whatever goes wrong is in the outcome, so that the next checkpoint has its turn; an
     interruption by the user is not, and leaves nothing half-written. Where another
-    process is at work on the same output, its end is awaited.
+    process is at work on the same output, its end is awaited; on a far file system both
+    write the same.
 
     Args:
       request: What is asked for.
@@ -75,8 +61,6 @@ def convert_once(request: Request, source: str, output: str) -> Outcome:
 
 
 def _converted(request: Request, source: str, output: str) -> Outcome:
-    for path in (source, output):
-        refuse_far(path)
     # Before it is opened: if it changes in between, the next run sees another digest.
     digest = digest_of_source(source)
     reader = load_checkpoint(source)
@@ -85,50 +69,97 @@ def _converted(request: Request, source: str, output: str) -> Outcome:
     present = Outcome(source, output, "present")
     if _is_present(identity, output):
         return present
+    try:
+        result = _made(request, reader, plan, identity, output)
+    except Exception:
+        # Of two workers, where there are no locks, one may see what the other changes.
+        if is_far(output) and _is_present(identity, output):
+            return present
+        raise
+    return present if result is None else Outcome.of_result(source, result)
+
+
+def _made(
+    request: Request,
+    reader: CheckpointReader,
+    plan: MigrationPlan,
+    identity: Identity,
+    output: str,
+) -> ConversionResult | None:
+    """Make the output; return None where another process has."""
     with owned_file(record_path(output)) as put:
-        if _is_present(identity, output):  # another process has just made it
-            return present
+        # Before the record is read: what another worker puts there comes after its own.
+        begun, there = Record.begun(identity, output), existing_files(output)
         before = Record.read(output)
-        if before and before.identity == identity and before.is_of_a_whole(output):
-            put(Record.done(identity, output).text())
-            return present
+        if before and before.identity == identity:
+            if before.is_of(output):  # another process has just made it
+                return None
+            if before.is_of_a_whole(output):
+                put(Record.done(identity, output).text())
+                return None
         if not request.overwrite:
-            _check_ours(before, output)
-        if before is not None:
-            remove_shards_without_index(output)
-        begun = Record.begun(identity, output)
+            _check_ours(before, begun, output, there)
+        if not is_far(output):
+            if before is not None:
+                remove_shards_without_index(output)
+                begun = Record.begun(identity, output)
+        elif before and before.output is None and before.identity == identity:
+            begun = before
         put(begun.text())
         try:
-            result = convert(
+            result = carried_out(
                 plan,
                 output,
                 source=reader,
                 overwrite=True,
                 data=request.data,
                 object_graph=False if request.to == "tf1" else None,
+                avoiding=begun.counts if is_far(output) else None,
             )
+            done = Record.done(identity, output)
+            _check_whole(done, result)
         except BaseException:
-            if begun == Record.begun(identity, output):  # the output is as it was
-                with suppress(OSError):
+            with suppress(OSError):
+                if begun == Record.begun(identity, output):  # it is as it was
                     put("" if before is None else before.text())
             raise
-        put(Record.done(identity, output).text())
-    return Outcome.of_result(source, result)
+        put(done.text())
+    return result
 
 
-def _check_ours(record: Record | None, output: str) -> None:
+def _check_ours(
+    record: Record | None, begun: Record, output: str, there: list[str]
+) -> None:
     """Refuse to replace what others have written there, or made of an output since.
 
     Raises:
       OutputExistsError: If there is such a checkpoint.
     """
     if record is None:
-        check_absent(output)
-    elif record.output is not None and not record.is_of(output) and _is_whole(output):
+        if there:
+            check_absent(output)
+    elif (
+        record.output is not None and not record.is_of_what(begun) and _is_whole(output)
+    ):
         raise OutputExistsError(
             f"{output!r} is not as it was converted: somebody has written another "
             "checkpoint there since; move it away, or pass overwrite=True "
             "(--overwrite) to replace it"
+        )
+
+
+def _check_whole(done: Record, result: ConversionResult) -> None:
+    """Check that nobody has written another checkpoint there meanwhile.
+
+    Raises:
+      FarFileError: If somebody has, where no lock kept him out.
+    """
+    made = {basename(shard.path): shard.size for shard in result.shards}
+    if done.files != made:
+        raise FarFileError(
+            f"{result.prefix!r}: expected {made} as its data files and found "
+            f"{done.files}: another program writes another checkpoint there at the "
+            "same time; stop it, and run this again"
         )
 
 

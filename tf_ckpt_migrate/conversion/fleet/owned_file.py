@@ -1,4 +1,7 @@
-"""A text file that one process at a time may write, others waiting for their turn."""
+"""A text file that one process at a time may write, others waiting for their turn.
+
+On a far file system there are no locks, and nobody waits.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,12 @@ from tf_ckpt_migrate.bundle.staging import (
     STAGING_MARK,
     flushed,
     replace_file,
+    replacing,
     staging_folder,
 )
 from tf_ckpt_migrate.errors import OutputInUseError
+from tf_ckpt_migrate.files.access import make_folder, remove_file
+from tf_ckpt_migrate.files.paths import dirname, is_far
 
 __all__ = ["owned_file", "remove_left_behind"]
 
@@ -45,6 +51,10 @@ def owned_file(path: str) -> Generator[Callable[[str], None]]:
       ...     os.listdir(folder)
       ['note']
     """
+    if is_far(path):
+        make_folder(dirname(path))
+        yield lambda text: _put_far(path, text)
+        return
     patience = time.monotonic() + _PATIENCE
     with ExitStack() as stack:
         while True:
@@ -59,9 +69,23 @@ def owned_file(path: str) -> Generator[Callable[[str], None]]:
 
 
 def remove_left_behind(folder: str) -> None:
-    """Remove what killed owners of files, and writers of checkpoints, have left."""
+    """Remove what killed owners of files, and writers of checkpoints, have left.
+
+    On a far system nobody knows whether they were killed, and it stays.
+    """
+    if is_far(folder):
+        return
     with suppress(OSError):  # none is there, or it is not for this process to write
         remove_abandoned(folder or ".", STAGING_MARK)
+
+
+def _put_far(path: str, text: str) -> None:
+    if text:
+        with replacing(path, of=path) as file:
+            file.write(text.encode())
+        return
+    with suppress(FileNotFoundError):
+        remove_file(path)
 
 
 def _put(path: str, text: str, staging: str) -> None:

@@ -8,9 +8,15 @@ Beside every output lies a record, ``PREFIX.migrated.json``::
      "output": "c04e…",                            of the index that was written
      "files": {"m.data-00000-of-00001": 124}}      the data shards, and their sizes
 
-It is written last. Before an output is begun, a record without the last two fields says
-so, with the digest of what is to be replaced. It tells what a killed process has left
-from a checkpoint that somebody else has put there, which is replaced only if asked for.
+It is written last. Before an output is begun, a record without its digest says so, with
+that of what is to be replaced, and the shards that were there. It tells what a killed
+process has left from a checkpoint that somebody else has put there, which is replaced
+only if asked for.
+
+On far file systems, where no lock keeps two workers apart, it also lets them write the
+same bytes under the same names: names of shards have their count, which must be another
+than that of the checkpoint to be replaced, and who finds an output of the same identity
+begun goes on from what the record says was there then.
 """
 
 from __future__ import annotations
@@ -22,8 +28,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
 from tf_ckpt_migrate.bundle.naming import index_path
-from tf_ckpt_migrate.bundle.staging import existing_files
+from tf_ckpt_migrate.bundle.staging import counts_in, existing_files
 from tf_ckpt_migrate.checkpoint.locate import locate
+from tf_ckpt_migrate.files.access import is_file, pieces_of, read_range, size_of
+from tf_ckpt_migrate.files.paths import basename, dirname, join
 from tf_ckpt_migrate.names.plan import MigrationPlan
 
 __all__ = [
@@ -36,6 +44,7 @@ __all__ = [
 
 _SUFFIX = ".migrated.json"
 _VERSION = 1
+_LARGEST = 64 << 20  # bytes of a record
 _ABSENT = ""
 
 
@@ -98,7 +107,8 @@ class Record(NamedTuple):
     Attributes:
       identity: Of the output.
       output: Digest of its index; ``None`` while it is being made.
-      files: The sizes of its data shards by name.
+      files: The sizes of its data shards by name; while it is being made, of those that
+        were there before.
       replaces: While it is being made, the digest of the index that was there before.
     """
 
@@ -110,7 +120,7 @@ class Record(NamedTuple):
     @classmethod
     def begun(cls, identity: Identity, prefix: str) -> Record:
         """Return the record of an output that is about to be made."""
-        return cls(identity, None, {}, _index_digest(prefix))
+        return cls(identity, None, _sizes(prefix), _index_digest(prefix))
 
     @classmethod
     def done(cls, identity: Identity, prefix: str) -> Record:
@@ -120,38 +130,46 @@ class Record(NamedTuple):
     @classmethod
     def read(cls, prefix: str) -> Record | None:
         """Return the record beside an output; None where none is, or no whole one."""
-        path = record_path(prefix)
-        if not os.path.isfile(path):
+        try:
+            # At once: another may be replacing it.
+            text = read_range(record_path(prefix), 0, _LARGEST)
+        except (FileNotFoundError, IsADirectoryError):
             return None
-        with open(path, "rb") as file:
-            text = file.read()
         try:
             config = cast(dict[str, Any], json.loads(text))
             if config["version"] != _VERSION:
                 return None
             identity = Identity(str(config["source"]), str(config["plan"]))
-            if "output" not in config:
-                return cls(identity, None, {}, str(config["replaces"]))
-            return cls(identity, str(config["output"]), {**config["files"]})
-        except (ValueError, LookupError, TypeError):
+            files: dict[str, int] = {**config.get("files", {})}
+            if "output" in config:
+                return cls(identity, str(config["output"]), files)
+            return cls(identity, None, files, str(config["replaces"]))
+        except (ValueError, LookupError, TypeError, AttributeError):
             return None
 
     def text(self) -> str:
         """Return it as it is written."""
         config: dict[str, Any] = {"version": _VERSION, **self.identity._asdict()}
-        if self.output is None:
-            config["replaces"] = self.replaces
-        else:
-            config |= {"output": self.output, "files": self.files}
+        key = "replaces" if self.output is None else "output"
+        config |= {key: self.output or self.replaces, "files": self.files}
         return json.dumps(config, indent=1, ensure_ascii=False) + "\n"
 
     def is_of(self, prefix: str) -> bool:
         """Return whether the output is there as it was written."""
-        return (
-            self.output is not None
-            and self.output == _index_digest(prefix)
-            and self.files == _sizes(prefix)
-        )
+        return self.is_of_what(Record.begun(self.identity, prefix))
+
+    def is_of_what(self, begun: Record) -> bool:
+        """Return whether an output is there, as it was written, when one is begun."""
+        there = begun.replaces, begun.files
+        return self.output is not None and (self.output, self.files) == there
+
+    @property
+    def counts(self) -> set[int]:
+        """The counts of shards that the output which is begun is not to have.
+
+        Without an index no reader finds what is there, and it may be replaced.
+        """
+        return set() if self.replaces == _ABSENT else counts_in(self.files)
 
     def is_of_a_whole(self, prefix: str) -> bool:
         """Return whether the output was finished, and only the record was not.
@@ -170,24 +188,23 @@ def remove_shards_without_index(prefix: str) -> None:
     """
     if _index_digest(prefix) == _ABSENT:
         for name in _sizes(prefix):
-            os.unlink(os.path.join(os.path.dirname(prefix), name))
+            os.unlink(join(dirname(prefix), name))
 
 
 def _index_digest(prefix: str) -> str:
     path = index_path(prefix)
-    return _digest([path]) if os.path.isfile(path) else _ABSENT
+    return _digest([path]) if is_file(path) else _ABSENT
 
 
 def _sizes(prefix: str) -> dict[str, int]:
     index = index_path(prefix)
     paths = (path for path in existing_files(prefix) if path not in (prefix, index))
-    return {os.path.basename(path): os.path.getsize(path) for path in paths}
+    return {basename(path): size_of(path) for path in paths}
 
 
 def _digest(paths: Iterable[str]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for path in paths:
-        with open(path, "rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
+        for piece in pieces_of(path, 0, size_of(path)):
+            digest.update(piece)
     return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 
@@ -16,6 +15,8 @@ from tf_ckpt_migrate.checkpoint.state import (
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
 from tf_ckpt_migrate.conversion.fleet.owned_file import owned_file
 from tf_ckpt_migrate.errors import CheckpointError, CheckpointNotFoundError
+from tf_ckpt_migrate.files.access import is_file
+from tf_ckpt_migrate.files.paths import basename, dirname, join
 
 __all__ = ["by_folder", "missing_latest", "state_made"]
 
@@ -27,8 +28,8 @@ def missing_latest(folder: str) -> Iterable[str]:
 
     A state file that cannot be read names none here; `state_made` tells of it.
     """
-    path = os.path.join(folder, STATE_FILE)
-    if not os.path.isfile(path):
+    path = join(folder, STATE_FILE)
+    if not is_file(path):
         return ()
     try:
         locate(path)
@@ -43,7 +44,7 @@ def by_folder(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], list[Outcome
     """Return outcomes by the folders of source and output."""
     folders: dict[tuple[str, str], list[Outcome]] = {}
     for each in outcomes:
-        key = os.path.dirname(each.source), os.path.dirname(each.output)
+        key = dirname(each.source), dirname(each.output)
         folders.setdefault(key, []).append(each)
     return folders
 
@@ -62,16 +63,16 @@ def state_made(source: str, output: str, outcomes: Iterable[Outcome]) -> Outcome
     Returns:
       What went wrong; None if nothing did.
     """
-    path, made = (os.path.join(folder, STATE_FILE) for folder in (source, output))
+    path, made = (join(folder, STATE_FILE) for folder in (source, output))
     here = {_base(o.output) for o in outcomes if o.status != "failed"}
-    if not here or not os.path.isfile(path):
+    if not here or not is_file(path):
         return None
     try:
         state = read_state(path)
         if (latest := _base(state.latest)) not in here:
             return None
         kept = tuple(base for base in map(_base, state.kept) if base in here)
-        old = read_state(made) if os.path.isfile(made) else None
+        old = read_state(made) if is_file(made) else None
         others = tuple(o for o in old.kept if o not in kept) if old else ()
         new = CheckpointState(latest, (*others, *kept))
         if new != old:
@@ -83,4 +84,4 @@ def state_made(source: str, output: str, outcomes: Iterable[Outcome]) -> Outcome
 
 
 def _base(path: str) -> str:
-    return _V1_SHARDS.sub("", os.path.basename(path))
+    return _V1_SHARDS.sub("", basename(path))
