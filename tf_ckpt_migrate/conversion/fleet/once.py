@@ -155,7 +155,7 @@ def _check_whole(done: Record, result: ConversionResult) -> None:
       FarFileError: If somebody has, where no lock kept him out.
     """
     made = {basename(shard.path): shard.size for shard in result.shards}
-    if done.files != made:
+    if done.files != made or not done.output:
         raise FarFileError(
             f"{result.prefix!r}: expected {made} as its data files and found "
             f"{done.files}: another program writes another checkpoint there at the "

@@ -25,6 +25,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from tf_ckpt_migrate.bundle.naming import index_path
@@ -198,8 +199,12 @@ def _index_digest(prefix: str) -> str:
 
 def _sizes(prefix: str) -> dict[str, int]:
     index = index_path(prefix)
-    paths = (path for path in existing_files(prefix) if path not in (prefix, index))
-    return {basename(path): size_of(path) for path in paths}
+    sizes: dict[str, int] = {}
+    for path in existing_files(prefix):
+        if path not in (prefix, index):
+            with suppress(FileNotFoundError):  # another worker has just removed it
+                sizes[basename(path)] = size_of(path)
+    return sizes
 
 
 def _digest(paths: Iterable[str]) -> str:
