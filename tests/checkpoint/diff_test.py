@@ -187,6 +187,15 @@ def test_tolerances_are_those_of_b(difference):
     assert difference(f32(np.inf), f32(1), rtol=1e9, atol=1e9).not_finite == 1
 
 
+@pytest.mark.parametrize("value", [-1.0, math.nan])
+@pytest.mark.parametrize("name", ["rtol", "atol"])
+def test_a_tolerance_that_is_none_is_refused(checkpoint, name, value):
+    with pytest.raises(
+        ValueError, match=f"{name}={value}; expected a number, 0 or more"
+    ):
+        diff_checkpoints(checkpoint, checkpoint, **{name: value})
+
+
 def test_strings(difference):
     assert difference(b"one", b"one") is None
     assert difference(b"one", b"two") == (1, None, None, 0)

@@ -60,6 +60,9 @@ def test_no_command_is_wrong_use(command):
         (["inspect", "m", "--valeus"], "unrecognized arguments: --valeus"),
         (["inspect", "m", "--output_format=yaml"], "invalid choice: 'yaml'"),
         (["diff", "a", "b", "--rename", "x"], "'x' is not of the form A=B"),
+        (["diff", "a", "b", "--rtol=-1"], "--rtol: '-1' is no number, 0 or more"),
+        (["diff", "a", "b", "--atol=nan"], "--atol: 'nan' is no number, 0 or more"),
+        (["diff", "a", "b", "--rtol=x"], "--rtol: 'x' is no number, 0 or more"),
         (["diff", "a", "b", "--drop_role", "x"], "'x' is none of slot, optimizer"),
     ],
 )

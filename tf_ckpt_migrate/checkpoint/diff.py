@@ -144,6 +144,7 @@ def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
       CheckpointNotFoundError: If there is no checkpoint at one of the paths.
       CorruptCheckpointError: If a tensor that must be read is damaged.
       PlanError: If the map does not fit the keys of ``a``.
+      ValueError: If a tolerance is below zero, or no number.
 
     Example:
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
@@ -155,6 +156,9 @@ def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
       >>> diff.equal, diff.values[0].key, diff.values[0].difference.max_abs
       (False, 'new/w', 0.5)
     """
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not value >= 0:  # NaN too
+            raise ValueError(f"{name}={value!r}; expected a number, 0 or more")
     report = progress or unheard
     # Few files hold many tensors: whether two are one is asked once.
     comparison = Comparison(

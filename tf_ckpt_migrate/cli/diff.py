@@ -18,19 +18,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("b", help="the second checkpoint")
     parser.add_argument(
         "--rtol",
-        type=float,
+        type=_tolerance,
         default=0.0,
         metavar="R",
         help="numbers may be apart by R times that of b (default 0)",
     )
     parser.add_argument(
         "--atol",
-        type=float,
+        type=_tolerance,
         default=0.0,
         metavar="A",
         help="numbers may be apart by A (default 0)",
     )
     add_rules(parser, "from keys of a to those of b")
+
+
+def _tolerance(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:  # NaN too
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, 0 or more")
+    return value
 
 
 def execute(arguments: argparse.Namespace) -> int:
