@@ -205,12 +205,32 @@ def test_the_state_file_is_written_on_request(command, adam, tmp_path):
     [
         ([], "say what to do: --to=tf2"),
         (["--plan=p.yaml", "--to=tf2"], "--plan says all that is to be done"),
+        (["--plan=p.yaml", "--unmatched=drop"], "--averages and --unmatched"),
+        (["--plan=p.yaml", "--unmet=keep"], "say --like CHECKPOINT too"),
+        (["--to=tf2", "--unmet=keep"], "say --like CHECKPOINT too"),
+        (["--to=tf2", "--names=key"], "--names is for --to=tf1 without rules"),
+        (["--to=tf1", "--names=key", "--rename=a=b"], "--names is for --to=tf1"),
     ],
 )
 def test_a_conversion_that_is_not_said(command, adam, tmp_path, flags, told):
     outcome = command("convert", adam, tmp_path / "m", *flags)
     assert outcome.status == 2
     assert told in outcome.err
+
+
+@pytest.mark.parametrize("name", ["plan", "verify"])
+def test_a_flag_that_nothing_heeds(command, adam, name):
+    outcome = command(name, adam, "--to=tf2", "--against=m", "--unmet=keep")
+    if name == "plan":
+        outcome = command(name, adam, "--unmet=keep")
+    assert outcome.status == 2
+    assert "say --like CHECKPOINT too" in outcome.err
+
+
+def test_names_by_a_word_and_by_rules(command, tf2):
+    outcome = command("add-name-keys", tf2, "--names=full_name", "--rename=a=b")
+    assert outcome.status == 2
+    assert "both name variables: give one" in outcome.err
 
 
 def test_prune(command, adam, tmp_path):

@@ -17,11 +17,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--names",
         choices=("full_name", "key"),
-        default="full_name",
         help="name variables as their program did (full_name, the default) or by their "
         "object paths (key); rules rename the latter",
     )
     add_rules(parser, "from object paths to variable names")
+    parser.set_defaults(wrong_use=parser.error)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -30,6 +30,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
 
     rules = rules_of(arguments)
-    names = arguments.names if rules is None else rules
+    if rules is not None and arguments.names == "full_name":
+        arguments.wrong_use("--names=full_name and rules both name variables: give one")
+    names = (arguments.names or "full_name") if rules is None else rules
     show(add_name_keys(arguments.checkpoint, names), arguments)
     return 0

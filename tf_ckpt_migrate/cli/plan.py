@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tf_ckpt_migrate.cli.planning import add_planning, plan_of
+from tf_ckpt_migrate.cli.planning import add_planning, check_idle, plan_of
 
 __all__ = ["EXAMPLE", "configure", "execute"]
 
@@ -29,6 +29,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from tf_ckpt_migrate.checkpoint.text_file import write_text
     from tf_ckpt_migrate.cli.results import show
 
+    check_idle(arguments)
     plan = plan_of(arguments)
     if arguments.output is not None:
         write_text(arguments.output, plan.to_yaml())

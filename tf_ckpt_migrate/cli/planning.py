@@ -18,6 +18,7 @@ __all__ = [
     "add_planning",
     "asked_of",
     "check_asked",
+    "check_idle",
     "plan_of",
     "request_of",
 ]
@@ -40,7 +41,6 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--names",
         choices=("full_name", "key"),
-        default="full_name",
         help="with --to=tf1 and without rules: name variables as their program did "
         "(full_name, the default) or by their object paths (key)",
     )
@@ -64,15 +64,15 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unmatched",
         choices=("error", "keep", "drop"),
-        default="error",
         help="what becomes of a key that no rule or target fits (default error)",
     )
     parser.add_argument(
         "--unmet",
         choices=("error", "keep"),
-        default="error",
-        help="with --like: what becomes of a target that nothing is taken for",
+        help="with --like: what becomes of a target that nothing is taken for (default "
+        "error)",
     )
+    parser.set_defaults(wrong_use=parser.error)
 
 
 def add_plan(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +82,6 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="do what this plan says, as `tf-ckpt-migrate plan --output` wrote it",
     )
-    parser.set_defaults(wrong_use=parser.error)
 
 
 def asked_of(arguments: argparse.Namespace) -> list[str]:
@@ -91,14 +90,29 @@ def asked_of(arguments: argparse.Namespace) -> list[str]:
     return [name for name in names if getattr(arguments, name) is not None]
 
 
+def check_idle(arguments: argparse.Namespace) -> None:
+    """End with what is wrong if a flag is given that nothing would heed."""
+    is_named = arguments.map is None and arguments.rules is None
+    if arguments.names is not None and not (arguments.to == "tf1" and is_named):
+        arguments.wrong_use(
+            "--names is for --to=tf1 without rules: name variables by it, or by --map "
+            "and --rename, whose left side is an object path"
+        )
+    if arguments.unmet is not None and arguments.like is None:
+        arguments.wrong_use(
+            "--unmet is about the targets that --like gives: say --like CHECKPOINT too"
+        )
+
+
 def check_asked(arguments: argparse.Namespace) -> None:
     """End with what is wrong if the flags do not say, once, what is to be done."""
     asked = asked_of(arguments)
-    if arguments.plan is not None and asked:
+    if arguments.plan is not None and (asked or arguments.unmatched is not None):
         arguments.wrong_use(
             "--plan says all that is to be done: give it without --to, --like, --map, "
-            "--rename, --recipe, --drop, --partition and --averages"
+            "--rename, --recipe, --drop, --partition, --averages and --unmatched"
         )
+    check_idle(arguments)
     if arguments.plan is None and not asked:
         arguments.wrong_use(
             "say what to do: --to=tf2, --to=tf1, --rename A=B, --recipe 'KIND A=B', "
@@ -138,9 +152,9 @@ def request_of(arguments: argparse.Namespace) -> Request:
         arguments.to,
         rules_of(arguments),
         like=arguments.like or "",
-        names=arguments.names,
-        unmatched=arguments.unmatched,
-        unmet=arguments.unmet,
+        names=arguments.names or "full_name",
+        unmatched=arguments.unmatched or "error",
+        unmet=arguments.unmet or "error",
         averages=arguments.averages,
         **_writing(arguments),
     )

@@ -6,7 +6,12 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from tf_ckpt_migrate.cli.planning import add_planning, asked_of, plan_of
+from tf_ckpt_migrate.cli.planning import (
+    add_planning,
+    asked_of,
+    check_idle,
+    plan_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +46,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the plan of the conversion, as `tf-ckpt-migrate plan --output` wrote it",
     )
     add_planning(parser)
-    parser.set_defaults(wrong_use=parser.error)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -84,7 +88,7 @@ def _plan(arguments: argparse.Namespace) -> MigrationPlan | None:
 
 def _check_asked(arguments: argparse.Namespace) -> None:
     """End with what is wrong if the flags do not go together."""
-    asked = asked_of(arguments)
+    asked = asked_of(arguments) or arguments.unmatched is not None
     if arguments.source is None and (asked or arguments.plan is not None):
         arguments.wrong_use(
             "--plan and the flags that say what was converted need the source: give "
@@ -93,5 +97,6 @@ def _check_asked(arguments: argparse.Namespace) -> None:
     if arguments.plan is not None and asked:
         arguments.wrong_use(
             "--plan says all that was to be done: give it without --to, --like, --map, "
-            "--rename, --recipe, --drop, --partition and --averages"
+            "--rename, --recipe, --drop, --partition, --averages and --unmatched"
         )
+    check_idle(arguments)
