@@ -1,5 +1,6 @@
 """A manifest has the names of a checkpoint, and its YAML says the same again."""
 
+import re
 import json
 
 import pytest
@@ -135,6 +136,13 @@ def test_files(tmp_path, checkpoint):
     manifest.save(tmp_path / "names.yaml")
     assert NameManifest.load(tmp_path / "names.yaml") == manifest
     assert str(manifest) == (tmp_path / "names.yaml").read_text().rstrip("\n")
+
+
+def test_what_is_wrong_with_a_file_is_said_with_its_name(tmp_path):
+    path = tmp_path / "names.yaml"
+    path.write_text("version: 2")
+    with pytest.raises(PlanError, match=f"^'{re.escape(str(path))}': .*line 1: "):
+        NameManifest.load(path)
 
 
 def test_it_has_no_values(checkpoint):

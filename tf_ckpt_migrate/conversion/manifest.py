@@ -15,7 +15,7 @@ from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
 from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.layout import VALUE_END, CheckpointView, is_object_key
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
-from tf_ckpt_migrate.errors import RuleError, TensorNotFoundError
+from tf_ckpt_migrate.errors import PlanError, RuleError, TensorNotFoundError
 from tf_ckpt_migrate.names.keys import parse_object_key
 from tf_ckpt_migrate.names.slots import ROLES, role_of
 
@@ -160,10 +160,15 @@ class NameManifest:
         """Read it from a file.
 
         Raises:
-          PlanError: If the file is not well formed, naming the line.
+          PlanError: If it is not well formed, naming the file and the line.
           OSError: If it cannot be read.
         """
-        return cls.from_yaml(read_text(path))
+        text = read_text(path)
+        try:
+            return cls.from_yaml(text)
+        except PlanError as error:
+            where = repr(os.fsdecode(path))
+            raise PlanError(f"{where}: {error}", error.problems) from None
 
     def __str__(self) -> str:
         return self.to_yaml().rstrip("\n")
