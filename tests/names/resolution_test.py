@@ -259,6 +259,19 @@ def test_a_rule_that_earlier_ones_leave_nothing_is_an_error():
     )
 
 
+def test_two_targets_of_one_source_are_told_of_split():
+    error = problems([("w", "a"), ("w", "b")], specs("w"))
+    split = Split("w", ["a", "b"])
+    assert error.problems == (
+        f"rule never applies: {Rename('w', 'b')} after {Rename('w', 'a')}; for both "
+        f"targets write {split}",
+    )
+    moves = resolve([split], specs("w")).moves
+    assert [move.target for move in moves] == ["a", "b"]
+    error = problems([("w", "a"), ("w", "a")], specs("w"))
+    assert error.problems[0].endswith("; one of them is enough")
+
+
 def test_combine_needs_all_its_sources():
     rule = Combine(["a", "b"], "c", Concat())
     error = problems([rule], specs("a"))

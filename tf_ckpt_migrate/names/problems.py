@@ -17,7 +17,7 @@ from tf_ckpt_migrate.names.advice import about_averages, leaving, rename_rules
 from tf_ckpt_migrate.names.hints import Hints, fitting_transform
 from tf_ckpt_migrate.names.misses import likely_causes
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.rules import Rename, RenameScope, Rule
+from tf_ckpt_migrate.names.rules import Rename, RenameScope, Rule, Split
 from tf_ckpt_migrate.names.unaccounted import Unaccounted
 
 __all__ = ["Problems"]
@@ -110,10 +110,15 @@ class Problems:
         names = ", ".join(map(repr, missing))
         self._add("idle", f"{rule!r} lacks {names}", missing[0], "source")
 
-    def shadowed(self, rule: Rule, takers: Sequence[str]) -> None:
+    def shadowed(self, rule: Rule, takers: Sequence[Rule]) -> None:
         """Every key that ``rule`` fits is decided by the ``takers`` before it."""
-        shown = ", ".join(capped(takers, 3))
-        self._add("shadowed", f"{rule!r} after {shown}; put the narrower rule first")
+        shown = ", ".join(capped(map(repr, takers), 3))
+        hint = "put the narrower rule first"
+        if isinstance(rule, Rename) and isinstance(first := takers[0], Rename):
+            goals = {each.target: each.transform for each in (first, rule)}
+            both = f"for both targets write {Split(rule.source, goals)!r}"
+            hint = both if len(goals) > 1 else "one of them is enough"
+        self._add("shadowed", f"{rule!r} after {shown}; {hint}")
 
     def collision(
         self, target: str, first: Sequence[str], second: Sequence[str]

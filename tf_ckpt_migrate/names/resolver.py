@@ -274,7 +274,7 @@ class Resolver:
         )
         whole = isinstance(rule, Combine) or (won == 0 and not is_meant)
         if whole and not isinstance(rule, Drop | Keep):
-            self.problems.shadowed(rule, [*map(repr, takers)])
+            self.problems.shadowed(rule, takers)
             return
         more = f" and {len(takers) - 1:,} more" if len(takers) > 1 else ""
         self.notes.append(
