@@ -1,7 +1,7 @@
 """A manifest has the names of a checkpoint, and its YAML says the same again."""
 
-import re
 import json
+import re
 
 import pytest
 

@@ -70,8 +70,14 @@ def test_a_map(module, rules):
 
 
 def test_a_map_leaves_behind_on_purpose_only(module):
-    with pytest.raises(PlanError, match="'net/b'"):
+    with pytest.raises(PlanError, match="'net/b'") as caught:
         named(module, {"net/w": "w"})
+    assert "or put Drop('/') or Keep('/') last, for what has no place" in str(
+        caught.value
+    )
+    assert "unmatched" not in str(caught.value)
+    assert len(named(module, [tcm.Rename("net/w", "w"), tcm.Drop("/")])) == 1
+    assert len(named(module, [tcm.Rename("net/w", "w"), tcm.Keep("/")])) == 2
     assert named(module, [tcm.Rename("net/w", "w"), tcm.Drop(source="net/b")]) == {
         f"kernel{VALUE}": "w"
     }

@@ -262,9 +262,8 @@ def test_a_rule_that_earlier_ones_leave_nothing_is_an_error():
 def test_two_targets_of_one_source_are_told_of_split():
     error = problems([("w", "a"), ("w", "b")], specs("w"))
     split = Split("w", ["a", "b"])
-    assert error.problems == (
-        f"rule never applies: {Rename('w', 'b')} after {Rename('w', 'a')}; for both "
-        f"targets write {split}",
+    assert error.problems[0].endswith(
+        f"{Rename('w', 'b')} after {Rename('w', 'a')}; for both targets write {split}"
     )
     moves = resolve([split], specs("w")).moves
     assert [move.target for move in moves] == ["a", "b"]

@@ -111,7 +111,14 @@ class _Ruled(NamedTuple):
         return len(match(tuple(self.rules), self.sources()).decided)
 
     def resolved(self) -> dict[str, str]:
-        moves = resolve(self.rules, self.sources()).moves
+        try:
+            moves = resolve(self.rules, self.sources()).moves
+        except PlanError as error:
+            # A save has only its rules to say so by.
+            text = str(error).replace(
+                'pass unmatched="drop" or "keep"', "put Drop('/') or Keep('/') last,"
+            )
+            raise PlanError(text, error.problems, error.details) from None
         if changing := [move for move in moves if not move.is_plain]:
             raise RuleError(
                 f"{changing[0]} would change a value; a save can only name variables"
