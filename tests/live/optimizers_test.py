@@ -16,6 +16,7 @@ from tests.live.resumed import (
     train_on,
 )
 from tf_ckpt_migrate.conversion.example import example_checkpoint
+from tf_ckpt_migrate.conversion.optimizers.keras import keras_optimizer
 from tf_ckpt_migrate.errors import GraphModeError, PlanError, RuleError
 from tf_ckpt_migrate.live.variables import name_of
 
@@ -41,6 +42,42 @@ def test_without_the_state_the_steps_are_others(tf):
     record = continued("adam")
     _, weights = train_on(tf, checkpoint, record)
     assert apart(record, weights) > 0.01
+
+
+def test_a_model_that_was_built_by_being_called(tf, tmp_path):
+    """Keras 3 then calls variables in the graph otherwise than its slots do."""
+
+    class Net(tf.keras.Model):
+        def __init__(self):
+            super().__init__(name="net")
+            self.hidden = tf.keras.layers.Dense(3, name="hidden")
+            self.top = tf.keras.layers.Dense(1, name="top")
+
+        def call(self, inputs):
+            return self.top(self.hidden(inputs))
+
+    net, optimizer = Net(), tf.keras.optimizers.Adam(0.1)
+    net(tf.zeros([1, 2]))
+    optimizer.build(net.trainable_variables)
+    checkpoint = tf.train.Checkpoint(net=net, optimizer=optimizer)
+    rules = [(f"tf1/{i}", v) for i, v in enumerate(net.trainable_variables)]
+    tensors = {}
+    for number, variable in enumerate(net.trainable_variables):
+        for at, end in enumerate(["", "/Adam", "/Adam_1"]):
+            value = np.full(variable.shape, 10 * number + at, "float32")
+            tensors[f"tf1/{number}{end}"] = value
+    powers = {f"beta{i}_power": np.float32(b**2) for i, b in ((1, 0.9), (2, 0.999))}
+    recipe = tcm.Recipe("optimizer", "Adam", "optimizer")
+    with example_checkpoint({**tensors, **powers}) as prefix:
+        tcm.restore(prefix, checkpoint, [*rules, recipe])
+    saved = tcm.load_checkpoint(checkpoint.write(str(tmp_path / "m")))
+    found = keras_optimizer(saved, "optimizer")
+    assert found.unknown == ()
+    numbers = {
+        float(saved[key].flat[0]): sorted(float(saved[s].flat[0]) for s in by.values())
+        for key, by in found.slots.items()
+    }
+    assert numbers == {10.0 * i: [10.0 * i + 1, 10.0 * i + 2] for i in range(4)}
 
 
 class TestImpossible:

@@ -12,13 +12,14 @@ Keras 3      the same, and          the same                        ``adam/net_w
 ===========  =====================  ==============================  =================
 
 Numbers below ``_variables`` depend on settings and on the order of variables; names
-tell whose a slot is. Where they do not, nobody can, and that is an error.
+tell whose a slot is, else its place in a list of Keras 3. Where neither does, nobody can,
+and that is an error.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
@@ -39,6 +40,7 @@ _SLOTS = {
     for name in by_flavor.values()
 } | {*_OTHER_SLOTS}
 _EMBEDDINGS = ("embeddings", "_embeddings")
+_LISTS = ("_variables", "_trainable_variables")  # of more than one kind of slot
 _INNER = "inner_optimizer"  # of what scales the loss, in Keras 3
 _SCALE = "loss_scale"  # the same in Keras 2
 
@@ -151,7 +153,8 @@ class _Variables:
         self.graph = graph
         values = [a for a in graph.attributes if a.name == VARIABLE_VALUE]
         self.keys = {each.node: each.checkpoint_key for each in values}
-        self.names = {each.node: each.full_name for each in values}
+        names = graph.full_names()  # live variables of Keras 3 have their paths there
+        self.names = {each.node: names.get(each.checkpoint_key, "") for each in values}
 
     def of(self, node: int) -> Iterator[tuple[str, str]]:
         """Yield the variables at the edges of an object: edge and key."""
@@ -181,11 +184,11 @@ def _named_slots(
         owners = {*own.graph.children(edges["_trainable_variables"]).values()} & owners
     names = _names(own, owners, flavor)
     found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    unknown: list[str] = []
+    unknown: list[int] = []
     for slot in slots:
         variable, name = _owner(own.names[slot], names, flavor)
         if variable is None:
-            unknown.append(own.keys[slot])
+            unknown.append(slot)
         else:
             found[variable][name].append(slot)
     _check_told_apart(own, names, found)
@@ -193,7 +196,31 @@ def _named_slots(
         own.keys[names[variable][0]]: {n: own.keys[s[0]] for n, s in by_name.items()}
         for variable, by_name in found.items()
     }
-    return keys, tuple(unknown)
+    if flavor == "keras_3":
+        for variable, slot, name in _by_place(own, edges, unknown):
+            keys.setdefault(own.keys[variable], {})[name] = own.keys[slot]
+            unknown.remove(slot)
+    return keys, tuple(own.keys[slot] for slot in unknown)
+
+
+def _by_place(
+    own: _Variables, edges: Mapping[str, int], slots: Sequence[int]
+) -> list[tuple[int, int, str]]:
+    """Return variable, slot and its name, by the lists that Keras 3 keeps of slots.
+
+    Each has a slot for every variable that is trained, in their order. Names fail in
+    the file of a model that was built by being called: TensorFlow has ``net/kernel``
+    for any layer, and Keras calls the slot ``net_dense_kernel_momentum``.
+    """
+    variables = own.graph.children(edges["_trainable_variables"])
+    lists = [edges[name] for name in edges if name not in _LISTS]
+    placed = [item for each in lists for item in own.graph.children(each).items()]
+    found: list[tuple[int, int, str]] = []
+    for place, slot in placed:
+        ends = [s for s in _SLOTS if own.names.get(slot, "").endswith(f"_{s}")]
+        if slot in slots and variables.get(place) in own.keys and ends:
+            found.append((variables[place], slot, max(ends, key=len)))
+    return found
 
 
 def _names(
