@@ -24,6 +24,10 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
+# Before what an older Python, which someone may run this with, cannot even read.
+if sys.version_info < (3, 10):  # noqa: UP036
+    sys.exit("this needs Python 3.10 or later, not " + sys.version.split()[0])
+
 from tools.environments import (
     ROOT,
     VENVS,
@@ -126,8 +130,6 @@ class Outcome(NamedTuple):
 
 def main() -> int:
     """Run what the command line asks for; return the exit status."""
-    if sys.version_info < (3, 10):  # noqa: UP036 - whoever runs it may have less
-        sys.exit("run_tests.py needs Python 3.10 or later")
     known = {environment.name: environment for environment in MATRIX}
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
@@ -135,7 +137,8 @@ def main() -> int:
     )
     parser.add_argument("--fresh", action="store_true", help="reuse no environment")
     arguments = parser.parse_args()
-    if unknown := set(arguments.environment) - set(known):
+    unknown = set(arguments.environment) - set(known)
+    if unknown:
         parser.error(f"no environment {sorted(unknown)}; there are {', '.join(known)}")
     if arguments.fresh:
         shutil.rmtree(VENVS, ignore_errors=True)
