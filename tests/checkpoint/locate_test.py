@@ -85,6 +85,22 @@ def test_a_directory_with_one_checkpoint(checkpoint):
     assert found.notes == (f"{checkpoint!r} is the only checkpoint in {folder!r}",)
 
 
+def test_a_prefix_that_is_a_folder_too(checkpoint):
+    prefix = checkpoint
+    os.mkdir(prefix)
+    for end in (".index", ".data-00000-of-00001"):
+        shutil.copy(prefix + end, os.path.join(prefix, "x" + end))
+    found = locate(prefix)
+    assert found.prefix == prefix
+    inside = os.path.join(prefix, "")
+    assert found.notes == (
+        f"{prefix!r} is a folder too; for what is in it give {inside!r}",
+    )
+    assert locate(inside).prefix == os.path.join(prefix, "x")
+    Path(prefix, "checkpoint").write_text('model_checkpoint_path: "x"')
+    assert locate(prefix).prefix == os.path.join(prefix, "x")
+
+
 def test_a_directory_with_several_candidates_lists_them_by_number(copied):
     folder = copied("tf1_15/model_directory") / "run"
     (folder / "checkpoint").unlink()

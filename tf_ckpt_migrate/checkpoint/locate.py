@@ -84,13 +84,28 @@ def locate(ckpt_dir_or_file: str | os.PathLike[str]) -> Location:
       NotACheckpointError: If the file is of another kind.
     """
     path = path_of(ckpt_dir_or_file)
-    if is_folder(path) and (found := _in_directory(path)) is not None:
-        return found
+    if is_folder(path):
+        found = _beside(path) or _in_directory(path)
+        if found is not None:
+            return found
     if (found := _at_path(path)) is not None:
         return found
     if is_file(path):
         return _of_other_file(path)
     raise _not_found(path)
+
+
+def _beside(folder: str) -> Location | None:
+    """Return the checkpoint whose prefix is the name of a folder too.
+
+    A prefix that is written out beats what merely lies in the folder; a state file
+    there beats the prefix, as in TensorFlow.
+    """
+    if not is_file(index_path(folder)) or is_file(join(folder, STATE_FILE)):
+        return None
+    found = _at_prefix(folder)
+    note = f"{folder!r} is a folder too; for what is in it give {join(folder, '')!r}"
+    return found and found._replace(notes=(*found.notes, note))
 
 
 def _at_path(path: str) -> Location | None:
