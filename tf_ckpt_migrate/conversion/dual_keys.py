@@ -113,6 +113,11 @@ def remove_name_keys(prefix: CheckpointLike) -> ConversionResult:
       3
     """
     reader = opened(prefix)
+    if reader.object_graph is None:
+        raise LayoutError(
+            f"{reader.prefix!r} is {reader.format}: its names are all that it has, and "
+            "only a dual-keyed checkpoint can do without"
+        )
     bundle = _object_based(reader)
     names = _names(reader)
     if not names:
