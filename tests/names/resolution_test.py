@@ -259,6 +259,30 @@ def test_a_rule_that_earlier_ones_leave_nothing_is_an_error():
     )
 
 
+def test_names_of_graph_tensors_are_told_what_is_too_much():
+    error = problems([("w:0", "v")], specs("w"), specs("v"))
+    assert error.problems[0] == (
+        f"rule matches nothing: {Rename('w:0', 'v')}; names in a checkpoint have no "
+        "':0': 'w' is there"
+    )
+    error = problems([("w", "v:0")], specs("w"), specs("v"))
+    assert error.problems[0] == (
+        "no such target: 'v:0' (of source 'w'); names here have no ':0'"
+    )
+
+
+def test_the_rules_that_are_advised_work_in_their_order():
+    source, target = specs("a/w", "a/w/Adam", "b", "b/Adam"), specs("v", "x/w/Adam")
+    error = problems([], source, target)
+    lines = [line.strip() for line in str(error).splitlines()]
+    assert "Rename('a/w/Adam', 'x/w/Adam')," in lines
+    assert lines.index("Rename('a/w/Adam', 'x/w/Adam'),") < lines.index(
+        "Drop(role='slot'),  # leaves 1 of them behind"
+    )
+    rules = [Rename("a/w/Adam", "x/w/Adam"), Drop(role="slot")]
+    assert resolve(rules, source, target, unmatched="drop", unmet="keep").moves
+
+
 def test_two_targets_of_one_source_are_told_of_split():
     error = problems([("w", "a"), ("w", "b")], specs("w"))
     split = Split("w", ["a", "b"])

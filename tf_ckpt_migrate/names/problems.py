@@ -18,6 +18,7 @@ from tf_ckpt_migrate.names.hints import Hints, fitting_transform
 from tf_ckpt_migrate.names.misses import likely_causes
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Rename, RenameScope, Rule, Split
+from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.names.unaccounted import Unaccounted
 
 __all__ = ["Problems"]
@@ -134,7 +135,9 @@ class Problems:
     def no_target(self, key: str, name: str) -> None:
         """A rule spells out a name for ``key`` that the target does not have."""
         self._misplaced.append(key)
-        self._add("no_target", f"{name!r} (of source {key!r})", name, "target")
+        of_tensor = "; names here have no ':0'" if name.endswith(":0") else ""
+        text = f"{name!r} (of source {key!r}){of_tensor}"
+        self._add("no_target", text, name, "target")
 
     def no_place(self, key: str, name: str) -> None:
         """A scope or pattern makes a name of ``key`` that the target does not have."""
@@ -228,7 +231,15 @@ class Problems:
         renames = rename_rules(self._pairs(source))
         found = {key for rule in renames for key in self._settled_by(rule)}
         left = [key for key in self._unmatched if key not in found]
-        rules = [*leaving(left, source), *(f"{rule!r}," for rule in renames)]
+        # What names one key precedes the rule that drops all others of its role.
+        first = [
+            rule
+            for rule in renames
+            if isinstance(rule, Rename) and role_of(rule.source, source) != "weight"
+        ]
+        rules = [f"{rule!r}," for rule in first]
+        rules += leaving(left, source)
+        rules += [f"{rule!r}," for rule in renames if rule not in first]
         lines: list[str] = []
         if self.closed and self._unmet:
             free = {key: source[key] for key in self._unmatched}

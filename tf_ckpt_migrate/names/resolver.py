@@ -249,6 +249,8 @@ class Resolver:
             )
         if not isinstance(rule, Rename):
             return ""
+        if rule.source.endswith(":0") and rule.source[:-2] in self.source:
+            return f"names in a checkpoint have no ':0': {rule.source[:-2]!r} is there"
         whole = RenameScope(f"{rule.source.strip('/')}/", f"{rule.target.strip('/')}/")
         is_scope = any(key.startswith(whole.source) for key in self.source)
         return f"a scope ends in a slash: {whole!r}" if is_scope else ""

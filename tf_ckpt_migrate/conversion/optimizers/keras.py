@@ -12,8 +12,8 @@ Keras 3      the same, and          the same                        ``adam/net_w
 ===========  =====================  ==============================  =================
 
 Numbers below ``_variables`` depend on settings and on the order of variables; names
-tell whose a slot is, else its place in a list of Keras 3. Where neither does, nobody can,
-and that is an error.
+tell whose a slot is, else its place in a list of Keras 3. Where neither does, nobody
+can, and that is an error.
 """
 
 from __future__ import annotations
