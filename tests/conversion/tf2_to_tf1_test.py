@@ -112,8 +112,13 @@ def test_name_based_is_refused_with_the_right_calls(tmp_path):
 
 def test_of_a_dual_keyed_checkpoint_the_names_stay(tmp_path):
     reader = golden("tf2_21/dual_keyed")
-    result = load_checkpoint(convert_tf2_to_tf1(reader, tmp_path / "out"))
-    assert set(result) == {k for k in reader if "/.ATTR" not in k} - {OBJECT_GRAPH_KEY}
+    made = convert_tf2_to_tf1(reader, tmp_path / "out")
+    names = {k for k in reader if "/.ATTR" not in k} - {OBJECT_GRAPH_KEY}
+    assert set(load_checkpoint(made)) == names
+    assert made.notes == ()
+    plan = plan_tf2_to_tf1(reader, "key")
+    assert {move.target for move in plan.moves} == names
+    assert "it keeps the names that it has, whatever names=" in plan.notes[0]
 
 
 def test_tf1_saver_restores_into_a_graph(tf2, tf):

@@ -94,7 +94,12 @@ def _moves(
         for key in layout.specs
         if key not in named
     )
-    return NamedMoves(same, dropped)
+    note = (
+        f"{reader.prefix!r} is dual-keyed: it keeps the names that it has, whatever "
+        "names= and like= say; for others call remove_name_keys first"
+    )
+    is_asked = names != "full_name" or how["like"] is not None
+    return NamedMoves(same, dropped, notes=(note,) if is_asked else ())
 
 
 @without_collections
