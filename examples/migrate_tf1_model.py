@@ -10,13 +10,12 @@ The two models are in ``spirals.py``; nothing in them knows of the migration.
 from __future__ import annotations
 
 import os
-import sys
 
 import numpy as np
 
 import tf_ckpt_migrate as tcm
 from examples import spirals
-from examples.story import check, tell
+from examples.story import check, run, tell
 
 # From the variable names of the TF1 graph to the object paths of the TF2 model.
 TF1_TO_TF2 = [
@@ -108,4 +107,4 @@ def accuracy(logits: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run(main)

@@ -10,12 +10,12 @@ The program is one of TF1; what is new in it is the scaffold.
 from __future__ import annotations
 
 import os
-import sys
 
 import numpy as np
 import tensorflow as tf
 
 import tf_ckpt_migrate as tcm
+from examples.story import run
 
 __all__ = ["main", "train"]
 
@@ -74,4 +74,4 @@ def restore_by_object(prefix: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run(main)
