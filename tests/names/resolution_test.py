@@ -212,6 +212,15 @@ def test_aliases_name_targets_too():
     assert {move.target for move in result.moves} == set(target)
 
 
+def test_where_both_sides_are_open_rules_can_be_proposed():
+    source, target = specs("net/w", "net/w/Adam"), specs("dense/kernel", spec=T)
+    call = "rules proposed, with how sure they are, by suggest_assignment_map("
+    assert call in str(problems(None, source, target))
+    told = str(problems(None, source, target | specs("optimizer/iterations")))
+    assert 'optimizer go on by Recipe("optimizer", "Adam", "optimizer"), if' in told
+    assert call not in str(problems({"net/": "net/"}, source, target | source))
+
+
 @pytest.mark.parametrize(
     ("rule", "hint"),
     [

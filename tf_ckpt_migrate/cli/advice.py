@@ -39,6 +39,7 @@ _COMMANDS = {
     "convert_tf1_to_tf2": "convert SOURCE OUTPUT --to=tf2",
     "convert_tf2_to_tf1": "convert SOURCE OUTPUT --to=tf1",
     "plan_migration": "plan SOURCE",
+    "suggest_assignment_map": "suggest SOURCE TARGET",
     "remove_name_keys": "remove-name-keys CHECKPOINT",
 }
 # Not within a path or a name.

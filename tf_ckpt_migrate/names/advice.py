@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.names.plan_text import rename_pattern
 from tf_ckpt_migrate.names.rules import Rename, RenameScope
 from tf_ckpt_migrate.names.slots import role_of
 
-__all__ = ["about_averages", "leaving", "rename_rules"]
+__all__ = ["about_averages", "leaving", "proposing", "rename_rules"]
 
+# What every optimizer of Keras has, by any of its names.
+_ITERATIONS = re.compile(r"(?:^|/)_?iter(?:ations?)?(?:/|$)")
 _COUNTED = 10_000  # keys whose role is looked up: advice may not cost seconds
 
 
@@ -41,6 +44,27 @@ def leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]:
     if weights:
         example = next(key for key in counted if role_of(key, source) == "weight")
         lines.append(f"Drop({example!r}),  # and so on, for what is to be left behind")
+    return lines
+
+
+def proposing(
+    left: Sequence[str], source: Mapping[str, TensorSpec], unmet: Mapping[str, object]
+) -> list[str]:
+    """Return what finds rules where keys and targets are both left over.
+
+    Args:
+      left: Keys that have no place.
+      source: All keys.
+      unmet: The targets that have no source.
+    """
+    call = "suggest_assignment_map(source, target)"
+    lines = ["", f"or have rules proposed, with how sure they are, by {call}"]
+    slot = next((k for k in left[:_COUNTED] if role_of(k, source) == "slot"), "")
+    wanted = islice(unmet, _COUNTED)
+    if slot and any(_ITERATIONS.search(name) for name in wanted):
+        name = re.sub(r"_\d+$", "", slot.rpartition("/")[2])
+        rule = f'Recipe("optimizer", "{name}", "optimizer")'
+        lines += [f"or let the optimizer go on by {rule}, if it is at that path"]
     return lines
 
 

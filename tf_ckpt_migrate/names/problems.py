@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
-from tf_ckpt_migrate.names.advice import about_averages, leaving, rename_rules
+from tf_ckpt_migrate.names.advice import (
+    about_averages,
+    leaving,
+    proposing,
+    rename_rules,
+)
 from tf_ckpt_migrate.names.hints import Hints, fitting_transform
 from tf_ckpt_migrate.names.misses import likely_causes
 from tf_ckpt_migrate.names.moves import Move
@@ -257,6 +262,7 @@ class Problems:
         if len(self._unmet) > len(found):
             lines += ["", 'or pass unmet="keep" for targets to have their own values']
             lines += [_ROLES_HINT] if self.closed else []
+            lines += proposing(left, source, self._unmet) if left else []
         return lines
 
     def _settled_by(self, rule: Rename | RenameScope) -> list[str]:
