@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
+from tests.kerases import KERASES
 
 X = np.linspace(-1, 1, 48, dtype=np.float32).reshape(16, 3)
 Y = X.sum(1, keepdims=True)
@@ -41,7 +42,7 @@ SETTINGS = {
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ impl:DeprecationWarning")
 
 
-@pytest.fixture(params=["tf.keras", "tf_keras"])
+@pytest.fixture(params=KERASES)
 def keras(request, tf):
     """The Keras of TensorFlow, and tf-keras beside it."""
     return tf.keras if request.param == "tf.keras" else import_module("tf_keras")

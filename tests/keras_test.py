@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
+from tests.kerases import KERASES
 from tests.live.readers import by_saver, names_in
 from tf_ckpt_migrate.errors import PlanError
 
@@ -21,7 +22,7 @@ FIT = {"batch_size": 4, "verbose": 0, "shuffle": False}
 SUFFIXES = (".weights.h5", ".index")
 
 
-@pytest.fixture(params=["tf.keras", "tf_keras"])
+@pytest.fixture(params=KERASES)
 def keras(request, tf):
     """The Keras of TensorFlow, and tf-keras beside it."""
     return tf.keras if request.param == "tf.keras" else import_module("tf_keras")
@@ -434,7 +435,7 @@ print("mirrored")
 """
 
 
-@pytest.mark.parametrize("name", ["tf.keras", "tf_keras"])
+@pytest.mark.parametrize("name", KERASES)
 def test_mirrored_on_two_devices(tf, tmp_path, name):
     done = run_script(MIRRORED, str(tmp_path), name)
     assert done.stdout.endswith("mirrored\n"), done.stderr[-3000:]
@@ -485,7 +486,7 @@ def trains_with_workers(name):
     return name == "tf_keras" or not is_keras_3(tf.keras)
 
 
-@pytest.mark.parametrize("name", ["tf.keras", "tf_keras"])
+@pytest.mark.parametrize("name", KERASES)
 def test_two_workers_of_which_the_chief_keeps_its_files(tf, tmp_path, name):
     with socket.socket() as one, socket.socket() as two:
         one.bind(("localhost", 0))

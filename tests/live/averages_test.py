@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
+from tests.kerases import KERASES
 from tests.live.readers import by_saver
 
 EMA = "ExponentialMovingAverage"
 
 
-@pytest.fixture(params=["tf.keras", "tf_keras"])
+@pytest.fixture(params=KERASES)
 def keras(request, tf):
     return tf.keras if request.param == "tf.keras" else import_module("tf_keras")
 

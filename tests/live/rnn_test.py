@@ -8,10 +8,11 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import golden
+from tests.kerases import KERASES
 from tests.recipes.rnn_test import CELLS
 
 
-@pytest.fixture(params=["tf.keras", "tf_keras"])
+@pytest.fixture(params=KERASES)
 def keras(request, tf):
     return tf.keras if request.param == "tf.keras" else import_module("tf_keras")
 
