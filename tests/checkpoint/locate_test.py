@@ -198,6 +198,16 @@ def test_a_misspelt_prefix_is_told_the_nearest(checkpoint):
     )
 
 
+def test_a_url_that_pathlib_has_shortened():
+    told = message(CheckpointNotFoundError, Path("s3://bucket/m"))
+    assert told.endswith(
+        "there is no directory 's3:/bucket'; a URL has two slashes, 's3://bucket/m': "
+        "pathlib takes one away, so give it as text"
+    )
+    for path in ("no/such:/m", "C:/no/m", "no/such/m"):
+        assert "slashes" not in message(CheckpointNotFoundError, path)
+
+
 def test_an_empty_directory(tmp_path):
     assert message(CheckpointNotFoundError, tmp_path).endswith(
         f"in {str(tmp_path)!r} there is none"

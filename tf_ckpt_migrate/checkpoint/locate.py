@@ -259,11 +259,21 @@ def _is_v1_file(folder: str, name: str) -> bool:
     return is_file(path) and _is_table(path)
 
 
+def _of_shortened_url(path: str) -> str:
+    scheme, slash, rest = path.partition(":/")
+    if not slash or len(scheme) < 2 or "/" in scheme or rest.startswith("/"):
+        return ""
+    url = f"{scheme}://{rest}"
+    why = "pathlib takes one away, so give it as text"
+    return f"; a URL has two slashes, {url!r}: {why}"
+
+
 def _not_found(path: str) -> CheckpointNotFoundError:
     folder = path if is_folder(path) else dirname(path)
     if not is_folder(folder):
         return CheckpointNotFoundError(
             f"no checkpoint at {path!r}: there is no directory {folder!r}"
+            f"{_of_shortened_url(path)}"
         )
     shard = parse_shard_path(path)
     prefix = shard.prefix if shard else path
