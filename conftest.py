@@ -16,7 +16,7 @@ settings.register_profile("untimed", deadline=None, print_blob=True)
 settings.load_profile("untimed")
 
 # Their doctests, and the import that collects them, need TensorFlow.
-_NEED_TENSORFLOW = ["live", "keras", "estimator.py", "testing", "distributed.py"]
+_NEED_TENSORFLOW = ["live", "keras", "estimator.py", "testing"]
 _PACKAGE = Path(__file__).parent / "tf_ckpt_migrate"
 _HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 

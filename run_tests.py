@@ -4,24 +4,28 @@
 
     python3 run_tests.py               # the whole matrix
     python3 run_tests.py lint no-tf    # chosen environments
-    python3 run_tests.py --fresh       # anew, not reusing what .venvs/ holds
+    python3 run_tests.py --fresh       # create the environments again
+    python3 run_tests.py newest        # the newest versions of everything
+    python3 run_tests.py --refresh-locks
 
-Needs Python 3.10 or later with pip, nothing else; all it makes is in ``.venvs/``. The
-last lines say what passed, one line for each environment; one that cannot be had here
-(no such interpreter) is named there, and one that fails to install is a failure.
+Needs Python 3.10 or later with pip, nothing else; everything it creates is in
+``.venvs/``. Each environment installs the versions in its file in ``tools/locks/``, so
+that a release of a dependency changes no result; ``--refresh-locks`` writes these files
+again, with the newest versions. The last lines report what passed, one line for each
+environment. An environment whose interpreter this machine lacks is named there; one
+that cannot be installed is a failure.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 # Before what an older Python, which someone may run this with, cannot even read.
@@ -36,6 +40,8 @@ from tools.environments import (
     activated,
     bazel,
     chromium,
+    refresh_build_lock,
+    refresh_lock,
     tensorflow_1,
     virtual_environment,
 )
@@ -44,8 +50,9 @@ from tools.wheel import tested_wheel
 WORKERS = str(min(4, os.cpu_count() or 1))  # each may hold a TensorFlow
 
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
-# Without CUDA, where there is such a build.
-CPU = "-cpu" if (sys.platform, platform.machine()) == ("linux", "x86_64") else ""
+# Without CUDA, for the platform that has such a build.
+CPU_BUILD = "sys_platform == 'linux' and platform_machine == 'x86_64'"
+OTHER_BUILD = "sys_platform != 'linux' or platform_machine != 'x86_64'"
 ANY = tuple(sorted(("3.10", "3.11", "3.12", "3.13"), key=lambda v: v != HERE))
 # NumPy's stubs for type checking, and Sphinx, are for 3.11 and later.
 ON_311 = tuple(version for version in ANY if version != "3.10")
@@ -54,21 +61,34 @@ WITHOUT_TF = "not tf and not tf1 and not browser and not far and not beam"
 AGAIN = " and not once"  # what says nothing of versions runs in one environment
 PACKAGE = ("-e", ".[test]")
 LINT = ("-e", ".[lint]")
+
+
 # tf-keras depends on `tensorflow`, which would come beside `tensorflow-cpu`.
-TF_215 = Environment(
-    "tf-2.15",
-    ("3.11", "3.10"),
-    (*PACKAGE, f"tensorflow{CPU}==2.15.1", "protobuf<5", "numpy<2"),
-    without_deps=("tf-keras==2.15.1",),
-    marks=OF_TF,
-)
-TF_221 = Environment(
-    "tf-2.21",
-    ANY,
-    (*PACKAGE, f"tensorflow{CPU}==2.21.0"),
-    without_deps=("tf-keras==2.21.0",),
-    marks=OF_TF,
-)
+def tensorflow(version: str, newest_python: str) -> tuple[str, str]:
+    """Return the requirements for a version of TensorFlow on any platform."""
+    python = f"python_full_version < '{newest_python}.999'"
+    return (
+        f"tensorflow-cpu{version} ; ({CPU_BUILD}) and {python}",
+        f"tensorflow{version} ; ({OTHER_BUILD}) and {python}",
+    )
+
+
+def with_tensorflow(
+    version: str, pythons: tuple[str, ...], *pins: str, **fields: Any
+) -> Environment:
+    """Return an environment with a version of TensorFlow and of tf-keras."""
+    tf_keras = version if version != "2.20.0" else "2.20.1"
+    return Environment(
+        f"tf-{version.rpartition('.')[0]}",
+        pythons,
+        (*PACKAGE, *tensorflow(f"=={version}", max(pythons)), *pins),
+        without_deps=(f"tf-keras=={tf_keras}",),
+        marks=OF_TF,
+    )._replace(**fields)
+
+
+TF_215 = with_tensorflow("2.15.1", ("3.11", "3.10"), "protobuf<5", "numpy<2")
+TF_221 = with_tensorflow("2.21.0", ANY)
 LINTERS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
@@ -81,7 +101,7 @@ MATRIX = (
     Environment("lint", ON_311, LINT, programs=LINTERS),
     Environment("no-tf", ANY, PACKAGE, marks=WITHOUT_TF),
     # The wheel, built of the sdist, without the checkout.
-    Environment("wheel", ("3.13", *ANY), (), marks=WITHOUT_TF + AGAIN),
+    Environment("wheel", ("3.13", *ANY), versions="no-tf", marks=WITHOUT_TF + AGAIN),
     Environment(
         "lowest",  # the lower bounds of setup.py, as they stand
         ("3.10",),
@@ -118,6 +138,27 @@ MATRIX = (
     ),
 )
 
+NOT_313 = tuple(version for version in ANY if version != "3.13")
+# Run if they are named: versions between those of the matrix, and the newest releases.
+ON_REQUEST = (
+    with_tensorflow("2.16.2", NOT_313, on_request=True),
+    with_tensorflow("2.18.1", NOT_313, on_request=True),
+    # TensorFlow 2.20 passes an argument to protobuf that version 7 no longer has.
+    with_tensorflow("2.20.0", ANY, "protobuf<7", on_request=True),
+    Environment(
+        "newest",
+        ANY,
+        (*PACKAGE, *tensorflow("", max(ANY))),
+        without_deps=("tf-keras",),
+        marks="not tf1 and not browser and not far and not beam",
+        locked=False,
+        on_request=True,
+    ),
+    Environment(
+        "newest-lint", ON_311, LINT, programs=LINTERS, locked=False, on_request=True
+    ),
+)
+
 
 class Outcome(NamedTuple):
     """What became of an environment; ``note`` says why it has no counts."""
@@ -130,27 +171,49 @@ class Outcome(NamedTuple):
 
 def main() -> int:
     """Run what the command line asks for; return the exit status."""
-    known = {environment.name: environment for environment in MATRIX}
+    known = {each.name: each for each in (*MATRIX, *ON_REQUEST)}
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "environment", nargs="*", help=f"of {', '.join(known)}; all where none is given"
+        "environment",
+        nargs="*",
+        help=f"any of {', '.join(known)}; by default the matrix, which is all but "
+        + ", ".join(each.name for each in ON_REQUEST),
     )
     parser.add_argument("--fresh", action="store_true", help="reuse no environment")
+    parser.add_argument(
+        "--refresh-locks",
+        action="store_true",
+        help="write the newest versions into the lock files, of all environments or of "
+        "those that are named, and run no test",
+    )
     arguments = parser.parse_args()
     unknown = set(arguments.environment) - set(known)
     if unknown:
         parser.error(f"no environment {sorted(unknown)}; there are {', '.join(known)}")
+    if arguments.refresh_locks:
+        refresh_locks([known[name] for name in arguments.environment or known])
+        return 0
     if arguments.fresh:
         shutil.rmtree(VENVS, ignore_errors=True)
     lines: list[str] = []
     total = Outcome()
-    for name in arguments.environment or known:
+    for name in arguments.environment or [each.name for each in MATRIX]:
         start = time.monotonic()
         outcome = attempt(known[name])
         lines.append(line(name, outcome, time.monotonic() - start))
         total = Outcome(*(a + b for a, b in zip(total[:3], outcome[:3], strict=True)))
     print("\n", *lines, summary(total), sep="\n")
     return 1 if total.failed else 0
+
+
+def refresh_locks(environments: list[Environment]) -> None:
+    """Write the lock files of environments, each file once."""
+    refresh_build_lock()
+    done: set[Path] = set()
+    for each in environments:
+        if each.requirements and each.lock is not None and each.lock not in done:
+            refresh_lock(each)
+            done.add(each.lock)
 
 
 def line(name: str, outcome: Outcome, seconds: float) -> str:
@@ -184,7 +247,8 @@ def attempt(environment: Environment) -> Outcome:
         return run_programs(environment, python)
     variables["TF_CKPT_MIGRATE_ENVIRONMENT"] = environment.name
     try:
-        root = tested_wheel(python) if environment.name == "wheel" else ROOT
+        wheel = environment.name == "wheel"
+        root = tested_wheel(python, environment) if wheel else ROOT
     except subprocess.CalledProcessError as error:
         return Outcome(failed=1, note=f"1 failed: {error}")
     return run_pytest(environment, python, variables, root)

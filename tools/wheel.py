@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from tools.environments import ROOT, UV, VENVS
+from tools.environments import ROOT, UV, VENVS, Environment, uv_variables
 
 __all__ = ["tested_wheel"]
 
@@ -15,11 +15,12 @@ _DIST = VENVS / "dist"
 _PACKAGE = "tf_ckpt_migrate"
 
 
-def tested_wheel(python: Path) -> Path:
+def tested_wheel(python: Path, environment: Environment) -> Path:
     """Build the sdist and of that the wheel, install it, and unpack what tests it.
 
     Args:
-      python: Of the environment to install it into, with what the tests need.
+      python: Interpreter of the environment to install it into.
+      environment: The environment, whose lock file has the versions to install.
 
     Returns:
       A folder with all of the sdist but the package, in whose place is a link to the
@@ -38,6 +39,7 @@ def tested_wheel(python: Path) -> Path:
     _call(*build, "--wheel", str(root))
     (wheel,) = _DIST.glob("*.whl")
     install = [str(UV), "pip", "install", "--quiet", "--python", str(python)]
+    install += ["--constraints", str(environment.lock)]
     _call(*install, "--reinstall-package", "tf-ckpt-migrate", f"{wheel}[test]")
     shutil.rmtree(root / _PACKAGE)
     (installed,) = python.parents[1].glob(f"lib/python*/site-packages/{_PACKAGE}")
@@ -47,4 +49,4 @@ def tested_wheel(python: Path) -> Path:
 
 def _call(*command: str) -> None:
     print("$", *command, flush=True)
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, env=uv_variables())

@@ -4,8 +4,8 @@
 
     python tools/with_bazel.py
 
-Wants the Bazel 4.2 of Debian, ``apt-get install bazel-bootstrap``. Of a test it shows
-what nothing else does: that the modules and files named in ``BUILD`` are all it needs.
+It needs Bazel 4.2, Debian's ``apt-get install bazel-bootstrap``. Running tests by Bazel
+shows that the files in ``BUILD`` are all that a test needs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ filegroup(name = "coverage_report_generator")
 filegroup(name = "lcov_merger")
 """
 # Without TensorFlow; the second reads golden files, by a fixture of another folder.
-_TESTS = ("//tests/names:assignment_map_test", "//tests/checkpoint:reader_test")
+_TESTS = ("//tests:names/assignment_map_test", "//tests:checkpoint/reader_test")
 
 
 def main() -> int:

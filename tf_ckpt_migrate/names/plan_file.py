@@ -25,7 +25,6 @@ aliases are refused: nothing is constructed but text, lists and mappings.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -34,7 +33,7 @@ from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.names.hints import Hints
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.verdict import Verdict
-from tf_ckpt_migrate.names.yaml_lines import Node, parse_yaml
+from tf_ckpt_migrate.names.yaml_lines import Node, format_yaml, parse_yaml
 from tf_ckpt_migrate.transforms import Transform
 
 if TYPE_CHECKING:
@@ -107,45 +106,18 @@ def _dumped(config: Mapping[str, Any]) -> Iterator[str]:
 
     A list within a mapping begins where the mapping does, a mapping two spaces on.
     """
-    import yaml
-
-    write = partial(
-        cast("Callable[..., str]", yaml.dump),
-        Dumper=_dumper(),
-        sort_keys=False,  # moves before the long list of specs
-        allow_unicode=True,
-        default_flow_style=False,
-        width=2**31 - 1,  # one line for one name, however long
-    )
     for name, value in config.items():
         if not value or not isinstance(value, list | dict):
-            yield write({name: value})
+            yield format_yaml({name: value})
             continue
         yield f"{name}:\n"
         content = iter(cast("Iterable[Any]", value))
         while some := list(islice(content, _AT_ONCE)):
             if isinstance(value, list):
-                yield write(some)
+                yield format_yaml(some)
             else:
-                pairs = write({key: value[key] for key in some})
+                pairs = format_yaml({key: value[key] for key in some})
                 yield "  " + pairs[:-1].replace("\n", "\n  ") + "\n"
-
-
-def _dumper() -> Any:
-    import yaml
-
-    untyped: Any = yaml
-    base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-    class Dumper(base):
-        """Quotes what is not printable: the emitter would fold Unicode's newlines."""
-
-    def text(dumper: Any, value: str) -> Any:
-        style = None if value.isprintable() else '"'
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    untyped.add_representer(str, text, Dumper=Dumper)
-    return Dumper
 
 
 def from_yaml(text: str) -> PlanParts:

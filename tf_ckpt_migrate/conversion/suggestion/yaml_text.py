@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate.checkpoint.text import printable
 from tf_ckpt_migrate.conversion.suggestion.summaries import by_series
 from tf_ckpt_migrate.names.rules.config import to_config
+from tf_ckpt_migrate.names.yaml_lines import format_yaml
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
@@ -46,10 +47,4 @@ def _open(suggestion: Suggestion) -> Iterator[str]:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    import yaml
-
-    text: str = yaml.safe_dump(
-        entry, default_flow_style=len(entry) > 1, sort_keys=False, width=10**6,
-        allow_unicode=True,
-    )  # fmt: skip
-    return f"- {text.strip()}"
+    return f"- {format_yaml(entry, flow=len(entry) > 1).strip()}"
