@@ -23,6 +23,7 @@ FLOORS = {
     "bundle": 2,
     "transforms": 3,
     "names": 4,
+    "naming": 5,
     "recipes": 5,
     "checkpoint": 5,
     "conversion": 6,
