@@ -10,7 +10,7 @@ SPEC = TensorSpec(DType.float32, (2,))
 
 
 def graph_of(edges, variables, slots=()):
-    """Return a graph of edges, {node: {name: node}}, and variables, {node: (key, name)}."""
+    """Return a graph of {node: {edge: node}} and variables, {node: (key, name)}."""
     message = TrackableObjectGraph()
     ends = [each for children in edges.values() for each in children.values()]
     count = 1 + max([*edges, *variables, *ends])
