@@ -11,9 +11,17 @@ import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
+from tests.crash.operations import OPERATIONS, Scene
 from tests.fuzz import seeds
 from tf_ckpt_migrate.checkpoint.state import kept_beside
-from tf_ckpt_migrate.errors import NotACheckpointError, VocabularyError
+from tf_ckpt_migrate.errors import (
+    CheckpointNotFoundError,
+    NotACheckpointError,
+    OutputExistsError,
+    OutputPathError,
+    VocabularyError,
+)
+from tf_ckpt_migrate.files import access, far_writer
 from tf_ckpt_migrate.transforms.vocabulary_file import read_vocabulary
 from tools.source_graph import PACKAGE, ROOT, modules, tree
 
@@ -153,6 +161,123 @@ def test_a_state_file_makes_nobody_write_elsewhere(tmp_path, paths, named):
     assert {path: path.read_bytes() for path in other.iterdir()} == before
     assert outside(paths, tmp_path) == []
     assert 'model_checkpoint_path: "m-2"' in (folder / "checkpoint").read_text()
+
+
+URLS = ["http://host/runs/m-1", "s3://bucket/m-1", "GS://b/m-1", "hdfs:///runs/m-1"]
+READERS = {
+    "load": lambda folder, _: tcm.load_checkpoint(folder),
+    "inspect": lambda folder, _: tcm.inspect_checkpoint(folder, values=True),
+    "list": lambda folder, _: tcm.list_variables(folder),
+    "verify": lambda folder, _: tcm.verify_checkpoint(folder),
+    "diff": lambda folder, _: tcm.diff_checkpoints(folder, folder),
+    "plan": lambda folder, _: tcm.plan_migration(folder),
+    "state file": lambda folder, _: tcm.load_checkpoint(folder / "checkpoint"),
+    "convert": lambda folder, out: tcm.convert_tf1_to_tf2(folder, out / "m"),
+    "convert all": lambda folder, out: tcm.convert_all(folder, out, to="tf2"),
+    "update": lambda folder, _: tcm.compact(
+        folder, folder / "m-2", update_state_file=True
+    ),
+}
+
+
+@pytest.fixture
+def unreachable(monkeypatch):
+    """Let no file system but the local one be asked for anything."""
+
+    def refuse(path):
+        pytest.fail(f"{path!r} was opened")
+
+    for module in (access, far_writer):
+        monkeypatch.setattr(module, "system_of", refuse)
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("reader", READERS)
+def test_a_state_file_makes_nobody_open_a_network_connection(
+    tmp_path, unreachable, reader, url
+):
+    folder = tmp_path / "run"
+    _write(str(folder / "m-1"), {"w": np.float32([1])})
+    _write(str(folder / "m-0"), {"w": np.float32([0])})
+    text = f'model_checkpoint_path: "{url}"\nall_model_checkpoint_paths: "{url}"\n'
+    (folder / "checkpoint").write_text(text)
+    READERS[reader](folder, tmp_path / "out")
+    found = tcm.load_checkpoint(folder)
+    if reader != "update":
+        assert found["w"].tolist() == [1]
+        (note,) = found.notes
+        assert f"{url!r}, which is a URL of another file system" in note
+    (folder / "m-1.index").unlink()
+    (folder / "checkpoint").write_text(text)
+    with pytest.raises(CheckpointNotFoundError, match=f"{url}.*pass it yourself"):
+        tcm.load_checkpoint(folder)
+    assert not tcm.convert_all(folder, tmp_path / "new", to="tf2").ok
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("kind", ["link", "dangling link", "folder"])
+def test_no_writer_empties_what_it_has_not_made(tmp_path, name, kind):
+    """A folder from elsewhere has something in the place of the staging directory."""
+    scene = Scene(tmp_path / "scene", OPERATIONS[name])
+    scene.set()
+    run, home = tmp_path / "scene" / "run", tmp_path / "home"
+    home.mkdir()
+    staging = run / ".model.ckpt.tcm-staging"
+    if kind == "folder":
+        staging.mkdir()
+    else:
+        staging.symlink_to(home if kind == "link" else "nothing")
+    mine = {"link": home, "dangling link": run, "folder": staging}[kind] / "lock"
+    mine.write_text("the only copy")
+    (run / ".other.tcm-staging").symlink_to(home)
+    before = {path: path.lstat() for path in (staging, mine)}
+    with pytest.raises(OutputPathError, match=r"\.model\.ckpt\.tcm-staging"):
+        scene.run()
+    assert scene.check() != scene.new
+    assert {path: path.lstat() for path in before} == before
+    assert mine.read_text() == "the only copy"
+    assert os.listdir(home) == (["lock"] if kind == "link" else [])
+
+
+def test_no_link_in_the_place_of_a_file_of_an_output_is_followed(tmp_path):
+    _write(str(tmp_path / "m"), {"w": np.float32([1])})
+    out, home = tmp_path / "out", tmp_path / "home"
+    out.mkdir()
+    home.mkdir()
+    names = ["m.index", "m.data-00000-of-00001", "m.data-00001-of-00002", "checkpoint"]
+    for name in names:
+        (home / name).write_text("mine")
+        (out / name).symlink_to(home / name)
+    with pytest.raises(OutputExistsError):
+        tcm.compact(tmp_path / "m", out / "m")
+    (out / "checkpoint").unlink()
+    (out / "checkpoint").symlink_to("nothing")
+    tcm.compact(tmp_path / "m", out / "m", overwrite=True, update_state_file=True)
+    assert tcm.load_checkpoint(out)["w"].tolist() == [1]
+    assert {name: (home / name).read_text() for name in names} == dict.fromkeys(
+        names, "mine"
+    )
+    assert not any(path.is_symlink() for path in out.iterdir())
+
+
+def test_converting_many_names_links_in_the_place_of_its_locks(tmp_path):
+    source, out, home = (tmp_path / name for name in ("in", "out", "home"))
+    _write(str(source / "m-1"), {"w": np.float32([1])})
+    _write(str(source / "m-2"), {"w": np.float32([2])})
+    (source / "checkpoint").write_text('model_checkpoint_path: "m-1"\n')
+    out.mkdir()
+    home.mkdir()
+    (home / "lock").write_text("mine")
+    for name in ("m-2.migrated.json", "checkpoint"):
+        (out / f".{name}.tcm-staging").symlink_to(home)
+    result = tcm.convert_all(source, out, to="tf2")
+    status = {os.path.basename(each.output): each for each in result.outcomes}
+    assert status["m-1"].status == "converted"
+    assert "m-2.migrated.json.tcm-staging" in status["m-2"].reason
+    assert not result.ok
+    assert ".checkpoint.tcm-staging" in str(result)
+    assert (home / "lock").read_text() == "mine"
+    assert os.listdir(home) == ["lock"]
 
 
 def test_a_state_file_may_name_a_checkpoint_elsewhere_which_is_told(tmp_path):

@@ -19,7 +19,7 @@ import functools
 import json
 import os
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.staging import far_name_aside, staging_folder
@@ -135,8 +135,14 @@ def _carry_out(
         return [Outcome(**each) for each in _read(path)]
 
 
-def _folder_for_outcomes(path: str) -> AbstractContextManager[str]:
-    return _far_folder(path) if is_far(path) else staging_folder(path)
+@contextmanager
+def _folder_for_outcomes(path: str) -> Generator[str]:
+    if is_far(path):
+        with _far_folder(path) as folder:
+            yield folder
+    else:
+        with staging_folder(path) as staging:
+            yield staging.path
 
 
 @contextmanager

@@ -266,14 +266,14 @@ class DualCheckpointListener(tensorflow().compat.v1.train.CheckpointSaverListene
           OSError: If a write fails; the checkpoint is then as it was.
         """
         del session
-        prefix = tensorflow().train.latest_checkpoint(self._directory)
-        if prefix is None:
+        try:
+            reader = load_checkpoint(self._directory)
+        except CheckpointNotFoundError as error:
             raise CheckpointNotFoundError(
                 f"{self._directory!r} has no checkpoint after the save of step "
                 f"{global_step_value}: the listener must get the checkpoint_dir of its "
-                "hook"
-            )
-        reader = load_checkpoint(prefix)
+                f"hook ({error})"
+            ) from error
         if reader.object_graph is None:
             target = self._target
             live = None if target is None else LiveTarget(target, counted=False)

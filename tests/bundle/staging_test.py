@@ -1,16 +1,19 @@
 import os
+import signal
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.bundle.faults import Disk
+from tests.crash.kills import forked
 from tf_ckpt_migrate.bundle.staging import (
     check_absent,
     existing_files,
     flushed,
     free_count,
     publish,
+    remove_unpublished,
     replace_file,
     staging_folder,
 )
@@ -39,7 +42,7 @@ def published(folder, *shards):
     """Stage a checkpoint of these shards and publish it."""
     prefix = str(folder / "m")
     with staging_folder(prefix) as staging:
-        make(Path(staging), "m.index", *shards, text="new")
+        make(Path(staging.path), "m.index", *shards, text="new")
         publish(staging, prefix, [str(folder / name) for name in shards])
 
 
@@ -75,11 +78,86 @@ def test_files_of_an_empty_basename(folder):
     ]
 
 
-@pytest.mark.parametrize("name", ["m", "m.index", *OTHERS])
-def test_a_prefix_that_is_taken(folder, name):
-    make(folder, name)
-    with pytest.raises(OutputExistsError, match=f"{name}'; choose .*--overwrite"):
+@pytest.mark.parametrize("names", [["m"], ["m.index"], ["m.index", SHARD]])
+def test_a_prefix_that_is_taken(folder, names):
+    make(folder, *names)
+    with pytest.raises(OutputExistsError, match=r"exists already: .*--overwrite"):
         check_absent(str(folder / "m"))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_data_files_without_an_index_are_no_checkpoint(folder, name):
+    make(folder, name)
+    with pytest.raises(OutputExistsError, match=f"without an index.*{name}.*killed"):
+        check_absent(str(folder / "m"))
+
+
+@pytest.fixture
+def killed(folder):
+    """Kill a writer between its data files and its index."""
+
+    def kill(*shards):
+        def run():
+            with pytest.MonkeyPatch.context() as patch:
+                disk = Disk(patch)
+                disk.after = lambda: (
+                    disk.failed
+                    or (
+                        disk.steps[-1][0] == "replace"
+                        and moves(disk, folder)[-1][1] == shards[-1]
+                        and os.kill(os.getpid(), signal.SIGKILL)
+                    )
+                )
+                published(folder, *shards)
+
+        make(folder)
+        assert os.WIFSIGNALED(os.waitpid(forked(run), 0)[1])
+
+    return kill
+
+
+def test_what_was_published_without_its_index_goes(folder, killed):
+    killed(*OTHERS)
+    assert {*OTHERS} <= {*os.listdir(folder)}
+    remove_unpublished(str(folder / "m"))
+    assert contents(folder) == {}
+
+
+def test_a_writer_of_another_prefix_removes_it_too(folder, killed):
+    killed(SHARD)
+    with staging_folder(str(folder / "other")):
+        assert SHARD not in os.listdir(folder)
+    assert contents(folder) == {}
+
+
+def test_a_file_that_came_later_is_not_taken_for_what_was_published(folder, killed):
+    killed(SHARD)
+    (folder / SHARD).unlink()
+    (folder / "copied").write_text("new" + SHARD, encoding="utf-8")
+    (folder / "copied").rename(folder / SHARD)
+    remove_unpublished(str(folder / "m"))
+    assert contents(folder) == {SHARD: "new" + SHARD}
+
+
+def test_shards_with_an_index_are_never_withdrawn(folder, killed):
+    killed(SHARD)
+    make(folder, "m.index")
+    remove_unpublished(str(folder / "m"))
+    assert contents(folder) == {"m.index": "oldm.index", SHARD: "new" + SHARD}
+
+
+@pytest.mark.parametrize(
+    "note", ["../{0}\t{1}", "{0}\t1 2 3", "{0}", "other\t{1}", "\xff\t\t", "{0}\t{1} "]
+)
+def test_a_note_cannot_name_what_was_not_published(folder, killed, note):
+    killed(SHARD)
+    seen = (folder / SHARD).lstat()
+    identity = f"{seen.st_ino} {seen.st_size} {seen.st_mtime_ns}"
+    path = folder / ".m.tcm-staging" / "published"
+    assert path.read_text() == f"{SHARD}\t{identity}\n"
+    path.write_text(note.format(SHARD, identity), encoding="latin-1")
+    remove_unpublished(str(folder / "m"))
+    assert contents(folder) == {SHARD: "new" + SHARD}
 
 
 def test_a_prefix_that_is_free(folder):
@@ -90,9 +168,9 @@ def test_a_prefix_that_is_free(folder):
 
 def test_a_staging_folder_is_beside_its_prefix_and_goes(folder):
     with staging_folder(str(folder / "m")) as staging:
-        assert os.path.dirname(staging) == str(folder)
-        assert os.path.basename(staging).startswith(".m.")
-        make(Path(staging), "file")
+        assert os.path.dirname(staging.path) == str(folder)
+        assert os.path.basename(staging.path).startswith(".m.")
+        make(Path(staging.path), "file")
     assert contents(folder) == {}
 
 

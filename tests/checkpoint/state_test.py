@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from tests.crash.kills import forked
 from tf_ckpt_migrate.checkpoint.state import CheckpointState, read_state, record_latest
-from tf_ckpt_migrate.errors import CorruptCheckpointError
+from tf_ckpt_migrate.errors import CorruptCheckpointError, OutputPathError
 
 
 @pytest.fixture
@@ -102,3 +105,47 @@ def test_names_with_line_breaks_of_unicode(tmp_path):
     record_latest(str(tmp_path / name))
     record_latest(str(tmp_path / "later"))
     assert read_state(str(tmp_path / "checkpoint")).kept == (name, "later")
+
+
+def test_several_processes_list_all_that_they_have_written(tmp_path):
+    def several(number):
+        for step in range(8):
+            record_latest(str(tmp_path / f"m{number}-{step}"))
+
+    processes = [forked(lambda n=n: several(n)) for n in range(4)]
+    assert [os.waitpid(each, 0)[1] for each in processes] == [0] * 4
+    state = read_state(str(tmp_path / "checkpoint"))
+    assert sorted(state.kept) == sorted(f"m{n}-{s}" for n in range(4) for s in range(8))
+    assert state.latest == state.kept[-1]
+    assert os.listdir(tmp_path) == ["checkpoint"]
+
+
+def test_its_permissions_stay(tmp_path):
+    record_latest(str(tmp_path / "m-1"))
+    (tmp_path / "checkpoint").chmod(0o640)
+    record_latest(str(tmp_path / "m-2"))
+    assert (tmp_path / "checkpoint").stat().st_mode & 0o777 == 0o640
+
+
+def test_one_that_is_a_link_is_replaced_and_its_target_stays(tmp_path):
+    target = tmp_path / "elsewhere"
+    target.write_text('model_checkpoint_path: "m-0"\n', encoding="utf-8")
+    (tmp_path / "checkpoint").symlink_to(target)
+    record_latest(str(tmp_path / "m-1"))
+    assert read_state(str(tmp_path / "checkpoint")).kept == ("m-0", "m-1")
+    assert target.read_text(encoding="utf-8") == 'model_checkpoint_path: "m-0"\n'
+
+
+def test_a_link_in_the_place_of_its_lock_is_named(tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "lock").write_text("mine", encoding="utf-8")
+    (tmp_path / ".checkpoint.tcm-staging").symlink_to("home")
+    with pytest.raises(OutputPathError, match=r"\.tcm-staging.*symbolic link"):
+        record_latest(str(tmp_path / "m-1"))
+    assert (tmp_path / "home" / "lock").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_directory_of_its_name_is_told_of(tmp_path):
+    (tmp_path / "checkpoint").mkdir()
+    with pytest.raises(OutputPathError, match="is a directory, so there can be"):
+        record_latest(str(tmp_path / "m-1"))

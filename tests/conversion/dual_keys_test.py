@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tf_ckpt_migrate.bundle.writer import replace_index
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, load_checkpoint
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys, remove_name_keys
 from tf_ckpt_migrate.conversion.merge import merge
+from tf_ckpt_migrate.conversion.object_keys import add_object_keys
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, PlanError
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
@@ -148,3 +150,70 @@ def test_what_gets_no_name_is_not_said_to_be_lost(tmp_path):
         "without a name, by the map: vars/b/.ATTRIBUTES/VARIABLE_VALUE (not served)",
     )
     assert "vars/b/.ATTRIBUTES/VARIABLE_VALUE" in load_checkpoint(tf2)
+
+
+def _of_names(prefix):
+    write(prefix, {"net/w": [1.0, 2.0], "net/b": [3]})
+
+
+def _of_objects(prefix):
+    convert_tf1_to_tf2(write(prefix + "-1", {"net/w": [1.0]}), prefix, data="copy")
+    for path in Path(prefix).parent.glob("*-1.*"):
+        path.unlink()
+
+
+def _of_both(prefix):
+    _of_objects(prefix)
+    add_name_keys(prefix)
+
+
+EDITS = {
+    add_name_keys: _of_objects,
+    remove_name_keys: _of_both,
+    add_object_keys: _of_names,
+}
+
+
+@pytest.fixture(params=["linked", "copied"])
+def transferred(request, monkeypatch):
+    """How data files come to be called otherwise."""
+    if request.param == "copied":
+        monkeypatch.setattr(os, "link", _cannot_link)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize(
+    ("umask", "modes"),
+    [(0o022, (0o600, 0o600)), (0o077, (0o664, 0o640)), (0o000, (0o640, 0o600))],
+)
+@pytest.mark.usefixtures("transferred")
+def test_permissions_of_edited_files_stay(edit, umask, modes, tmp_path):
+    """An added data file gets those of the data file that is there."""
+    prefix = str(tmp_path / "m")
+    EDITS[edit](prefix)
+    for path in tmp_path.iterdir():
+        path.chmod(modes[path.suffix != ".index"])
+    before = os.umask(umask)
+    try:
+        edit(prefix)
+    finally:
+        os.umask(before)
+    found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert found.pop("m.index") == modes[0]
+    assert set(found.values()) == {modes[1]}
+
+
+def _cannot_link(*_):
+    raise OSError(errno.EPERM, "links are not permitted")
+
+
+def test_a_source_that_is_linked_keeps_its_permissions(tmp_path):
+    source = write(tmp_path / "source", {"w": [1.0]})
+    out = write(tmp_path / "out", {"w": [2.0]})
+    shard = Path(source + ".data-00000-of-00001")
+    shard.chmod(0o640)
+    for path in tmp_path.glob("out.*"):
+        path.chmod(0o600)
+    merge([source], out, overwrite=True)
+    assert shard.stat().st_mode & 0o777 == 0o640
+    assert Path(out + ".index").stat().st_mode & 0o777 == 0o600

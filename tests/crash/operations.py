@@ -67,7 +67,8 @@ def _convert(folder: str, prefix: str) -> object:
 
 
 OPERATIONS = {
-    "convert": Operation(_convert),
+    # Where nothing was, nobody says that something may be replaced.
+    "convert": Operation(lambda f, p: tcm.convert(_plan(f), p)),
     "convert over another": Operation(_convert, _of_another_time),
     "convert of three shards, copied": Operation(
         lambda f, p: tcm.convert_tf1_to_tf2(

@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tf_ckpt_migrate.bundle.links import Transfer, append_range, transfer
-from tf_ckpt_migrate.bundle.naming import index_path, shard_path
+from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path, shard_path
 from tf_ckpt_migrate.bundle.place import Heard, Items, Taken, copy_range
-from tf_ckpt_migrate.bundle.staging import flushed, publish, staging_folder
+from tf_ckpt_migrate.bundle.staging import (
+    existing_files,
+    flushed,
+    publish,
+    staging_folder,
+)
+from tf_ckpt_migrate.files.directory import Directory
 from tf_ckpt_migrate.files.paths import is_far
+from tf_ckpt_migrate.files.permissions import copy_permissions, create_like
 from tf_ckpt_migrate.table.writer import write_table
 
 __all__ = ["LocalPlace", "local_place"]
@@ -26,8 +33,8 @@ def local_place(prefix: str) -> Generator[LocalPlace]:
       OutputInUseError: If another writer is at work on this prefix.
       OSError: If it cannot be made.
     """
-    with staging_folder(prefix) as folder, ExitStack() as files:
-        yield LocalPlace(prefix, folder, files)
+    with staging_folder(prefix) as staging, ExitStack() as files:
+        yield LocalPlace(prefix, staging, files)
 
 
 class LocalPlace:
@@ -35,16 +42,20 @@ class LocalPlace:
 
     Args:
       prefix: Of the checkpoint.
-      folder: Beside its files.
+      staging: Beside its files.
       files: Closes what is open in the end.
 
     Attributes:
-      folder: The same.
+      folder: The path of the staging directory.
     """
 
-    def __init__(self, prefix: str, folder: str, files: ExitStack) -> None:
+    def __init__(self, prefix: str, staging: Directory, files: ExitStack) -> None:
         """Begin with nothing."""
-        self.folder = folder
+        self.folder = staging.path
+        self._staging = staging
+        # A new shard gets the permissions of one that is there, or of the index.
+        shards = [path for path in existing_files(prefix) if parse_shard_path(path)]
+        self._like = (*shards, index_path(prefix))[0]
         self._prefix = prefix
         self._open = files
         self._files: dict[int, BinaryIO] = {}
@@ -58,12 +69,13 @@ class LocalPlace:
         staged = self._staged(number)
         how = transfer(taken.path, staged, taken.data, taken.heard)
         if how not in (Transfer.LINKED, Transfer.SYMLINKED):
+            copy_permissions(self._like, staged)
             flushed(staged)  # before the index that refers to it
         return how, Path(staged).stat().st_size
 
     def create(self, number: int) -> BinaryIO:
         """Return the file of a new shard."""
-        file = self._open.enter_context(Path(self._staged(number)).open("xb"))  # noqa: SIM115 - the stack closes it
+        file = self._open.enter_context(create_like(self._staged(number), self._like))
         self._files[number] = file
         return file
 
@@ -95,7 +107,7 @@ class LocalPlace:
             staged = os.path.join(self.folder, os.path.basename(final))
             os.rename(self._staged(number), staged)
         index = os.path.join(self.folder, os.path.basename(index_path(self._prefix)))
-        with Path(index).open("xb") as file:
+        with create_like(index, index_path(self._prefix)) as file:
             write_table(file, items)
         flushed(index)
-        publish(self.folder, self._prefix, shards)
+        publish(self._staging, self._prefix, shards)

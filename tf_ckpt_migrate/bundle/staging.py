@@ -13,17 +13,24 @@ import itertools
 import os
 import re
 import secrets
+import time
 import zlib
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from tf_ckpt_migrate.bundle.locks import owned_folder, remove_abandoned
+from tf_ckpt_migrate.bundle.locks import (
+    check_in_place,
+    owned_folder,
+    remove_abandoned,
+)
 from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path
-from tf_ckpt_migrate.errors import OutputExistsError
+from tf_ckpt_migrate.errors import OutputExistsError, OutputInUseError
 from tf_ckpt_migrate.files.access import is_folder, names_in, put_file, remove_file
+from tf_ckpt_migrate.files.directory import Directory
 from tf_ckpt_migrate.files.paths import is_far, join, split
+from tf_ckpt_migrate.files.permissions import create_like
 
 __all__ = [
     "STAGING_MARK",
@@ -33,13 +40,19 @@ __all__ = [
     "far_name_aside",
     "flushed",
     "free_count",
+    "is_file_of",
     "publish",
+    "remove_unpublished",
     "replace_file",
     "replacing",
     "staging_folder",
+    "staging_path",
 ]
 
 STAGING_MARK = ".tcm-staging"
+_PAUSE = 0.05  # seconds
+_NOTE = "published"
+_LONGEST_NOTE = 16 << 20
 _SHOWN = 40  # characters of the basename, which alone may be as long as a name can be
 
 
@@ -52,12 +65,13 @@ def existing_files(prefix: str) -> list[str]:
       prefix: Of the checkpoint, which need not exist.
     """
     folder, base = split(prefix)
-    names = sorted(name for name in names_in(folder) if _is_of(name, base))
+    names = sorted(name for name in names_in(folder) if is_file_of(name, base))
     paths = [join(folder, name) for name in names]
     return [path for path in paths if not is_folder(path)]
 
 
-def _is_of(name: str, base: str) -> bool:
+def is_file_of(name: str, base: str) -> bool:
+    """Return whether a name is one of a file of the checkpoint called ``base``."""
     shard = parse_shard_path(name)
     return name in (base, index_path(base)) if shard is None else shard.prefix == base
 
@@ -68,39 +82,119 @@ def check_absent(prefix: str) -> None:
     Raises:
       OutputExistsError: If a file of a checkpoint with this prefix exists.
     """
-    if existing := existing_files(prefix):
-        raise OutputExistsError(
-            f"{prefix!r} exists already: {', '.join(map(repr, existing[:3]))}; choose "
-            "another output prefix, or pass overwrite=True (--overwrite) to replace it"
-        )
+    existing = existing_files(prefix)
+    if not existing:
+        return
+    listed = ", ".join(map(repr, existing[:3]))
+    remedy = (
+        "choose another output prefix, or pass overwrite=True (--overwrite) to replace"
+    )
+    if prefix in existing or index_path(prefix) in existing:
+        raise OutputExistsError(f"{prefix!r} exists already: {listed}; {remedy} it")
+    raise OutputExistsError(
+        f"{prefix!r} has data files without an index, so it is not a checkpoint: "
+        f"{listed}. A writer that was killed, or a copy that is not complete, leaves "
+        f"such files; {remedy} them"
+    )
+
+
+def remove_unpublished(prefix: str) -> None:
+    """Remove what killed writers have left next to a prefix; a remote one keeps it."""
+    folder = os.path.dirname(prefix) or "."
+    if not is_far(prefix) and os.path.isdir(folder):
+        remove_abandoned(folder, STAGING_MARK, _withdraw)
 
 
 @contextmanager
-def staging_folder(prefix: str) -> Generator[str]:
+def staging_folder(prefix: str, patience: float = 0.0) -> Generator[Directory]:
     """Make a folder beside the files of ``prefix``, and remove it in the end.
 
     It is of this writer alone. What writers that were killed have left in the folder of
     the prefix is removed.
 
+    Args:
+      prefix: Of the checkpoint, or a file.
+      patience: For how many seconds to wait for another writer to end.
+
     Yields:
-      Its path: on the same file system, so that a rename out of it is atomic.
+      The folder: on the same file system, so that a rename out of it is atomic.
 
     Raises:
       OutputInUseError: If another writer is at work on this prefix.
+      OutputPathError: If something that no writer has made has the folder's name.
     """
-    folder, base = os.path.split(prefix)
-    folder = folder or "."
+    folder = os.path.dirname(prefix) or "."
     Path(folder).mkdir(parents=True, exist_ok=True)
-    remove_abandoned(folder, STAGING_MARK)
-    with owned_folder(os.path.join(folder, _staging_name(base))) as staging:
+    remove_abandoned(folder, STAGING_MARK, _withdraw)
+    path = staging_path(prefix)
+    deadline = time.monotonic() + patience
+    with ExitStack() as stack:
+        while True:
+            try:
+                staging = stack.enter_context(owned_folder(path, _withdraw))
+                break
+            except OutputInUseError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_PAUSE)
         yield staging
 
 
-def _staging_name(base: str) -> str:
+def _withdraw(staging: Directory) -> None:
+    """Remove the data shards that a killed writer published without their index.
+
+    They are those that it noted before; each must still be the same file. While the new
+    index is in the staging directory, and no other is there, no reader needs them.
+    """
+    try:
+        descriptor = staging.open(_NOTE, os.O_RDONLY)
+    except OSError:
+        return
+    with open(descriptor, encoding="utf-8", errors="replace") as file:
+        text = file.read(_LONGEST_NOTE)
+    folder, names = os.path.dirname(staging.path), staging.names()
+    for line in text.splitlines():
+        name, _, identity = line.rpartition("\t")
+        shard = parse_shard_path(name)
+        if shard is None or os.path.basename(name) != name:
+            continue
+        index = index_path(shard.prefix)
+        if index not in names or os.path.lexists(os.path.join(folder, index)):
+            continue
+        path = os.path.join(folder, name)
+        with suppress(OSError):
+            if _identity(path) == identity:
+                os.unlink(path)
+
+
+def _note_shards(staging: str, shards: Iterable[str]) -> None:
+    """Note which files are about to be published, for `_withdraw`."""
+    lines: list[str] = []
+    for shard in shards:
+        name = os.path.basename(shard)
+        if name.isprintable():
+            lines.append(f"{name}\t{_identity(os.path.join(staging, name))}\n")
+    with Path(staging, _NOTE).open("xb") as file:
+        file.write("".join(lines).encode())
+
+
+def _identity(path: str) -> str:
+    seen = os.lstat(path)
+    return f"{seen.st_ino} {seen.st_size} {seen.st_mtime_ns}"
+
+
+def staging_path(prefix: str) -> str:
+    """Return the path of the staging directory of a local prefix, or of a file.
+
+    Example:
+      >>> staging_path("run/m")
+      'run/.m.tcm-staging'
+    """
+    folder, base = os.path.split(prefix)
     shown = base[:_SHOWN]
     if shown != base:
-        shown += f"-{zlib.crc32(base.encode()):08x}"
-    return f".{shown}{STAGING_MARK}"
+        shown += f"-{zlib.crc32(os.fsencode(base)):08x}"
+    return os.path.join(folder or ".", f".{shown}{STAGING_MARK}")
 
 
 def flushed(path: str) -> None:
@@ -145,10 +239,11 @@ def replacing(path: str, of: str) -> Generator[BinaryIO]:
             raise
         return
     with staging_folder(of) as staging:
-        staged = os.path.join(staging, "file")
-        with Path(staged).open("xb") as file:
+        staged = os.path.join(staging.path, "file")
+        with create_like(staged, path) as file:
             yield file
         flushed(staged)
+        check_in_place(staging)
         replace_file(staged, path)
 
 
@@ -190,7 +285,7 @@ def counts_in(paths: Iterable[str]) -> set[int]:
     return {shard.count for shard in shards if shard is not None}
 
 
-def publish(staging: str, prefix: str, shards: Iterable[str]) -> None:
+def publish(staging: Directory, prefix: str, shards: Sequence[str]) -> None:
     """Move a staged checkpoint to its place; what was there of an older one goes.
 
     Args:
@@ -204,13 +299,15 @@ def publish(staging: str, prefix: str, shards: Iterable[str]) -> None:
     """
     folder, index = os.path.dirname(prefix) or ".", index_path(prefix)
     old = set(existing_files(prefix)) - {prefix, index}
+    check_in_place(staging)
+    _note_shards(staging.path, shards)
     with ExitStack() as undo:
         for shard in shards:
-            staged = os.path.join(staging, os.path.basename(shard))
+            staged = os.path.join(staging.path, os.path.basename(shard))
             os.replace(staged, shard)
             undo.callback(os.replace, shard, staged)
         flushed(folder)
-        os.replace(os.path.join(staging, os.path.basename(index)), index)
+        os.replace(os.path.join(staging.path, os.path.basename(index)), index)
         undo.pop_all()
     flushed(folder)
     for stale in old:

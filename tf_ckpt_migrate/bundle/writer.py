@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
@@ -15,7 +15,12 @@ from tf_ckpt_migrate.bundle.local_place import local_place
 from tf_ckpt_migrate.bundle.naming import index_path, shard_path
 from tf_ckpt_migrate.bundle.place import Place, Taken
 from tf_ckpt_migrate.bundle.progress import Meter, Progress
-from tf_ckpt_migrate.bundle.staging import check_absent, free_count, replacing
+from tf_ckpt_migrate.bundle.staging import (
+    check_absent,
+    free_count,
+    remove_unpublished,
+    replacing,
+)
 from tf_ckpt_migrate.bundle.strings import encode_strings
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.files.paths import is_far, join, split
@@ -79,6 +84,7 @@ class BundleWriter:
     ) -> None:
         """Check the output; nothing is written before the context is entered."""
         if not overwrite:
+            remove_unpublished(prefix)
             check_absent(prefix)
         # One spelling of the path, as the folder's listing will give it.
         self.prefix: str = join(*split(prefix))
@@ -88,14 +94,19 @@ class BundleWriter:
         self._shards: list[Shard] = []
         self._files: dict[int, Any] = {}
         self._avoiding = avoiding
+        self._overwrite = overwrite
         self._context = _place_for(self.prefix, shared=avoiding is not None)
 
     def __enter__(self) -> BundleWriter:
-        self._place = self._context.__enter__()
+        with ExitStack() as stack:
+            self._place = stack.enter_context(self._context)
+            if not self._overwrite:  # another writer may just have written it
+                check_absent(self.prefix)
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._context.__exit__(*error)
+        self._open.__exit__(*error)
 
     @property
     def folder(self) -> str:

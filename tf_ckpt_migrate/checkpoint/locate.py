@@ -37,8 +37,10 @@ from tf_ckpt_migrate.files.paths import (
     absolute,
     basename,
     dirname,
+    is_far,
     join,
     path_of,
+    scheme_of,
     split,
 )
 from tf_ckpt_migrate.table.footer import MAGIC
@@ -47,6 +49,9 @@ __all__ = ["Location", "locate"]
 
 _SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 _VARIABLES = "variables"
+_NOT_FOLLOWED = (
+    "is a URL of another file system, which is opened only if you pass it yourself"
+)
 # What a state file holds for a sharded checkpoint of format V1.
 _V1_PATTERN = re.compile(r"(?s)(.*)-\?{5}-of-\d{5}")
 
@@ -216,19 +221,31 @@ def _by_state(folder: str) -> Location | None:
     if not is_file(path):
         return None
     latest = read_state(path).latest
-    found = _at_path(join(folder, latest))
+    is_followed = _may_lead_to(folder, latest)
+    found = _at_path(join(folder, latest)) if is_followed else None
     if found is not None:
         return found._replace(notes=(*found.notes, *_leads_outside(path, latest)))
     here = join(folder, basename(latest))
     found = _at_path(here)
+    why = "is not there" if is_followed else _NOT_FOLLOWED
     if found is None:
         raise CheckpointNotFoundError(
-            f"{path!r} names {latest!r} as the latest checkpoint, but it is not there; "
+            f"{path!r} names {latest!r} as the latest checkpoint, but it {why}; "
             f"in {folder!r} there are: "
             f"{', '.join(capped(map(repr, _prefixes_in(folder)))) or 'none'}"
         )
-    note = f"{path!r} names {latest!r}, which is gone; {here!r} is read instead"
+    why = "is gone" if is_followed else _NOT_FOLLOWED
+    note = f"{path!r} names {latest!r}, which {why}; {here!r} is read instead"
     return found._replace(notes=(*found.notes, note))
+
+
+def _may_lead_to(folder: str, named: str) -> bool:
+    """Return whether what a state file names may be looked up.
+
+    A local file never makes anybody open a network connection, nor does a remote one
+    lead to another file system.
+    """
+    return not is_far(named) or scheme_of(named) == scheme_of(folder)
 
 
 def _leads_outside(state: str, latest: str) -> list[str]:

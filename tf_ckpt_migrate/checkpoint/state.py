@@ -12,9 +12,9 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from tf_ckpt_migrate.bundle.staging import replacing
-from tf_ckpt_migrate.errors import CorruptCheckpointError
-from tf_ckpt_migrate.files.access import is_file, read_bytes, size_of
+from tf_ckpt_migrate.checkpoint.owned_file import owned_file
+from tf_ckpt_migrate.errors import CorruptCheckpointError, OutputPathError
+from tf_ckpt_migrate.files.access import is_file, is_folder, read_bytes, size_of
 from tf_ckpt_migrate.files.paths import basename, dirname, join, split
 
 __all__ = [
@@ -83,16 +83,23 @@ def kept_beside(prefix: str) -> tuple[str, ...]:
 
     Raises:
       CorruptCheckpointError: If the directory has a state file that is none.
+      OutputPathError: If a directory has the name of the state file.
     """
     path = join(dirname(prefix), STATE_FILE)
+    if is_folder(path):
+        raise OutputPathError(
+            f"{path!r} is a directory, so there can be no state file that names the "
+            "latest checkpoint; write to another directory"
+        )
     return read_state(path).kept if is_file(path) else ()
 
 
 def record_latest(prefix: str, without: Collection[str] = ()) -> str:
     """Make ``prefix`` the latest checkpoint of its directory's state file.
 
-    Prefixes that the file lists already stay listed. Paths are written relative to the
-    file, so that the directory can be moved.
+    Prefixes that the file lists already stay listed, also those that other processes
+    list at the same time. Paths are written relative to the file, so that the directory
+    can be moved.
 
     Args:
       prefix: Of a checkpoint that exists.
@@ -103,18 +110,19 @@ def record_latest(prefix: str, without: Collection[str] = ()) -> str:
 
     Raises:
       CorruptCheckpointError: If the directory has a state file that is none.
+      OutputPathError: If a directory has the name of the state file.
+      OutputInUseError: If another process keeps it for ten minutes.
       OSError: If it cannot be written; the old one then stays.
     """
     folder, base = split(prefix)
     path = join(folder, STATE_FILE)
-    kept = [
-        other
-        for other in kept_beside(prefix)
-        if other not in (base, prefix) and basename(other) not in without
-    ]
-    text = state_text(CheckpointState(base, (*kept, base)))
-    with replacing(path, of=prefix) as file:
-        file.write(text.encode())
+    with owned_file(path) as put:
+        kept = [
+            other
+            for other in kept_beside(prefix)
+            if other not in (base, prefix) and basename(other) not in without
+        ]
+        put(state_text(CheckpointState(base, (*kept, base))))
     return path
 
 

@@ -6,15 +6,15 @@ share. So none is replaced by text, and what is replaced is replaced whole.
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
 from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, parse_shard_path
+from tf_ckpt_migrate.bundle.output_path import check_file_path
 from tf_ckpt_migrate.bundle.staging import replacing
 from tf_ckpt_migrate.errors import NotTextError, OutputExistsError
 from tf_ckpt_migrate.files.access import exists, is_file, read_bytes, read_end
-from tf_ckpt_migrate.files.paths import is_far, path_of
+from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.table.footer import MAGIC
 
 __all__ = ["read_text", "write_text"]
@@ -27,17 +27,17 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
     Raises:
       OutputExistsError: If a file of a checkpoint would be replaced.
+      OutputPathError: If the path is a directory, or cannot be that of a file.
       OSError: If it cannot be written.
     """
     path = path_of(path)
+    check_file_path(path)
     if is_file(path) and _is_of_checkpoint(path):
         raise OutputExistsError(
             f"{path!r} is a file of a checkpoint, which text never replaces; choose "
             "another name for the output"
         )
     if exists(path) and not is_file(path):  # /dev/stdout, a pipe
-        if is_far(path):
-            raise IsADirectoryError(errno.EISDIR, "there is a folder", path)
         Path(path).write_text(text, encoding="utf-8")
         return
     with replacing(path, of=path) as file:

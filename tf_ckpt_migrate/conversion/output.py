@@ -14,7 +14,8 @@ from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.bundle.links import DataMode
-from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, index_path, parse_shard_path
+from tf_ckpt_migrate.bundle.naming import index_path
+from tf_ckpt_migrate.bundle.output_path import check_prefix, refuse_file_name
 from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.bundle.slices import slice_key
 from tf_ckpt_migrate.bundle.staging import existing_files
@@ -30,9 +31,9 @@ from tf_ckpt_migrate.conversion.contents import (
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.packing import StoredEntry, packed
 from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
-from tf_ckpt_migrate.errors import OutputExistsError, OutputPathError
+from tf_ckpt_migrate.errors import OutputExistsError
 from tf_ckpt_migrate.files.access import real_path, size_of
-from tf_ckpt_migrate.files.paths import basename, is_far, join, split
+from tf_ckpt_migrate.files.paths import is_far, join, split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,28 +70,6 @@ def string_value(text: bytes) -> Value:
         return array
 
     return Value(TensorSpec(DType.string, ()), compute)
-
-
-def _refuse_what_is_no_prefix(prefix: str) -> None:
-    """Refuse a folder, and a file of a checkpoint, as the name of a whole one.
-
-    Raises:
-      OutputPathError: If the prefix is such a path.
-    """
-    base = basename(prefix)
-    if base in ("", ".", ".."):
-        meant = join(prefix, "model.ckpt")
-        raise OutputPathError(
-            f"the output {prefix!r} is a folder; a prefix of file names is wanted, as "
-            f"{meant!r}"
-        )
-    shard = parse_shard_path(prefix)
-    meant = prefix.removesuffix(INDEX_SUFFIX) if shard is None else shard.prefix
-    if meant != prefix:
-        raise OutputPathError(
-            f"the output {prefix!r} is called as one file of a checkpoint; give the "
-            f"prefix of all of them, {meant!r}"
-        )
 
 
 def _refuse_source_as_output(prefix: str, sources: Iterable[CheckpointView]) -> None:
@@ -151,14 +130,16 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
 
     Raises:
       ValueError: If ``data`` is none of these.
-      OutputPathError: If the prefix is a folder or a file of a checkpoint.
+      OutputPathError: If the prefix is a folder or a file of a checkpoint, or no path
+        that can be written to.
       OutputExistsError: If the prefix is taken, or a file of a source would give way.
       MissingShardError: If a shard that is referred to is not there.
       OSError: If a write fails; the output is then as it was.
     """
     if data == "move":
         raise ValueError("data='move' would take the shards of a source away")
-    _refuse_what_is_no_prefix(prefix)
+    refuse_file_name(prefix)
+    check_prefix(prefix)
     _refuse_source_as_output(prefix, sources)
     with BundleWriter(
         prefix,

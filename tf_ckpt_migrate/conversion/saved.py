@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Literal, NamedTuple, TypeAlias
 
+from tf_ckpt_migrate.bundle.output_path import check_prefix
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.conversion.contents import Contents, Reference
@@ -69,7 +70,8 @@ def saved_aside(prefix: str) -> Generator[Aside]:
       What there is to do both. Nothing is left of what has not been published.
 
     Raises:
-      OutputPathError: If TensorFlow cannot write to the file system of the prefix.
+      OutputPathError: If no checkpoint can have this prefix, or TensorFlow cannot write
+        to its file system.
       OutputInUseError: If another writer is at work on this prefix.
       OSError: If a write fails; what was there is then as it was.
 
@@ -85,6 +87,7 @@ def saved_aside(prefix: str) -> Generator[Aside]:
       v
     """
     prefix = path_of(prefix)
+    check_prefix(prefix)
     if is_far(prefix) and not is_known_to_tensorflow(prefix):
         raise OutputPathError(
             f"{prefix!r}: TensorFlow, which saves the variables, cannot write there; "

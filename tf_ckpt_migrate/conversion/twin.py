@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tf_ckpt_migrate.bundle.naming import index_path
+from tf_ckpt_migrate.bundle.output_path import check_folder_path, check_prefix
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.staging import existing_files
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
@@ -29,14 +30,17 @@ def check_twin(prefix: str, directory: str) -> str:
 
     Raises:
       OutputExistsError: If that is the folder of the checkpoint itself.
+      OutputPathError: If one of the paths cannot be written to.
       CorruptCheckpointError: If the directory has a state file that is none.
 
     Example:
       >>> check_twin("run/ckpt-1", "serving")
       'serving/ckpt-1'
     """
-    directory = path_of(directory)
-    folder, base = split(path_of(prefix))
+    directory, prefix = path_of(directory), path_of(prefix)
+    check_folder_path(directory)
+    check_prefix(prefix)
+    folder, base = split(prefix)
     twin = join(directory, base)
     if real_path(directory) == real_path(folder or "."):
         raise OutputExistsError(
@@ -85,6 +89,8 @@ def write_twin(prefix: str, directory: str, names: Mapping[str, str]) -> str:
 def remove_checkpoint(prefix: str) -> None:
     """Remove the files of a checkpoint, the index first: nobody shall read half of it.
 
+    A file that is called exactly as the prefix is not of it, and stays.
+
     Args:
       prefix: Of the checkpoint; one that is not there is no mistake.
 
@@ -92,4 +98,5 @@ def remove_checkpoint(prefix: str) -> None:
       OSError: If a file cannot be removed.
     """
     for path in sorted(existing_files(prefix), key=lambda p: p != index_path(prefix)):
-        remove_file(path)
+        if path != join(*split(prefix)):
+            remove_file(path)

@@ -11,9 +11,11 @@ import pytest
 from tests.bundle.faults import Disk
 from tests.conversion.checkpoints import files_in, write
 from tests.crash.kills import forked
+from tf_ckpt_migrate.bundle import staging
+from tf_ckpt_migrate.checkpoint import owned_file
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
-from tf_ckpt_migrate.conversion.fleet import once, owned_file
+from tf_ckpt_migrate.conversion.fleet import once
 from tf_ckpt_migrate.conversion.fleet.convert_all import convert_all
 from tf_ckpt_migrate.conversion.fleet.once import convert_once
 from tf_ckpt_migrate.conversion.fleet.recognition import record_path
@@ -235,7 +237,7 @@ def test_a_second_process_waits_for_the_first(source, output, monkeypatch):
         os.write(go[1], b"!")
         ended.append(os.waitpid(process, 0)[1])
 
-    monkeypatch.setattr(owned_file.time, "sleep", until_it_ends)
+    monkeypatch.setattr(staging.time, "sleep", until_it_ends)
     assert status(source, output) == "present"
     assert ended == [0]
 

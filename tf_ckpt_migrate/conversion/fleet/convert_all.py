@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.bundle.output_path import check_folder_path
 from tf_ckpt_migrate.bundle.progress import Progress
+from tf_ckpt_migrate.checkpoint.owned_file import remove_left_behind
 from tf_ckpt_migrate.conversion.fleet.found import Found, find
 from tf_ckpt_migrate.conversion.fleet.once import convert_once
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
-from tf_ckpt_migrate.conversion.fleet.owned_file import remove_left_behind
 from tf_ckpt_migrate.conversion.fleet.request import Direction, Names, Request
 from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
 from tf_ckpt_migrate.conversion.fleet.states import by_folder, state_made
@@ -92,8 +93,8 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
 
     Raises:
       CheckpointNotFoundError: If a source is not there, or nothing is found in it.
-      OutputPathError: If the output folder is that of the sources, or two checkpoints
-        would have one output.
+      OutputPathError: If the output folder is that of the sources or cannot be made, or
+        two checkpoints would have one output.
       RuleError: If nothing is asked for, or a rule is not well formed.
 
     Example:
@@ -127,9 +128,11 @@ def found_for(
 ) -> Found:
     """Return what is to be converted; the arguments are those of `convert_all`."""
     request.check()
+    output_dir = path_of(output_dir)
+    check_folder_path(output_dir)
     one = isinstance(sources, str | os.PathLike)
     each = [sources] if one else [*sources]
-    return find([*map(path_of, each)], path_of(output_dir))
+    return find([*map(path_of, each)], output_dir)
 
 
 def carry_out(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 
 from tf_ckpt_migrate.bundle.staging import check_absent, existing_files
+from tf_ckpt_migrate.checkpoint.owned_file import owned_file
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
 from tf_ckpt_migrate.conversion.convert import carried_out
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
-from tf_ckpt_migrate.conversion.fleet.owned_file import owned_file
 from tf_ckpt_migrate.conversion.fleet.recognition import (
     Identity,
     Record,

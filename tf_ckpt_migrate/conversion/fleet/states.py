@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from tf_ckpt_migrate.checkpoint.locate import locate
+from tf_ckpt_migrate.checkpoint.owned_file import owned_file
 from tf_ckpt_migrate.checkpoint.state import (
     STATE_FILE,
     CheckpointState,
@@ -13,7 +14,6 @@ from tf_ckpt_migrate.checkpoint.state import (
     state_text,
 )
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
-from tf_ckpt_migrate.conversion.fleet.owned_file import owned_file
 from tf_ckpt_migrate.errors import CheckpointError, CheckpointNotFoundError
 from tf_ckpt_migrate.files.access import is_file
 from tf_ckpt_migrate.files.paths import basename, dirname, join
@@ -72,11 +72,11 @@ def state_made(source: str, output: str, outcomes: Iterable[Outcome]) -> Outcome
         if (latest := _base(state.latest)) not in here:
             return None
         kept = tuple(base for base in map(_base, state.kept) if base in here)
-        old = read_state(made) if is_file(made) else None
-        others = tuple(o for o in old.kept if o not in kept) if old else ()
-        new = CheckpointState(latest, (*others, *kept))
-        if new != old:
-            with owned_file(made) as put:
+        with owned_file(made) as put:
+            old = read_state(made) if is_file(made) else None
+            others = tuple(o for o in old.kept if o not in kept) if old else ()
+            new = CheckpointState(latest, (*others, *kept))
+            if new != old:
                 put(state_text(new))
     except Exception as error:  # noqa: BLE001 - as with one bad checkpoint
         return Outcome.of_error(path, made, error)

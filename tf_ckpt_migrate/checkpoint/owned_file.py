@@ -6,26 +6,25 @@ On a far file system there are no locks, and nobody waits.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 
-from tf_ckpt_migrate.bundle.locks import remove_abandoned
+from tf_ckpt_migrate.bundle.locks import check_in_place
 from tf_ckpt_migrate.bundle.staging import (
-    STAGING_MARK,
     flushed,
+    remove_unpublished,
     replace_file,
     replacing,
     staging_folder,
 )
-from tf_ckpt_migrate.errors import OutputInUseError
 from tf_ckpt_migrate.files.access import make_folder, remove_file
-from tf_ckpt_migrate.files.paths import dirname, is_far
+from tf_ckpt_migrate.files.directory import Directory
+from tf_ckpt_migrate.files.paths import dirname, is_far, join
+from tf_ckpt_migrate.files.permissions import create_like
 
 __all__ = ["owned_file", "remove_left_behind"]
 
 _PATIENCE = 600.0  # seconds: what another process is at may be large
-_PAUSE = 0.2
 
 
 @contextmanager
@@ -55,16 +54,7 @@ def owned_file(path: str) -> Generator[Callable[[str], None]]:
         make_folder(dirname(path))
         yield lambda text: _put_far(path, text)
         return
-    patience = time.monotonic() + _PATIENCE
-    with ExitStack() as stack:
-        while True:
-            try:
-                staging = stack.enter_context(staging_folder(path))
-                break
-            except OutputInUseError:
-                if time.monotonic() > patience:
-                    raise
-                time.sleep(_PAUSE)
+    with staging_folder(path, _PATIENCE) as staging:
         yield lambda text: _put(path, text, staging)
 
 
@@ -73,10 +63,8 @@ def remove_left_behind(folder: str) -> None:
 
     On a far system nobody knows whether they were killed, and it stays.
     """
-    if is_far(folder):
-        return
-    with suppress(OSError):  # none is there, or it is not for this process to write
-        remove_abandoned(folder or ".", STAGING_MARK)
+    with suppress(OSError):  # it may not be for this process to read
+        remove_unpublished(join(folder, ""))
 
 
 def _put_far(path: str, text: str) -> None:
@@ -88,13 +76,16 @@ def _put_far(path: str, text: str) -> None:
         remove_file(path)
 
 
-def _put(path: str, text: str, staging: str) -> None:
+def _put(path: str, text: str, staging: Directory) -> None:
     if not text:
         with suppress(FileNotFoundError):
             os.unlink(path)
         return
-    staged = os.path.join(staging, "text")
-    with open(staged, "w", encoding="utf-8") as file:
-        file.write(text)
+    staged = os.path.join(staging.path, "text")
+    with suppress(FileNotFoundError):  # of an attempt that failed
+        os.unlink(staged)
+    with create_like(staged, path) as file:
+        file.write(text.encode())
     flushed(staged)
+    check_in_place(staging)
     replace_file(staged, path)
