@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -119,6 +120,64 @@ def test_an_entry_that_is_no_message_is_refused():
 def test_fields_may_come_in_another_order():
     head, tail = RAW[:12], RAW[12:]
     assert parse_entry(tail + head, 2, where) == GOOD
+    assert plain_entry(tail + head, 2) == (FLOATS, 1, 28)
+
+
+INTS = TensorSpec(DType.int32, (2, 3))
+OVERLONG_SLICES = b"\xba\x00\x06\x0a\x00\x0a\x02\x08\x01"  # the tag in two bytes
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (b"\x08\x03", GOOD._replace(spec=INTS)),
+        (b"\x08\x09\x08\x03", GOOD._replace(spec=INTS)),
+        (
+            b"\x12\x04\x12\x02\x08\x01",
+            GOOD._replace(spec=FLOATS._replace(shape=(2, 3, 1))),
+        ),
+        (b"\x12\x02\x12\x00", "takes 0 bytes"),
+        (b"\x12\x02\x18\x01", "the shape has no rank"),
+        (b"\x18\x00\x20\x08", GOOD._replace(shard=0, offset=8)),
+        (OVERLONG_SLICES, GOOD._replace(slices=(TensorSlice((0, 1), (-1, -1)),))),
+    ],
+    ids=["dtype", "dtype_twice", "shape", "empty_dim", "no_rank", "place", "slices"],
+)
+def test_of_a_field_that_comes_twice_the_last_holds_and_messages_merge(more, expected):
+    if isinstance(expected, str):
+        with pytest.raises(CorruptCheckpointError, match=expected):
+            parse_entry(RAW + more, 2, where)
+        assert plain_entry(RAW + more, 2) is None
+        return
+    assert parse_entry(RAW + more, 2, where) == expected
+    if not expected.slices:
+        assert plain_entry(RAW + more, 2) == plain(expected, 2)
+
+
+def test_shapes_of_equal_length_in_bytes_are_told_apart():
+    """Two dims of overlong numbers and an empty one: as long as the two and merged."""
+    overlong = b"\x12\x03\x08\x84\x00"
+    raw = b"\x08\x01\x12\x0a" + overlong * 2 + b"\x12\x02\x12\x00"
+    assert parse_entry(raw, 1, where).spec.shape == (4, 4, 0)
+    assert plain_entry(raw, 1) == (TensorSpec(DType.float32, (4, 4, 0)), 0, 0)
+
+
+FIELDS = st.binary(max_size=6) | st.sampled_from(
+    [RAW[:2], RAW[2:12], RAW[12:14], RAW[14:16], RAW[16:18], RAW[18:], b"\x28\x18"]
+)
+
+
+@given(st.lists(FIELDS, max_size=9))
+def test_an_entry_is_read_as_protobuf_reads_it(parts):
+    raw = b"".join(parts)
+    try:
+        canonical = BundleEntryProto.FromString(raw).SerializeToString()
+        expected = parse_entry(canonical, 2, where)
+    except (DecodeError, CorruptCheckpointError):
+        assert plain_entry(raw, 2) is None
+        return
+    assert parse_entry(raw, 2, where) == expected
+    assert plain_entry(raw, 2) in (None, plain(expected, 2))
 
 
 @given(st.binary(max_size=40) | st.builds(bytes.__add__, st.just(RAW[:3]), st.binary()))

@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 from google.protobuf.message import DecodeError
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec, dtype_of, is_possible
-from tf_ckpt_migrate.bundle.messages import BundleEntryProto, parsed
+from tf_ckpt_migrate.bundle.messages import (
+    BundleEntryProto,
+    TensorShapeProto,
+    parsed,
+)
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 
@@ -23,9 +27,7 @@ __all__ = [
 ]
 
 _DTYPES = frozenset(DType)
-_MORE = 0x80  # a length from here on takes several bytes
-_Known = tuple[TensorSpec, int]  # spec, and the bytes that it takes
-_MARK = 0x3A  # the tag of the field ``slices``; what lacks this byte has none
+_LONG = 256  # bytes of a shape from which on its spec is not kept
 
 
 class Entry(NamedTuple):
@@ -64,11 +66,10 @@ def parse_entry(raw: bytes, shards: int, where: Callable[[], str]) -> Entry:
       CorruptCheckpointError: If it is no such message, or its numbers are impossible.
     """
     proto = parsed(BundleEntryProto, raw, where)
-    beginning = _beginning(raw)
-    spec, stored_size = _checked_spec(beginning) if beginning else _spec_of(proto)
+    spec, stored_size = _spec_of(proto)
     if spec is None:
         raise _impossible_spec(proto, where())
-    slices = tuple(map(TensorSlice.from_proto, proto.slices)) if _MARK in raw else ()
+    slices = tuple(map(TensorSlice.from_proto, proto.slices))
     size = proto.size
     entry = Entry(spec, proto.shard_id, proto.offset, size, proto.crc32c, slices)
     if stored_size != size or not 0 <= entry.shard < shards or entry.offset < 0:
@@ -83,7 +84,7 @@ class Scan(NamedTuple):
       specs: Dtype and shape by key, of the usual entries.
       ends: How many bytes each shard must have for them.
       unusual: The keys of the others, which ``parse_entry`` has to look at: they have
-        slices, or strings, or another order of fields, or are wrong.
+        slices, or strings, or are wrong.
     """
 
     specs: dict[str, TensorSpec]
@@ -107,19 +108,16 @@ def scan_entries(entries: Mapping[str, bytes], shards: int) -> Scan:
     scan = Scan({}, [0] * shards, [])
     specs, ends, unusual = scan
     parse = BundleEntryProto.FromString
-    # Few entries begin differently. What is among them is known to be well formed.
-    known: dict[bytes, _Known] = {}
     for key, raw in entries.items():
         try:
-            found = known.get(raw[: 4 + raw[3]]) or _begun(raw, known)
             proto = parse(raw)
-        except (IndexError, DecodeError):
+        except DecodeError:
             unusual.append(key)
             continue
-        if found is None or _MARK in raw:
+        spec, size = _spec_of(proto)
+        if spec is None or size is None or proto.slices:
             unusual.append(key)
             continue
-        spec, size = found
         shard: int = proto.shard_id
         offset: int = proto.offset
         if proto.size != size or offset < 0 or not 0 <= shard < shards:
@@ -130,46 +128,34 @@ def scan_entries(entries: Mapping[str, bytes], shards: int) -> Scan:
     return scan
 
 
-def _begun(raw: bytes, known: dict[bytes, _Known]) -> _Known | None:
-    """Return spec and size that the beginning of an entry tells; None if unusual."""
-    beginning = _beginning(raw)
-    spec, size = _checked_spec(beginning) if beginning else (None, None)
-    if spec is None or size is None:
-        return None
-    known[beginning] = spec, size
-    return spec, size
-
-
-def _beginning(raw: bytes) -> bytes:
-    """Return the bytes of dtype and shape where an entry begins with them, else b"".
-
-    All entries of TensorFlow do, and there are few different ones.
-    """
-    usual = len(raw) > 3 and raw[0] == 0x08 and raw[1] < _MORE and raw[2] == 0x12
-    return raw[: 4 + raw[3]] if usual and raw[3] < _MORE else b""
-
-
-@lru_cache(maxsize=4096)
-def _checked_spec(raw: bytes) -> tuple[TensorSpec | None, int | None]:
-    """Return what ``_spec_of`` does, for the beginning of an entry that parses."""
-    return _spec_of(BundleEntryProto.FromString(raw))
-
-
 def _spec_of(proto: Any) -> tuple[TensorSpec | None, int | None]:
-    """Return the spec of an entry, and the bytes it takes; None for what is not told.
+    """Return the spec of an entry, and the bytes it takes; None for what is not stated.
 
     An impossible spec is no spec; how many bytes strings take is not fixed.
     """
-    shape = tuple(dim.size for dim in proto.shape.dim)
-    if proto.dtype not in _DTYPES or not is_possible(shape):
+    shape = proto.shape.SerializeToString()
+    if len(shape) > _LONG:  # a hostile one; nothing keeps it in memory
+        return _checked_spec.__wrapped__(proto.dtype, shape)
+    return _checked_spec(proto.dtype, shape)
+
+
+# An index has few different specs. They are taken from the parsed message, never from
+# its bytes: a field may come twice, and then protobuf decides what holds.
+@lru_cache(maxsize=4096)
+def _checked_spec(dtype: int, shape: bytes) -> tuple[TensorSpec | None, int | None]:
+    dims = TensorShapeProto.FromString(shape)
+    lengths = tuple(dim.size for dim in dims.dim)
+    if dtype not in _DTYPES or dims.unknown_rank or not is_possible(lengths):
         return None, None
-    spec = TensorSpec(DType(proto.dtype), shape)
+    spec = TensorSpec(DType(dtype), lengths)
     return spec, spec.nbytes if spec.dtype.itemsize else None
 
 
 def _impossible_spec(proto: Any, where: str) -> Exception:
     dtype_of(proto.dtype, where)  # raises, if it is the dtype
     shape = [dim.size for dim in proto.shape.dim]
+    if proto.shape.unknown_rank:
+        return CorruptCheckpointError(f"{where}: the shape has no rank")
     return CorruptCheckpointError(f"{where}: impossible shape {shape[:10]}")
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "BundleEntryProto",
     "BundleHeaderProto",
     "SavedTensorSlices",
+    "TensorShapeProto",
     "TrackableObjectGraph",
     "parsed",
 ]
@@ -114,6 +115,7 @@ _CLASSES = _declared()
 BundleEntryProto: Any = _CLASSES["BundleEntryProto"]
 BundleHeaderProto: Any = _CLASSES["BundleHeaderProto"]
 SavedTensorSlices: Any = _CLASSES["SavedTensorSlices"]
+TensorShapeProto: Any = _CLASSES["TensorShapeProto"]
 TrackableObjectGraph: Any = _CLASSES["TrackableObjectGraph"]
 
 
