@@ -98,6 +98,7 @@ def test_headers_that_can_be_read(prefix, fields, big_endian):
     [
         ({"version": {"min_consumer": 2}}, "readers of version 2 on; this one knows"),
         ({"version": {"bad_consumers": [1]}}, "written for readers of"),
+        ({"version": {"producer": -1}}, "impossible header: written by version -1"),
         ({"num_shards": 0}, "impossible header: 0 shards"),
         ({"num_shards": -1}, "impossible header: -1 shards"),
         ({"num_shards": 100_001}, "impossible header: 100001 shards"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 
 import numpy as np
 import pytest
 
 from tests.bundle.files import sliced_entry
+from tests.fuzz import seeds
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.entry import parse_entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import BundleIndex
@@ -297,3 +299,24 @@ def test_slices_must_be_the_whole_variable(tmp_path, starts, problem):
     assert len(found) == len(problem)
     for text, expected in zip(found, problem, strict=True):
         assert f"{prefix}.index, key 'emb': {expected}" in text
+
+
+def test_a_restart_array_that_only_tensorflow_uses_is_checked(tmp_path):
+    entries = seeds.checkpoint(tmp_path)
+    block = seeds.block_of(entries)
+    assert block.endswith(struct.pack("<2I", 0, 1))
+    for restarts in ((1,), (2**31,), (0, 1)):
+        array = struct.pack(f"<{len(restarts) + 1}I", *restarts, len(restarts))
+        (tmp_path / "m.index").write_bytes(seeds.of_one_block(block[:-8] + array))
+        (problem,) = verify_checkpoint(tmp_path / "m").problems
+        assert "restart" in problem
+        assert "TensorFlow" in problem
+
+
+def test_a_tensor_of_a_dtype_that_cannot_be_stored_is_a_problem(tmp_path):
+    def edit(entries):
+        spec = TensorSpec(DType.resource, (1,))
+        entries[b"w"] = edited(entries[b"w"], spec=spec)
+
+    (problem,) = verify_checkpoint(write(tmp_path / "m", {"w": [1]}, edit)).problems
+    assert "key 'w': is a resource" in problem

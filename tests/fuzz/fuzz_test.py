@@ -61,7 +61,7 @@ def test_the_files_to_change_are_right(tmp_path):
     framed = seeds.of_one_block(seeds.block_in(TARGETS["index"].seed))
     (tmp_path / "m.index").write_bytes(framed)
     assert verify_checkpoint(tmp_path / "m").ok
-    TableReader(framed, "t").check_frame()
+    TableReader(framed, "t").check_searchable()
     assert (
         list(V1Reader([str(tmp_path / "v1")]).tensors) if seeds.v1_file(tmp_path) else 0
     )

@@ -17,6 +17,7 @@ from tf_ckpt_migrate.table.block import (
     block_contents,
     built_block,
     sealed,
+    search_of,
 )
 from tf_ckpt_migrate.table.coding import put_varint
 
@@ -105,7 +106,7 @@ def test_a_key_shares_what_it_has_in_common_with_the_one_before(prefix, a, b):
         (b"\x00\x02\x00k" + uint32(0, 1), TruncatedFileError, "at 0 exceeds"),
         (b"\x00\x01\x02kv" + uint32(0, 1), TruncatedFileError, "at 0 exceeds"),
         (b"\x00\x00" + uint32(0, 1), TruncatedFileError, "at 0 exceeds"),
-        (b"\x80" * 10 + uint32(0, 1), CorruptCheckpointError, "exceeds 64 bits"),
+        (b"\x80" * 10 + uint32(0, 1), CorruptCheckpointError, "exceeds 32 bits"),
     ],
 )
 def test_a_block_that_contradicts_itself(block, error, message):
@@ -177,3 +178,54 @@ def test_any_snappy_bytes_give_a_block_or_an_error_of_ours(packed):
 def test_an_unknown_compression_is_named():
     with pytest.raises(CorruptCheckpointError, match="f: compression type 2 "):
         block_contents(stored(b"", 2), "f")
+
+
+WHOLE = [(b"a", b""), (b"b", b""), (b"c", b""), (b"d", b"")]  # 4 bytes each
+SHARING = [(b"ka", b""), (b"kb", b""), (b"kc", b"")]  # at 0, 5 and 9
+
+
+@pytest.mark.parametrize("restarts", [(0,), (0, 4), (0, 0), (0, 4, 8, 12), (0, 8, 4)])
+def test_a_search_as_tensorflow_makes_it_finds_every_key(restarts):
+    block = built(WHOLE)[:-8] + uint32(*restarts, len(restarts))
+    search = search_of(block, "t")
+    assert [search(key) for key, _ in WHOLE] == [0, 1, 2, 3]
+    assert (search(b""), search(b"bb"), search(b"e")) == (0, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("restarts", "found"),
+    [
+        ((0, 1), [None] * 4),  # within an entry
+        ((0, 16), [None] * 4),  # behind the entries
+        ((0, 2**32 - 1), [None] * 4),
+        ((0, 8, 1), [0, 1, 2, None]),  # asked for what is behind c alone
+    ],
+)
+def test_a_damaged_restart_array_ends_a_search(restarts, found):
+    block = built(WHOLE)[:-8] + uint32(*restarts, len(restarts))
+    search = search_of(block, "t")
+    assert [search(key) for key, _ in WHOLE] == found
+
+
+def test_a_restart_at_a_key_that_is_not_whole_ends_a_search():
+    block = built(SHARING)[:-8] + uint32(0, 5, 2)
+    assert search_of(block, "t")(b"kb") is None
+
+
+@pytest.mark.parametrize("restarts", [(), (4,), (4, 0)])
+def test_a_block_that_does_not_begin_at_its_first_entry_is_refused(restarts):
+    block = built(WHOLE)[:-8] + uint32(*restarts, len(restarts))
+    with pytest.raises(CorruptCheckpointError, match="first restart must be 0"):
+        search_of(block, "t")
+
+
+def test_an_empty_block_finds_nothing():
+    assert search_of(uint32(0, 1), "t")(b"a") == 0
+    assert search_of(uint32(0), "t")(b"a") == 0
+
+
+@given(ENTRIES, st.sampled_from([1, 2, 16]))
+def test_a_search_in_a_right_block_finds_every_key(entries, interval):
+    ordered = sorted(entries.items())
+    search = search_of(built(ordered, interval), "t")
+    assert [search(key) for key, _ in ordered] == [*range(len(ordered))]

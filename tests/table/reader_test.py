@@ -134,3 +134,22 @@ def test_hostile_blocks_with_right_checksums_raise_errors_of_ours(data, index, o
         reader = TableReader(stored + write_footer(handle, handle), "t")
         list(reader)
         reader.get(b"k")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "text"),
+    [
+        ([(b"a", [(b"a", b""), (b"b", b"")])], "cannot find key b'b'"),
+        ([(b"c", [(b"a", b"")]), (b"d", [(b"b", b""), (b"d", b"")])], "key b'b'"),
+    ],
+)
+def test_index_keys_that_lead_to_another_block(blocks, text):
+    reader = TableReader(assembled(blocks), "t")
+    with pytest.raises(CorruptCheckpointError, match=text):
+        reader.check_searchable()
+
+
+@pytest.mark.parametrize("block_size", [1, 64, 262_144])
+@given(entries=ENTRIES)
+def test_tables_that_are_written_can_be_searched(block_size, entries):
+    TableReader(table(sorted(entries.items()), block_size), "t").check_searchable()

@@ -96,12 +96,15 @@ class BundleIndex(Mapping[str, Entry]):
 
     def _checked_header(self, raw: bytes) -> tuple[int, bool]:
         header = parsed(BundleHeaderProto, raw, f"{self.path}, header")
-        if header.version.min_consumer > _VERSION or (
-            _VERSION in header.version.bad_consumers
-        ):
+        version = header.version
+        if version.min_consumer > _VERSION or _VERSION in version.bad_consumers:
             raise CorruptCheckpointError(
-                f"{self.path}: written for readers of version "
-                f"{header.version.min_consumer} on; this one knows version {_VERSION}"
+                f"{self.path}: written for readers of version {version.min_consumer} "
+                f"on; this one knows version {_VERSION}"
+            )
+        if version.producer < 0:  # TensorFlow refuses it too
+            raise CorruptCheckpointError(
+                f"{self.path}: impossible header: written by version {version.producer}"
             )
         if not 1 <= header.num_shards <= _MAX_SHARDS or header.endianness not in (
             0,

@@ -138,7 +138,7 @@ def _of_v1(reader: CheckpointReader, report: Progress) -> Verification:
 def _check_frames(reader: CheckpointReader) -> None:
     """Check what of the tables is no key's, in an index or in V1 files."""
     for path in reader.files[:1] if reader.bundle else reader.files:
-        TableReader(mapped(path), path).check_frame()
+        TableReader(mapped(path), path).check_searchable()
 
 
 def _problems_of(check: Callable[[], None]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.assembly import bounding_box, covering
+from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.bundle.entry import Entry
 from tf_ckpt_migrate.bundle.foreign import cause_of
 from tf_ckpt_migrate.bundle.reader import BundleReader
@@ -98,6 +99,12 @@ class BundleVerifier:
             entry = self._bundle.index[key]
         except CheckpointError as error:
             yield str(error)
+            return
+        if entry.spec.dtype is DType.resource:
+            yield (
+                f"{self._bundle.index.path}, key {key!r}: is a resource, a handle of a "
+                "running program, which no checkpoint can hold"
+            )
             return
         if not entry.slices:
             self._add(entry, key)

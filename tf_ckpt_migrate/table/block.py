@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 
 from tf_ckpt_migrate.errors import (
     ChecksumError,
@@ -31,12 +32,14 @@ __all__ = [
     "block_contents",
     "built_block",
     "sealed",
+    "search_of",
 ]
 
 TRAILER_SIZE = 5
 RESTART_INTERVAL = 16  # Options::block_restart_interval
 _HUGE = 2  # kOverlyLargeBlockRatio: an entry of so many limits stands alone
 _PLAIN, _SNAPPY = 0, 1
+_LENGTH_BYTES = 5  # the lengths of an entry have 32 bits
 
 # Keys grow by what they share with the key before: few bytes could name as many as
 # memory holds. With a whole key every 16 entries, as all writers have, an honest
@@ -124,9 +127,7 @@ def block_columns(block: Buffer, where: str) -> tuple[list[bytes], list[Buffer]]
         if shared < 0x80 and rest < 0x80 and size < 0x80:
             start = position + 3
         else:
-            shared, start = get_varint(block, position, where)
-            rest, start = get_varint(block, start, where)
-            size, start = get_varint(block, start, where)
+            shared, rest, size, start = _lengths(block, position, where)
             room -= shared  # below 0x80, there cannot be too many
             if room < 0:
                 raise CorruptCheckpointError(
@@ -144,6 +145,14 @@ def block_columns(block: Buffer, where: str) -> tuple[list[bytes], list[Buffer]]
     return keys, values
 
 
+def _lengths(block: Buffer, position: int, where: str) -> tuple[int, int, int, int]:
+    """Return the lengths that an entry begins with, and the offset behind them."""
+    shared, position = get_varint(block, position, where, _LENGTH_BYTES)
+    rest, position = get_varint(block, position, where, _LENGTH_BYTES)
+    size, position = get_varint(block, position, where, _LENGTH_BYTES)
+    return shared, rest, size, position
+
+
 def _entries_end(block: Buffer, where: str) -> int:
     if len(block) < 4:
         raise TruncatedFileError(f"{where}: a block of {len(block)} bytes (least: 4)")
@@ -154,6 +163,57 @@ def _entries_end(block: Buffer, where: str) -> int:
             f"{where}: {restarts:,} restarts do not fit {len(block)} bytes"
         )
     return end
+
+
+def search_of(block: Buffer, where: str) -> Callable[[bytes], int | None]:
+    """Return a function that searches a block for a key exactly as TensorFlow does.
+
+    Args:
+      block: What ``block_contents`` returned.
+      where: What to name in an error.
+
+    Returns:
+      A function that takes a key and returns the number of the first entry that is not
+      below it; None where a damaged restart array ends the search.
+
+    Raises:
+      CorruptCheckpointError: If the first restart does not lead to the first entry.
+    """
+    keys, _ = block_columns(block, where)
+    end = _entries_end(block, where)
+    count = (len(block) - end) // 4 - 1
+    restarts = struct.unpack(f"<{count}I", block[end : end + 4 * count])
+    if keys and restarts[:1] != (0,):
+        raise CorruptCheckpointError(
+            f"{where}: a damaged restart array: its first restart must be 0, but is "
+            f"{restarts[0] if restarts else 'missing'}; TensorFlow does not read the "
+            "first entries of this block"
+        )
+    whole_keys = _whole_keys(block, end, where)
+
+    def search(key: bytes) -> int | None:
+        low, high = 0, count - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            number = whole_keys.get(restarts[middle])
+            if number is None:
+                return None
+            low, high = (middle, high) if keys[number] < key else (low, middle - 1)
+        return bisect_left(keys, key)  # from a lower key on, as TensorFlow scans
+
+    return search
+
+
+def _whole_keys(block: Buffer, end: int, where: str) -> dict[int, int]:
+    """Return the number of every entry that has its whole key, by its offset."""
+    found: dict[int, int] = {}
+    position = number = 0
+    while position < end:
+        shared, rest, size, start = _lengths(block, position, where)
+        if not shared:
+            found[position] = number
+        position, number = start + rest + size, number + 1
+    return found
 
 
 def _bad_entry(where: str, position: int, shares_too_much: bool) -> Exception:

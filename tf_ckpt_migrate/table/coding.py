@@ -44,27 +44,30 @@ def put_varint(value: int) -> bytes:
     return bytes(out)
 
 
-def get_varint(data: Buffer, position: int, where: str) -> tuple[int, int]:
+def get_varint(
+    data: Buffer, position: int, where: str, most: int = _MAX_VARINT_BYTES
+) -> tuple[int, int]:
     r"""Read the varint at ``position``.
 
     Args:
       data: Bytes that hold the varint.
       position: Offset of its first byte in ``data``.
       where: What to name in an error, such as the file.
+      most: How many bytes it may have: 5 where TensorFlow reads 32 bits.
 
     Returns:
       The value (below 2**64) and the offset of the byte after it.
 
     Raises:
       TruncatedFileError: If ``data`` ends within the varint.
-      CorruptCheckpointError: If it does not fit in 64 bits.
+      CorruptCheckpointError: If it has more bytes, or does not fit in 64 bits.
 
     Example:
       >>> get_varint(b"\xac\x02", 0, "example")
       (300, 2)
     """
     value = 0
-    for i in range(_MAX_VARINT_BYTES):
+    for i in range(most):
         if position + i >= len(data):
             raise TruncatedFileError(f"{where}: ends within a varint at {position}")
         byte = data[position + i]
@@ -73,4 +76,7 @@ def get_varint(data: Buffer, position: int, where: str) -> tuple[int, int]:
             if value >> 64:
                 break
             return value, position + i + 1
-    raise CorruptCheckpointError(f"{where}: the varint at {position} exceeds 64 bits")
+    bits = 64 if most == _MAX_VARINT_BYTES else 32
+    raise CorruptCheckpointError(
+        f"{where}: the varint at {position} exceeds {bits} bits"
+    )

@@ -8,7 +8,11 @@ from itertools import islice, pairwise
 from operator import lt
 
 from tf_ckpt_migrate.errors import CorruptCheckpointError
-from tf_ckpt_migrate.table.block import block_columns, block_contents
+from tf_ckpt_migrate.table.block import (
+    block_columns,
+    block_contents,
+    search_of,
+)
 from tf_ckpt_migrate.table.coding import Buffer, Stored
 from tf_ckpt_migrate.table.footer import (
     FOOTER_SIZE,
@@ -55,8 +59,11 @@ class TableReader:
                 f"{inner}: blocks overlap, or are out of order"
             )
 
-    def check_frame(self) -> None:
-        """Check what no key needs: the metaindex block, and the footer to the last bit.
+    def check_searchable(self) -> None:
+        """Check what only a search needs, as TensorFlow searches for a key.
+
+        That is the restart array of every block, the index keys that say which block
+        holds a key, the metaindex block, and the footer to the last bit.
 
         Raises:
           CorruptCheckpointError: If one of them is damaged.
@@ -68,6 +75,17 @@ class TableReader:
                 f"{self._where}: a damaged footer: its padding is not zero; the file "
                 "is damaged, copy it again"
             )
+        search_index = search_of(self._block(index), f"{self._where} (index block)")
+        for number, handle in enumerate(self._handles):
+            where = f"{self._where}, at {handle.offset}"
+            keys, _ = self._columns(handle)
+            search = search_of(self._block(handle), where)
+            for at, key in enumerate(keys):
+                if search_index(key) != number or search(key) != at:
+                    raise CorruptCheckpointError(
+                        f"{where}: TensorFlow cannot find key {key!r}: the restart "
+                        "array of its block, or the index block, is damaged"
+                    )
 
     def _block(self, handle: BlockHandle) -> Buffer:
         stored = handle.stored_in(self._data, self._where)
