@@ -199,6 +199,10 @@ class BundleReader:
             self.shards.release()
             self._held = 0
 
+    def close(self) -> None:
+        """Close the data files; a tensor that is read later opens its file again."""
+        self.shards.close()
+
     def _summed(self, entry: Entry, what: str) -> Summed[CheckpointError | None]:
         try:
             data = self.shards.part(entry.shard, entry.offset, entry.size, what)

@@ -152,6 +152,10 @@ class Shards:
             if dont_need is not None and isinstance(held, mmap.mmap):
                 held.madvise(dont_need)
 
+    def close(self) -> None:
+        """Close every shard; one that is read later is opened again."""
+        self._mapped.clear()  # a mapped file is closed with the last array of it
+
     def _opened(self, number: int) -> memoryview | FarBytes:
         path = self.present(number)
         try:

@@ -21,10 +21,13 @@ from tf_ckpt_migrate.bundle.reader import Index
 from tf_ckpt_migrate.bundle.shards import mapped
 from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
 from tf_ckpt_migrate.errors import (
+    CheckpointReplacedError,
     CorruptCheckpointError,
     TensorNotFoundError,
     UnsupportedDTypeError,
 )
+from tf_ckpt_migrate.files.access import identity
+from tf_ckpt_migrate.files.paths import is_far
 from tf_ckpt_migrate.table.reader import TableReader
 
 if TYPE_CHECKING:
@@ -92,7 +95,8 @@ class V1Reader:
     def __init__(self, paths: Sequence[str]) -> None:
         """Read the meta record of every file."""
         self.paths: tuple[str, ...] = tuple(paths)
-        self._tables = [TableReader(mapped(path), path) for path in self.paths]
+        self._seen = self._identities()  # before they are read
+        self._tables = self._open_tables()
         found: dict[str, V1Tensor] = {}
         for number, path in enumerate(self.paths):
             self._add_meta(found, number, path)
@@ -100,6 +104,30 @@ class V1Reader:
         self.specs: dict[str, TensorSpec] = {
             key: tensor.spec for key, tensor in self.tensors.items()
         }
+
+    def _identities(self) -> list[object]:
+        return [None if is_far(path) else identity(path) for path in self.paths]
+
+    def _open_tables(self) -> list[TableReader]:
+        return [TableReader(mapped(path), path) for path in self.paths]
+
+    def close(self) -> None:
+        """Close the files; a tensor that is read later opens them again."""
+        if not any(map(is_far, self.paths)):  # a remote file is not held open
+            self._tables = []
+
+    def _reopen(self) -> None:
+        """Open the files again.
+
+        Raises:
+          CheckpointReplacedError: If they are those of another checkpoint.
+        """
+        if self._seen != self._identities():
+            raise CheckpointReplacedError(
+                f"{self.paths[0]!r} has been replaced, or deleted, since it was read: "
+                "open it again"
+            )
+        self._tables = self._open_tables()
 
     def _add_meta(self, found: dict[str, V1Tensor], number: int, path: str) -> None:
         raw = self._tables[number].get(_META_KEY)
@@ -138,12 +166,15 @@ class V1Reader:
           TensorNotFoundError: If there is no such tensor.
           UnsupportedDTypeError: If the dtype has no values outside TensorFlow.
           CorruptCheckpointError: If the file is damaged.
+          CheckpointReplacedError: If another file has taken its place since `close`.
         """
         tensor = self.tensors.get(key)
         if tensor is None:
             raise TensorNotFoundError(not_found(key, self.paths[0], self.tensors))
         where = f"{self.paths[0]}, tensor {key!r}"
         tensor.spec.check_rank(where)
+        if not self._tables:
+            self._reopen()
         box, rest = bounding_box(index, tensor.spec.shape)
         array = assembled(
             tensor.spec,

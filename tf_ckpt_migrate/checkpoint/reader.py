@@ -207,6 +207,13 @@ class CheckpointReader(Mapping[str, Any]):
         array = self._reader.read(tensor_str, index)
         return array if array.ndim else array[()]
 
+    def close(self) -> None:
+        """Close the data files; a tensor that is read later opens its file again.
+
+        A file stays open, too, as long as an array of it is in use.
+        """
+        self._reader.close()
+
     def has_tensor(self, tensor_str: str) -> bool:
         """Return whether there is a tensor of this key."""
         return tensor_str in self

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.scratch import ScratchCheckpoint, scratch_checkpoint
-from tf_ckpt_migrate.errors import CheckpointError, CheckpointNotFoundError
+from tf_ckpt_migrate.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    CheckpointReplacedError,
+)
 from tf_ckpt_migrate.files.access import is_folder
-from tf_ckpt_migrate.live.declared import restore_declared
 from tf_ckpt_migrate.live.deferred import Deferred
 from tf_ckpt_migrate.live.dual_checkpoint import DualCheckpoint
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.later import NowAndLater, plan_now_and_later
 from tf_ckpt_migrate.live.planning import goes_by_keys
-from tf_ckpt_migrate.live.private import is_waiting
+from tf_ckpt_migrate.live.private import is_waiting, restore_when_declared
 from tf_ckpt_migrate.live.progress import ByName, ByObject, InGraph
 from tf_ckpt_migrate.live.restore import execute
+from tf_ckpt_migrate.live.restore_errors import as_tensorflows
 from tf_ckpt_migrate.live.status import LoadStatus
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.plan import MigrationPlan
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Checkpoint"]
 
@@ -66,7 +73,7 @@ class Checkpoint(DualCheckpoint):
 
     def restore(
         self,
-        save_path: str | os.PathLike[str] | None,
+        save_path: str | bytes | os.PathLike[Any] | None,
         options: Any = None,
         *,
         assignment_map: AssignmentMapLike | None = None,
@@ -107,7 +114,7 @@ class Checkpoint(DualCheckpoint):
     @reopening
     def read(
         self,
-        save_path: str | os.PathLike[str] | None,
+        save_path: str | bytes | os.PathLike[Any] | None,
         options: Any = None,
         *,
         assignment_map: AssignmentMapLike | None = None,
@@ -129,16 +136,35 @@ class Checkpoint(DualCheckpoint):
           CheckpointError: As of `restore`.
         """
         mapped = assignment_map is not None
+        if isinstance(save_path, bytes | os.PathLike):
+            save_path = os.fsdecode(save_path)
         reader = None if save_path is None else _reader(save_path, mapped=mapped)
         if reader is None:
             return super().read(save_path, options)
+        try:
+            return self._read(reader, save_path, options, assignment_map)
+        except CheckpointReplacedError:
+            raise
+        except CheckpointError as error:
+            raise as_tensorflows(error) from None
+        finally:
+            reader.close()
+
+    def _read(
+        self,
+        reader: CheckpointReader,
+        save_path: str | None,
+        options: Any,
+        assignment_map: AssignmentMapLike | None,
+    ) -> LoadStatus:
+        mapped = assignment_map is not None
         live = None
         if not _is_for_objects(reader, mapped=mapped):
             live = LiveTarget(self, counted=False)
         if live is None or (not mapped and _may_have_objects_of(reader, live)):
             status = super().read(save_path, options)
             if tensorflow().executing_eagerly() and is_waiting(status):
-                restore_declared(reader, self)
+                restore_when_declared(status, lambda key: _copied(reader, key))
             return LoadStatus(ByObject(reader), status)
         plan = plan_now_and_later(reader, live, assignment_map)
         if tensorflow().executing_eagerly():
@@ -157,11 +183,17 @@ class Checkpoint(DualCheckpoint):
         return ByName(reader, self, deferred)
 
 
-def _reader(
-    save_path: str | os.PathLike[str], *, mapped: bool
-) -> CheckpointReader | None:
+def _copied(reader: CheckpointReader, key: str) -> np.ndarray[Any, Any]:
+    """Return the value of a tensor, for which no file stays open."""
+    import numpy as np
+
+    value = np.array(reader[key])
+    reader.close()
+    return value
+
+
+def _reader(path: str, *, mapped: bool) -> CheckpointReader | None:
     """Return the reader; None for what is TensorFlow's to read, or to refuse."""
-    path = os.fspath(save_path)
     if not mapped and is_folder(path):
         return None
     try:

@@ -11,7 +11,12 @@ from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.misses import check_all_met
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names, names_of
-from tf_ckpt_migrate.live.planning import bound, goes_by_keys, other_half
+from tf_ckpt_migrate.live.planning import (
+    bound,
+    from_keys,
+    goes_by_keys,
+    other_half,
+)
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
@@ -62,17 +67,25 @@ def plan_now_and_later(
     goal = goal_by_keys(live) if by_keys else goal_by_names(live)
     names = {} if by_keys else names_of(live)
     keys = {names.get(key, key): key for key in live.variables}
+    if by_keys:
+        rules = from_keys(rules, reader)
     found = resolve(
         [*rules, *other_half(reader, by_keys=by_keys)],
         layout_of(reader).specs,
         unmatched="keep",
     )
-    placed = [
-        move._replace(target=goal.aliases.get(move.target, move.target))
-        for move in found.moves
-    ]
-    _check_collisions(placed)
     specs = goal.layout.specs
+    own = {move.target for move in found.moves if move.target in specs}
+
+    def place_of(move: Move) -> str:
+        if move.target in specs:
+            return move.target
+        place = goal.aliases.get(move.target, move.target)
+        # The tensor of a variable's own name comes before that of a path to it.
+        return move.target if move.is_kept and place in own else place
+
+    placed = [move._replace(target=place_of(move)) for move in found.moves]
+    _check_collisions(placed)
     now = [move for move in placed if move.target in specs]
     named = {move.target: move for move in placed}
     given = {move.target for move in now}

@@ -13,6 +13,7 @@ from tf_ckpt_migrate.conversion.layout import (
     is_object_key,
     layout_of,
     name_of_key,
+    public_path,
 )
 from tf_ckpt_migrate.conversion.object_names import over_names
 from tf_ckpt_migrate.conversion.planning import Goal, plan_into
@@ -33,6 +34,7 @@ __all__ = [
     "LivePlan",
     "Transforms",
     "bound",
+    "from_keys",
     "goes_by_keys",
     "other_half",
     "plan_restore",
@@ -85,7 +87,7 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     by_keys = goes_by_keys(reader, live, rules)
     goal = goal_by_keys(live) if by_keys else goal_by_names(live)
     if by_keys:
-        rules = _from_keys(rules, reader)
+        rules = from_keys(rules, reader)
     names = {key: goal.aliases.get(key, key) for key in live.variables}
     reasons = {names[key]: why for key, why in may_stay.items()}
     plan = plan_into(
@@ -111,13 +113,18 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     return LivePlan(plan, variables)
 
 
-def _from_keys(rules: AssignmentMap, reader: CheckpointReader) -> AssignmentMap:
-    """Return rules from keys, also where they name a variable or the path to it."""
+def from_keys(rules: AssignmentMap, reader: CheckpointReader) -> AssignmentMap:
+    """Return rules from keys, also where they name a variable or the path to it.
+
+    A path may lack the underscore that Keras 3 has before some attributes.
+    """
     specs = layout_of(reader).specs
     full_names = {} if reader.object_graph is None else reader.object_graph.full_names()
     keys, paths = {key: key for key in specs}, {key: name_of_key(key) for key in specs}
-    rules = over_names(rules, keys, full_names, specs)
-    return over_names(rules, keys, paths, specs)
+    public = {key: public_path(path) for key, path in paths.items()}
+    for names in (full_names, paths, public):
+        rules = over_names(rules, keys, names, specs)
+    return rules
 
 
 def _to_given_names(

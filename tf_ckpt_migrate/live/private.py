@@ -13,12 +13,13 @@
   variable's own name does not tell.
 - ``saveable_object_util``: what ``tf.compat.v1.train.Saver`` makes of its variables,
   with the names that it will ask for. In eager mode no graph tells them.
-- ``Trackable._name_based_restores``: who is told of every object that is attached to
-  this one later, by a call of ``eager_restore``. TensorFlow's own restoring of
-  name-based checkpoints uses it; there is no public way to hear of new variables.
-- ``ops.uid``: the count by which TensorFlow tells an earlier restore from a later one.
+- ``Trackable._name_based_restores``: what is called with every object that is attached
+  to this one later, by its method ``eager_restore``. TensorFlow's own restoring of
+  name-based checkpoints uses it; there is no public way to learn of new variables.
+- ``ops.uid`` and ``Trackable._update_uid``: the count by which TensorFlow tells an
+  earlier restore from a later one, and which of them an object has its value from.
 - ``CheckpointLoadStatus._checkpoint``: what TensorFlow has restored so far; its public
-  assertions walk all objects again.
+  assertions walk all objects again. ``streaming_restore`` asks a status for it, too.
 - ``Trackable._deferred_dependencies``: what TensorFlow has for children of an object
   that do not exist yet.
 - ``Variable._initializer`` of Keras 3: the value of a variable that a symbolic build
@@ -38,15 +39,21 @@ TensorFlow does.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
+from types import MethodType
 from typing import Any, NamedTuple
+
+from tf_ckpt_migrate.live.framework import tensorflow
 
 __all__ = [
     "Saved",
     "SavedTensor",
-    "call_when_attached",
-    "give_when_declared",
     "is_waiting",
+    "listeners_of",
+    "new_restore_uid",
+    "note_update",
+    "restore_when_declared",
     "root_and_children",
     "save_tensors_by",
     "saveables_of",
@@ -55,6 +62,7 @@ __all__ = [
     "set_initial_value",
     "slice_of",
     "stored_variables",
+    "update_uid_of",
     "var_list_of",
 ]
 
@@ -160,27 +168,35 @@ def root_and_children(checkpoint: Any) -> tuple[Any, dict[str, Any]]:
     return view.root, view.children(view.root)
 
 
-def call_when_attached(owner: Any, attached: Callable[[Any], None]) -> None:
-    """Let a function be called with every object that is attached to another one.
+def listeners_of(owner: Any) -> set[Any]:
+    """Return what TensorFlow calls with every object that is attached to this one.
 
-    It may also be called with one that is attached to a child of the owner, unless the
-    child has been given a function later.
+    Each has a ``restore_uid`` and a method ``eager_restore``, which takes the object.
+    TensorFlow passes them on to that object, and calls them for what is attached there.
     """
+    owner._maybe_initialize_trackable()
+    return owner._name_based_restores
+
+
+def new_restore_uid() -> int:
+    """Return the number of a restore, greater than that of any before it."""
     from tensorflow.python.framework import ops  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue] types are checked without it, or by stubs
 
-    owner._maybe_initialize_trackable()
-    owner._name_based_restores.add(_Coordinator(ops.uid(), attached))
+    return ops.uid()
 
 
-class _Coordinator:
-    """What TensorFlow calls in place of a restore of its own.
+def update_uid_of(variable: Any) -> int:
+    """Return the number of the latest restore that a variable has its value from."""
+    variable._maybe_initialize_trackable()
+    return variable._update_uid
 
-    Of several that an object has, it calls the newest with a new child.
-    """
 
-    def __init__(self, restore_uid: int, attached: Callable[[Any], None]) -> None:
-        self.restore_uid = restore_uid
-        self.eager_restore = attached
+def note_update(variable: Any, restore_uid: int) -> None:
+    """Note for TensorFlow that a variable has its value from a restore."""
+    if hasattr(variable, "_update_uid") or hasattr(
+        variable, "_maybe_initialize_trackable"
+    ):
+        variable._update_uid = max(update_uid_of(variable), restore_uid)
 
 
 def set_initial_value(variable: Any, value: Callable[[], Any]) -> bool:
@@ -191,29 +207,61 @@ def set_initial_value(variable: Any, value: Callable[[], Any]) -> bool:
     return True
 
 
-def give_when_declared(owner: Any, value_of: Callable[[str], Any]) -> None:
-    """Let what waits for children of an object suit declared variables too.
+def restore_when_declared(status: Any, value_of: Callable[[str], Any]) -> None:
+    """Let the values that wait for variables suit those that Keras 3 declares, too.
+
+    A symbolic build of Keras 3 attaches variables that have no value yet. TensorFlow
+    fails to restore one, Keras takes that for a build that cannot be symbolic, builds
+    once more, and then nothing waits any longer. So here the value becomes the initial
+    value of the variable.
+
+    Of earlier restores, values that wait for the same objects are given up, unless a
+    status of them may still be asked: TensorFlow would keep them as long as the objects
+    live.
 
     Args:
-      owner: The object, for whose children TensorFlow has values to restore.
+      status: The ``CheckpointLoadStatus`` of a restore by object graph.
       value_of: Returns the value of a key of the checkpoint.
     """
+    asker = weakref.ref(status)
+    for restored in [*status._checkpoint.object_by_proto_id.values()]:
+        _wrap_positions(restored, status._checkpoint, asker, value_of)
+
+
+def _wrap_positions(
+    owner: Any,
+    checkpoint: Any,
+    asker: weakref.ref[Any],
+    value_of: Callable[[str], Any],
+) -> None:
     for positions in owner._deferred_dependencies.values():
-        positions[:] = [
-            each if isinstance(each, _Position) else _Position(each, value_of)
+        new = [
+            _Position(each, asker, value_of)
+            if each.checkpoint is checkpoint and not isinstance(each, _Position)
+            else each
             for each in positions
         ]
+        latest = new[-1]
+        if isinstance(latest, _Position):
+            new = [each for each in new if not latest.replaces(each)]
+        positions[:] = new
 
 
 class _Position:
     """TensorFlow's ``CheckpointPosition``, but for declared variables."""
 
-    def __init__(self, position: Any, value_of: Callable[[str], Any]) -> None:
+    def __init__(
+        self, position: Any, asker: weakref.ref[Any], value_of: Callable[[str], Any]
+    ) -> None:
         self._position = position
+        self._asker = asker
         self._value_of = value_of
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._position, name)
+
+    def __deepcopy__(self, memo: object) -> _Position:
+        return self  # as it stands for a place in a file
 
     def restore(self, trackable: Any, reader: Any = None) -> None:
         keys = [each.checkpoint_key for each in self.object_proto.attributes]
@@ -221,9 +269,24 @@ class _Position:
             trackable, lambda: self._value_of(keys[0])
         ):
             self._position.restore(trackable, reader)
+            view = tensorflow().train.TrackableView(trackable)
+            for each in view.descendants():  # where values wait from now on
+                _wrap_positions(each, self.checkpoint, self._asker, self._value_of)
             return
         self._position.bind_object(trackable)
         trackable._update_uid = self.checkpoint.restore_uid
+
+    def replaces(self, other: Any) -> bool:
+        """Return whether another waits for the same in vain; let no warning tell."""
+        if other is self or not isinstance(other, _Position) or other._asker():
+            return False
+        mine, theirs = self.checkpoint, other.checkpoint
+        if other.proto_id != self.proto_id or mine is theirs:
+            return False
+        if mine.object_graph_proto != theirs.object_graph_proto:
+            return False
+        theirs.expect_partial = True
+        return True
 
 
 def is_waiting(status: Any) -> bool:
@@ -244,16 +307,15 @@ def save_tensors_by(
       save: Is given TensorFlow's function of a prefix and options, the prefix and the
         options, and returns what that function would return.
     """
-    saver = checkpoint._saver
-    original = saver.save
 
-    def by_options(file_prefix: Any, options: Any) -> Any:
-        return original(file_prefix=file_prefix, options=options)
+    def save_by(saver: Any, file_prefix: Any, options: Any = None) -> Any:
+        def by_options(file_prefix: Any, options: Any) -> Any:
+            return type(saver).save(saver, file_prefix=file_prefix, options=options)
 
-    def save_by(file_prefix: Any, options: Any = None) -> Any:
         return save(by_options, file_prefix, options)
 
-    saver.save = save_by
+    # A method, which in a deep copy is one of the copied saver.
+    checkpoint._saver.save = MethodType(save_by, checkpoint._saver)
 
 
 def session_that_saves(

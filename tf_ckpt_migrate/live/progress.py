@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from itertools import chain
@@ -58,6 +59,9 @@ class ByObject:
         """Return nothing: TensorFlow asserts it."""
         return ""
 
+    def add_optional(self, variable: Any) -> None:
+        """Do nothing: TensorFlow asserts it."""
+
     def has_restored_any(self) -> bool:
         """Return that there may be something: TensorFlow asserts it."""
         return True
@@ -83,6 +87,8 @@ class ByName:
         self._reader = reader
         self._checkpoint = checkpoint
         self._deferred = deferred
+        self._optional: list[Any] = []
+        deferred.asker = weakref.ref(self)
 
     def unread(self) -> list[str]:
         """Return the keys that wait for a variable."""
@@ -95,8 +101,13 @@ class ByName:
             key
             for key, variable in live.variables.items()
             if self._deferred.has_restored(variable)
+            or any(variable is each for each in self._optional)
         }
         return unmet_text(live, got, self._deferred.waiting, self._reader)
+
+    def add_optional(self, variable: Any) -> None:
+        """Let a variable be that needs no value from it."""
+        self._optional.append(variable)
 
     def has_restored_any(self) -> bool:
         """Return whether a variable has its value from it."""
@@ -127,8 +138,9 @@ class InGraph:
         """Keep what was planned."""
         self.source: str = reader.prefix
         self._plan = plan
-        got = {move.target for move in plan.now}
-        self._unmet = unmet_text(live, got, plan.later, reader)
+        self._reader = reader
+        self._live = live
+        self._got = {move.target for move in plan.now}
         self._keeps = keeps
 
     def unread(self) -> list[str]:
@@ -137,7 +149,12 @@ class InGraph:
 
     def unrestored(self) -> str:
         """Return which variables get no value."""
-        return self._unmet
+        return unmet_text(self._live, self._got, self._plan.later, self._reader)
+
+    def add_optional(self, variable: Any) -> None:
+        """Let a variable be that needs no value from it."""
+        mine = {key for key, each in self._live.variables.items() if each is variable}
+        self._got |= mine
 
     def has_restored_any(self) -> bool:
         """Return whether a variable gets a value."""

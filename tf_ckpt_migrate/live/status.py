@@ -31,8 +31,12 @@ class Progress(Protocol):
         """Return whether anything has a value from it."""
         ...
 
+    def add_optional(self, variable: Any) -> None:
+        """Let a variable be that needs no value from the checkpoint."""
+        ...
+
     def expect_partial(self) -> None:
-        """Tell nobody, when all is over, of what was not read."""
+        """Let no warning tell, in the end, of what was not read."""
         ...
 
 
@@ -64,6 +68,14 @@ class LoadStatus:
         self._progress = progress
         self._tensorflows = tensorflows
         self._asserts = None if own else tensorflows
+
+    def __getattr__(self, name: str) -> Any:
+        # What TensorFlow's own functions take from a status, such as streaming_restore.
+        if name.startswith("__") or name == "_tensorflows" or self._tensorflows is None:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}"
+            )
+        return getattr(self._tensorflows, name)
 
     def assert_consumed(self) -> LoadStatus:
         """Assert that the whole checkpoint and all variables have met.
@@ -120,6 +132,14 @@ class LoadStatus:
             source = self._progress.source
             raise AssertionError(f"nothing of {source!r} has been restored so far")
         return self
+
+    def add_to_optionally_restored(self, var: Any) -> None:
+        """Let assertions pass without a value for a variable, as the original's.
+
+        Args:
+          var: The variable, which a name-based checkpoint need not have.
+        """
+        self._progress.add_optional(var)
 
     def run_restore_ops(self, session: Any = None) -> None:
         """Restore in a graph; in eager mode it is done already.

@@ -65,7 +65,7 @@ class Resolver:
         for key in self.source:
             position = decided.get(key)
             if position is None:
-                self._unmatched(key)
+                self._unmatched(key, decided)
             else:
                 handlers[position](key)
         self._report_rules(matching)
@@ -165,8 +165,10 @@ class Resolver:
         else:  # a Bind is refused before, a Recipe expanded
             self._carry(key)
 
-    def _unmatched(self, key: str) -> None:
+    def _unmatched(self, key: str, decided: Mapping[str, int]) -> None:
         place = None if self.target is None else self._place(key)
+        if place != key and place in self.source and place not in decided:
+            place = None  # a tensor of the target's own name comes first
         if place is not None:
             self._move((key,), place, None)
         elif self.unmatched == "keep":
