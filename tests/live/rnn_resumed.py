@@ -101,7 +101,12 @@ def rules_for(name):
     return [
         tcm.Recipe("averages", "/", "/", use="both"),
         tcm.Recipe(case.kind, case.source, "/", **case.options),
-        tcm.Recipe("optimizer", "Adam" if name in ADAM else "Momentum", "optimizer"),
+        tcm.Recipe(
+            "optimizer",
+            "Adam" if name in ADAM else "Momentum",
+            "optimizer",
+            ema_momentum=DECAY,
+        ),
     ]
 
 

@@ -148,7 +148,7 @@ def _convnet_rules(use: str) -> list[Any]:
         *(tcm.Recipe("averages", *pair, use=use) for pair in scopes.items()),
         # Keras averages what is trained, so no statistics of a batch normalization.
         tcm.Drop(role="average"),
-        tcm.Recipe("optimizer", "RMSProp", "optimizer", epsilon=1e-3),
+        tcm.Recipe("optimizer", "RMSProp", "optimizer", epsilon=1e-3, ema_momentum=0.9),
     ]
 
 

@@ -106,7 +106,9 @@ def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
         return move._replace(sources=tuple(keys[name] for name in move.sources))
 
     def weights(others: AssignmentMap) -> list[Move]:
-        found = resolve(others, named, goals, unmatched="drop", unmet="keep")
+        # What keeps its name moves too, and its slots go with it.
+        rest: Unmatched = "keep" if unmatched == "keep" else "drop"
+        found = resolve(others, named, goals, unmatched=rest, unmet="keep")
         return [by_key(move) for move in found.moves]
 
     made = with_optimizers_back(reader, like, rules, weights)

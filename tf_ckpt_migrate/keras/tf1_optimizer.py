@@ -172,8 +172,11 @@ class OfTfKeras(TF1Optimizer):
     def _new_slot(self, variable: Any, slot: str, first: float) -> Any:
         own: Any = self
         begin = tensorflow().fill(variable.shape, first)
+        # With its kind, by which a checkpoint tells the class.
         return own.add_variable_from_reference(
-            variable, slot, initial_value=tensorflow().cast(begin, variable.dtype)
+            variable,
+            f"{self.tf1_kind}/{slot}",
+            initial_value=tensorflow().cast(begin, variable.dtype),
         )
 
 

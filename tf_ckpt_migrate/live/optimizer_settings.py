@@ -6,8 +6,7 @@ from typing import Any
 
 from tf_ckpt_migrate.conversion.optimizers.settings import as_written
 from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
-from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor
-from tf_ckpt_migrate.recipes.tf1_kinds import OWN_MODULE
+from tf_ckpt_migrate.recipes.optimizer_kinds import OWN_MODULE, Flavor
 
 __all__ = ["settings_of"]
 

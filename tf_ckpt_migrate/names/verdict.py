@@ -16,7 +16,8 @@ class Verdict(NamedTuple):
     """How well training goes on, in one respect.
 
     Attributes:
-      optimizer: What TF1 calls the optimizer.
+      optimizer: The optimizer that has trained so far: what TF1 calls it, or the
+        object path of one of Keras.
       what: What is judged: a slot of TF1, a setting of Keras, ``"iterations"``.
       kind: ``"exact"``, ``"approximate"`` or ``"impossible"``.
       why: The reason.
@@ -25,7 +26,7 @@ class Verdict(NamedTuple):
         next 20 steps differs, from the same point and whatever the gradients; infinite
         where no bound is known.
       assumes: What TF1 must have had, which no checkpoint tells and nobody said.
-      into: Where the optimizer is that goes on.
+      into: The optimizer that goes on, likewise.
       supposes: What that of Keras must have, likewise.
     """
 

@@ -13,13 +13,16 @@ from tf_ckpt_migrate.recipes.limits import limits
 from tf_ckpt_migrate.recipes.rates import decay_of_weights, rate_of_learning
 from tf_ckpt_migrate.recipes.suppositions import with_suppositions
 
-__all__ = ["judged"]
+__all__ = ["BESIDE_ALL", "CLIPPING", "judged"]
 
 _ANY = float("inf")
 _FLOAT32 = 2.0**-24
 # What Keras does besides, and no optimizer of TF1 that is known here did. Averages that
 # are kept (use_ema) change no step unless they overwrite the variables.
 _BESIDES = ("weight_decay", "gradient_accumulation_steps", "ema_overwrite_frequency")
+CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+# What a TF1 program does beside its optimizer, and any optimizer of Keras by a setting.
+BESIDE_ALL = (*CLIPPING, "ema_momentum")
 
 
 def judged(known: Known, live: KerasSettings) -> tuple[Verdict, ...]:
@@ -43,6 +46,7 @@ def judged(known: Known, live: KerasSettings) -> tuple[Verdict, ...]:
     found = (
         *_settings(known, live),
         *_besides(known, live),
+        *_beside_all(known, live),
         rate_of_learning(known, live),
         *limits(known, live),
     )
@@ -92,6 +96,30 @@ def _besides(known: Known, live: KerasSettings) -> Iterator[Verdict]:
             why = f"it has {what}={have!r}, of which {known.name} of TF1 has nothing"
             instead = f"set {what}=None"
             yield Verdict(known.name, what, "approximate", why, instead, _ANY)
+
+
+def _beside_all(known: Known, live: KerasSettings) -> Iterator[Verdict]:
+    """Yield verdicts on clipped gradients and averaged weights.
+
+    TF1 does both outside of the optimizer, so that no checkpoint tells.
+    """
+    for what in BESIDE_ALL:
+        is_used = what in CLIPPING or live.values.get("use_ema")
+        have = live.values.get(what) if is_used else None
+        told = known.told.get(what)
+        if have is None and what == "ema_momentum":
+            continue  # on file nobody knows it
+        if not have and not told:
+            continue
+        if told is not None and _same(have or 0.0, told):
+            yield Verdict(known.name, what, "exact", f"{have!r}, as you say")
+            continue
+        had = f"TF1 had {told!r}" if told is not None else "nothing was said of TF1"
+        instead = f"say {what}={have!r} if TF1 did the same, or set what TF1 had"
+        if told is not None:
+            instead = f"set {what}={told or None!r}"
+        why = f"it has {what}={have!r}, {had}"
+        yield Verdict(known.name, what, "approximate", why, instead, _ANY)
 
 
 def _is_trick(known: Known, live: KerasSettings, argument: str, wanted: Wanted) -> bool:

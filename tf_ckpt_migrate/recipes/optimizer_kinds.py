@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
-__all__ = ["KINDS", "Flavor", "Kind", "Setting", "by_flavor", "kind_for"]
+__all__ = [
+    "KINDS",
+    "OWN_MODULE",
+    "Flavor",
+    "Kind",
+    "Setting",
+    "by_flavor",
+    "kind_for",
+]
+
+# Where the optimizers of this package with TF1's steps are.
+OWN_MODULE = "tcm.keras.optimizers"
 
 # Legacy OptimizerV2, the optimizers of tf-keras since 2.11, and those of Keras 3.
 Flavor: TypeAlias = Literal["legacy", "tf_keras", "keras_3"]
@@ -58,6 +69,13 @@ class Kind(NamedTuple):
     scalars: tuple[str, ...] = ()
     counts: bool = False
     starts: Mapping[str, float] = MappingProxyType({})
+
+    @property
+    def corrects_bias_by_steps(self) -> bool:
+        """Whether the length of a step of Keras depends on how many it has taken."""
+        is_own = self.keras.startswith(OWN_MODULE)
+        betas = {"beta1", "beta2", "beta_1", "beta_2"} & self.settings.keys()
+        return bool(self.powers) if is_own else bool(betas)
 
 
 def by_flavor(legacy: str, tf_keras: str = "", keras_3: str = "") -> dict[Flavor, str]:

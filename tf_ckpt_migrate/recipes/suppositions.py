@@ -18,14 +18,16 @@ def with_suppositions(
 
     Example:
       >>> from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
-      >>> live = KerasSettings("SGD", "keras_3", {}, 0.1, supposed=("momentum",))
+      >>> supposed = ("class", "momentum")
+      >>> live = KerasSettings("SGD", "keras_3", {}, 0.1, supposed)
       >>> made = with_suppositions([], Known("Momentum", KINDS["Momentum"]), live)
       >>> [each.supposes for each in made]
       ['SGD', 'momentum as TF1 had it']
     """
     what = "class"
-    why = f"if that of Keras is {live.keras_class}, whose slots it has"
-    yield Verdict(known.name, what, "exact", why, supposes=live.keras_class)
+    if what in live.supposed:
+        why = f"if that of Keras is {live.keras_class}, whose slots it has"
+        yield Verdict(known.name, what, "exact", why, supposes=live.keras_class)
     rest = [name for name in live.supposed if name != what]
     for verdict in verdicts:
         if verdict.what in rest:

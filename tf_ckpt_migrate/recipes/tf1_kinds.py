@@ -9,11 +9,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind, Setting, by_flavor
+from tf_ckpt_migrate.recipes.optimizer_kinds import (
+    KINDS,
+    OWN_MODULE,
+    Kind,
+    Setting,
+    by_flavor,
+)
 
-__all__ = ["KINDS_OF_TF1", "OWN_MODULE", "call_of", "own_kind_for"]
+__all__ = ["KINDS_OF_TF1", "call_of", "own_kind_for"]
 
-OWN_MODULE = "tcm.keras.optimizers"
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

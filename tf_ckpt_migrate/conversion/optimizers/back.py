@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.layout import VALUE_END
 from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
 from tf_ckpt_migrate.conversion.optimizers.moves import SCALING, slot_verdicts
 from tf_ckpt_migrate.conversion.optimizers.named import Named
@@ -35,13 +36,10 @@ class OptimizerReturn:
         TF1 would make.
       names: What names the optimizer on both sides.
       weights: Where the weights go, from keys to names of TF1.
-      owns_step: Whether no other optimizer is there that global_step might count.
 
     Attributes:
-      rules: What moves: slots and iterations.
-      drops: What is left behind unless other rules want it.
+      steps: What is known of its count of steps; only if it can go on.
       may_stay: The tensors of ``like`` that keep what they have, and why.
-      verdicts: How well it goes on.
       notes: What a reader should know.
 
     Raises:
@@ -55,34 +53,56 @@ class OptimizerReturn:
         like: CheckpointReader | None,
         names: Named,
         weights: Sequence[Move],
-        *,
-        owns_step: bool = True,
     ) -> None:
         """Find both, judge, and make the rules unless they cannot go on."""
         self._reader, self._like = reader, like
         self._names, self._weights = names, weights
         self._pair = pair = OptimizerPair(names, reader, like, self._of_tf1)
-        self.rules: list[Split | Combine] = []
         self.notes: tuple[str, ...] = ()
-        self.drops: list[Drop] = []
+        self._rules: list[Split | Combine] = []
+        self._drops: list[Drop] = []
         self.may_stay: dict[str, str] = {}
         count = int(reader[pair.into.iterations])
-        self.verdicts: tuple[Verdict, ...] = pair.verdicts(reader, pair.slots(), count)
-        if any(verdict.kind == "impossible" for verdict in self.verdicts):
+        self._verdicts = pair.verdicts(reader, pair.slots(), count)
+        self._of_slots: tuple[Verdict, ...] = ()
+        if any(verdict.kind == "impossible" for verdict in self._verdicts):
             return
         made = self._slot_rules()
-        self.rules, self.drops = made.rules, made.drops
+        self._rules, self._drops = made.rules, made.drops
         self._leave_what_has_no_slot()
         self._add_scalars()
-        steps = StepRulesBack(reader, like, weights, pair, owns_step=owns_step)
-        self.rules += steps.rules
-        self.drops += steps.drops
-        self.may_stay |= steps.may_stay
+        self.steps = StepRulesBack(reader, like, weights, pair)
         rate = pair.settings.learning_rate
         times = f"-1 / {rate:.6g}" if pair.saved.kind.by_rate and rate else ""
         own = {name: name for name in made.moved}
-        ours = (*slot_verdicts(made.moved, own, times), *steps.verdicts)
-        self.verdicts = (*map(pair.named, ours), *self.verdicts)
+        self._of_slots = tuple(slot_verdicts(made, own, times))
+
+    @property
+    def iterations_path(self) -> str:
+        """The object path of its count of steps."""
+        return self._pair.into.iterations.removesuffix(VALUE_END)
+
+    @property
+    def rules(self) -> list[Split | Combine]:
+        """What moves: slots and iterations."""
+        return [*self._rules, *self.steps.rules]
+
+    @property
+    def drops(self) -> list[Drop]:
+        """What is left behind unless other rules want it."""
+        return [*self._drops, *self.steps.drops]
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """How well it goes on: by its slots, its steps, then its settings."""
+        if any(verdict.kind == "impossible" for verdict in self._verdicts):
+            return self._verdicts
+        ours = (*self._of_slots, *self.steps.verdicts)
+        return (*map(self._pair.named, ours), *self._verdicts)
+
+    def fill_step(self, step: str) -> None:
+        """Have the steps of this optimizer fill ``global_step``."""
+        self.steps.fill_step(step)
 
     def _of_tf1(
         self, kind: str, kinds: Mapping[str, Kind], keras: KerasOptimizer
@@ -117,7 +137,7 @@ class OptimizerReturn:
         if not pair.saved.kind.slots:
             names = {"momentum": KINDS["Momentum"].slots["momentum"][pair.into.flavor]}
             unused = pair.into.slot_keys(names).values()
-            self.drops += [Drop(k, reason=why) for s in unused for k in s.values()]
+            self._drops += [Drop(k, reason=why) for s in unused for k in s.values()]
         if "rms" not in pair.saved.kind.slots or any(
             "momentum" in each for each in pair.slots().values()
         ):
@@ -127,7 +147,7 @@ class OptimizerReturn:
             self.may_stay |= {each["momentum"]: why for each in slots}
         else:
             momentum = {each["rms"]: each["momentum"] for each in slots}
-            self.rules = [_with_zeros(rule, momentum) for rule in self.rules]
+            self._rules = [_with_zeros(rule, momentum) for rule in self._rules]
 
     def _add_scalars(self) -> None:
         """Add rules for what is remembered of no variable."""
@@ -139,9 +159,9 @@ class OptimizerReturn:
         for name, goal in saved.scaling.items():
             self._add_scalar([k for k in last if last[k] in SCALING[name]], goal)
         why = "a setting, which TF1 does not save, or has its own of"
-        taken = {rule.source for rule in self.rules if isinstance(rule, Split)}
+        taken = {rule.source for rule in self._rules if isinstance(rule, Split)}
         rest = (key for key in own.values() if key not in taken)
-        self.drops += [Drop(key, reason=why) for key in rest]
+        self._drops += [Drop(key, reason=why) for key in rest]
         stays = "a setting of TF1; what Keras had is judged by its verdict"
         self.may_stay |= dict.fromkeys(saved.settings.values(), stays)
 
@@ -153,7 +173,7 @@ class OptimizerReturn:
         if self._like is not None:
             wanted = self._like.specs[goal].dtype
             how = Cast(wanted) if self._reader.specs[keys[0]].dtype != wanted else None
-        self.rules.append(Split(keys[0], {goal: how}))
+        self._rules.append(Split(keys[0], {goal: how}))
 
 
 def _with_zeros(rule: Split | Combine, beside: Mapping[str, str]) -> Split | Combine:

@@ -55,6 +55,7 @@ class KerasOptimizer(NamedTuple):
       hyperparameters: The keys of the others that are its own, by their edges.
       slots: By the key of a variable, by what Keras calls the slot: the key.
       unknown: The keys of what it remembers of no variable.
+      called: Its name, as the names of its variables have it; "" if they have none.
     """
 
     path: str
@@ -63,6 +64,12 @@ class KerasOptimizer(NamedTuple):
     hyperparameters: Mapping[str, str]
     slots: Mapping[str, Mapping[str, str]]
     unknown: tuple[str, ...] = ()
+    called: str = ""
+
+    @property
+    def slot_names(self) -> set[str]:
+        """What it calls its slots."""
+        return {name for slots in self.slots.values() for name in slots}
 
     def slot_keys(self, names: Mapping[str, str]) -> dict[str, dict[str, str]]:
         """Return keys of slots: by the key of a variable, by other names.
@@ -110,7 +117,24 @@ def keras_optimizer(view: CheckpointView, path: str) -> KerasOptimizer:
         slots = _legacy_slots(own, {node, inner})
         return KerasOptimizer(path, flavor, iterations, values, slots)
     slots, unknown = _named_slots(own, inner, flavor)
-    return KerasOptimizer(path, flavor, iterations, values, slots, unknown)
+    called = _called(own, iterations, slots)
+    return KerasOptimizer(path, flavor, iterations, values, slots, unknown, called)
+
+
+def _called(
+    own: _Variables, iterations: str, slots: Mapping[str, Mapping[str, str]]
+) -> str:
+    """Return the name of an optimizer that its variables have before theirs."""
+    names = {own.keys[node]: name for node, name in own.names.items()}
+    name, slash, _ = names.get(iterations, "").partition("/")  # in Keras 3
+    if slash:
+        return name
+    for by_name in slots.values():
+        for slot, key in by_name.items():
+            before, found, _ = names.get(key, "").partition(f"/{slot}/")
+            if found:  # in tf-keras
+                return before.rpartition("/")[2]
+    return ""
 
 
 def embeddings_of(view: CheckpointView) -> list[str]:

@@ -6,7 +6,7 @@ as it does: a transposed kernel has transposed slots.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.text import counted
@@ -15,15 +15,18 @@ from tf_ckpt_migrate.conversion.optimizers.named import Named
 from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
 from tf_ckpt_migrate.conversion.optimizers.slots import Change, SlotRules, slot_rules
 from tf_ckpt_migrate.conversion.optimizers.steps import StepRules
+from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.rules import Combine, Drop, Split
+from tf_ckpt_migrate.names.rules import Combine, Drop, Rule, Split
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
 from tf_ckpt_migrate.recipes.optimizers import saved_optimizer
+from tf_ckpt_migrate.recipes.ways import sources_of
 from tf_ckpt_migrate.transforms import Cast, Scale
 
 __all__ = ["SCALING", "OptimizerMoves", "slot_verdicts"]
 
+_ANY = float("inf")
 # What scales the loss is called in Keras 3 and in Keras 2, by what TF1 calls it.
 SCALING = {
     "current_loss_scale": ("dynamic_scale", "current_loss_scale"),
@@ -39,13 +42,14 @@ class OptimizerMoves:
       target: What has the optimizer of Keras.
       names: What names them.
       weights: Where the weights go, by the keys of variables.
-      owns_step: Whether no other optimizer is there that global_step might count.
+      is_alone: Whether no other optimizer is there that global_step might count.
 
     Attributes:
       rules: What moves: slots and iterations.
       drops: What is left behind unless other rules want it.
       may_stay: The keys that keep what they have, and why.
       notes: Where what the checkpoint says disagrees.
+      steps: What is known of its count of steps; only if it can go on.
       verdicts: How well it goes on: by its slots, its steps, then its settings; if it
         cannot, by these alone.
 
@@ -62,7 +66,7 @@ class OptimizerMoves:
         names: Named,
         weights: Sequence[Move],
         *,
-        owns_step: bool = True,
+        is_alone: bool = True,
     ) -> None:
         """Find both, judge, and make the rules unless they cannot go on."""
         self._target, self._weights = target, weights
@@ -89,7 +93,8 @@ class OptimizerMoves:
             return
         made = self._slot_rules()
         self._add_scalars()
-        steps = StepRules(reader, target, weights, pair, owns_step=owns_step)
+        steps = StepRules(reader, target, weights, pair, is_alone=is_alone)
+        self.steps = steps
         self.rules = [*made.rules, *self.rules, *steps.rules]
         self.drops = [*made.drops, *self.drops, *steps.drops]
         self.may_stay |= steps.may_stay
@@ -98,9 +103,24 @@ class OptimizerMoves:
             self._leave_momentum()
         rate = pair.settings.learning_rate
         times = f"-{rate:.6g}" if pair.saved.kind.by_rate and rate else ""
-        slots = slot_verdicts(made.moved, pair.slot_names(), times)
+        slots = slot_verdicts(made, pair.slot_names(), times)
         ours = map(pair.named, (*slots, steps.verdict))
         self.verdicts = (*ours, *self.verdicts)
+
+    def take_step(self, step: str, rules: Iterable[Rule]) -> None:
+        """Have the powers of this optimizer account for ``global_step``, if none does.
+
+        Args:
+          step: Its key.
+          rules: All other rules.
+        """
+        named = {key for rule in rules for key in sources_of(rule)}
+        if step in named or self.steps.has_moved(step):
+            return
+        for number, rule in enumerate(self.rules):
+            if rule in self.steps.rules and isinstance(rule, Combine):
+                goals = {to: how for to, how in rule.targets if how}
+                self.rules[number] = Combine([*rule.sources, step], goals)
 
     def _slot_rules(self) -> SlotRules:
         pair, rate = self._pair, self._pair.settings.learning_rate
@@ -143,23 +163,32 @@ class OptimizerMoves:
 
 
 def slot_verdicts(
-    count: Mapping[str, int], names: Mapping[str, str], times: str = ""
+    made: SlotRules, names: Mapping[str, str], times: str = ""
 ) -> Iterator[Verdict]:
-    """Yield a verdict on each slot that an optimizer of TF1 has.
+    """Yield a verdict on each slot of the optimizer that continues.
 
     Args:
-      count: Of how many variables each one moves.
-      names: What the other side calls it.
+      made: The rules for slots.
+      names: What the other side calls each slot.
       times: What it is multiplied by, as text; "" for nothing.
 
     Example:
-      >>> next(slot_verdicts({"m": 2}, {"m": "momentum"})).why
+      >>> moved = SlotRules([], [], {"m": 2})
+      >>> next(slot_verdicts(moved, {"m": "momentum"})).why
       'becomes momentum of 2 variables'
     """
-    for name, moved in count.items():
-        why = f"becomes {names[name]} of {counted(moved, 'variable')}"
+    for name, count in made.moved.items():
+        what = f"slot {name}"
+        why = f"becomes {names[name]} of {counted(count, 'variable')}"
         if times:
             why += f", times {times}, while that rate stays"
-        if not moved:
+        if not count:
             why = "left behind: without it the other steps alike"
-        yield Verdict("", f"slot {name}", "exact", why)
+        yield Verdict("", what, "exact", why)
+        for variables, why in (
+            (made.left.get(name), "the optimizer that continues does not train"),
+            (made.unfilled.get(name), "the optimizer to continue did not train"),
+        ):
+            if variables:
+                shown = ", ".join(capped(map(repr, variables), 3))
+                yield Verdict("", what, "approximate", f"{why} {shown}", "", _ANY)

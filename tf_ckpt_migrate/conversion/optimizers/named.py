@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -9,8 +10,14 @@ from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
 from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
 from tf_ckpt_migrate.names.rules import Recipe
 from tf_ckpt_migrate.recipes.counterparts import without_counterpart
+from tf_ckpt_migrate.recipes.judging import BESIDE_ALL
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
-from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind, kind_for
+from tf_ckpt_migrate.recipes.optimizer_kinds import (
+    KINDS,
+    OWN_MODULE,
+    Kind,
+    kind_for,
+)
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer
 from tf_ckpt_migrate.recipes.tf1_kinds import KINDS_OF_TF1, call_of, own_kind_for
 
@@ -31,6 +38,7 @@ class Named(NamedTuple):
       is_sparse: Whether there may be sparse gradients; someone may say that not.
       told: The settings that are told: those of TF1 by their names there, and with
         ``keras_`` before its name what that of Keras has.
+      is_back: Whether the recipe goes from Keras to TF1.
     """
 
     recipe: Recipe
@@ -40,6 +48,7 @@ class Named(NamedTuple):
     like: str | None
     is_sparse: bool
     told: Mapping[str, Any]
+    is_back: bool = False
 
     def kind(
         self, keras_class: str, keras: KerasOptimizer, *, is_of_keras: bool
@@ -56,6 +65,8 @@ class Named(NamedTuple):
         """
         name = self.like or self.name.rpartition("/")[2]
         kinds = KINDS_OF_KERAS if is_of_keras else KINDS
+        if not keras_class and not is_of_keras:
+            keras_class = self._class_on_file(name, keras)
         own = None if is_of_keras else own_kind_for(name, keras_class)
         if own:
             return own, KINDS_OF_TF1
@@ -79,6 +90,47 @@ class Named(NamedTuple):
             )
         return kind, kinds
 
+    @property
+    def told_class(self) -> str:
+        """The class of the Keras optimizer as the recipe states it, or ""."""
+        told = str(self.told.get("keras_class", ""))
+        own = f"{OWN_MODULE}.{told}"
+        return own if any(k.keras == own for k in KINDS_OF_TF1.values()) else told
+
+    def _class_on_file(self, name: str, keras: KerasOptimizer) -> str:
+        """Return the class of a Keras optimizer on file; "" for one of Keras itself.
+
+        Raises:
+          PlanError: If the file leaves open which it is.
+        """
+        if self.told_class:
+            return self.told_class
+        slots, called = keras.slot_names - {"average"}, keras.called
+        fit = {n: k for n, k in KINDS_OF_TF1.items() if slots == {*k.slots}}
+        base = re.sub(r"_\d+$", "", called)
+        if base in fit and keras.flavor != "legacy":
+            return fit[base].keras
+        own = fit[name].keras if name in fit else ""
+        if name not in KINDS:
+            return own
+        theirs = KINDS[name]
+        names = {each[keras.flavor] for each in theirs.slots.values()}
+        is_theirs = slots == names or name == "RMSProp"
+        if not own or keras.flavor == "legacy":
+            return ""
+        is_called_so = called.lower().startswith(theirs.keras.lower())
+        if is_theirs and (is_called_so or not called):
+            return ""
+        if is_theirs:
+            last = own.rpartition(".")[2]
+            raise PlanError(
+                f"{self.recipe!r}: the checkpoint does not tell whether the optimizer "
+                f"at {keras.path!r} is {theirs.keras} of Keras or {own}, whose slots "
+                f"differ in value; add keras_class={theirs.keras!r} or "
+                f"keras_class={last!r}"
+            )
+        return own
+
     def check_options(self, kind: str, saved: SavedOptimizer) -> None:
         """Check what is told.
 
@@ -91,9 +143,10 @@ class Named(NamedTuple):
         """
         settings = saved.kind.settings
         known = [each for each, setting in settings.items() if setting.is_told]
-        known.append("learning_rate")
+        known += ["learning_rate", *BESIDE_ALL]
         of_keras = [f"keras_{each.keras}" for each in settings.values()]
-        of_keras.append("keras_learning_rate")
+        of_keras += ["keras_class", "keras_learning_rate"]
+        of_keras += [f"keras_{each}" for each in BESIDE_ALL]
         for each in self.told:
             if each in saved.settings:
                 raise RuleError(
@@ -121,7 +174,8 @@ def named(recipe: Recipe, *, back: bool = False) -> Named:
     name, path = recipe.source, recipe.target
     if back:
         name, path = path, name
-    return Named(recipe, name, path, instance, like, sparse is not False, told)
+    is_sparse = sparse is not False
+    return Named(recipe, name, path, instance, like, is_sparse, told, back)
 
 
 def _by_slots(keras: KerasOptimizer, kinds: Mapping[str, Kind]) -> str | None:

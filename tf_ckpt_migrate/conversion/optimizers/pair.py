@@ -72,6 +72,7 @@ class OptimizerPair:
         name, kinds = names.kind(have.keras_class, self.into, is_of_keras=is_of_keras)
         self.saved: SavedOptimizer = saved_of(name, kinds, self.into)
         names.check_options(name, self.saved)
+        have = have._replace(keras_class=have.keras_class or names.told_class)
         told = {k: v for k, v in names.told.items() if not k.startswith(OF_KERAS)}
         self._known = Known(
             name,
@@ -93,7 +94,9 @@ class OptimizerPair:
 
     def named(self, verdict: Verdict) -> Verdict:
         """Return a verdict with the names of the optimizers that it is about."""
-        return verdict._replace(optimizer=self.names.name, into=self.into.path)
+        ends = self.names.name, self.into.path
+        optimizer, into = reversed(ends) if self.names.is_back else ends
+        return verdict._replace(optimizer=optimizer, into=into)
 
     def verdicts(
         self, source: CheckpointReader, slots: Slots, steps: int

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
-from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.optimizers.back import OptimizerReturn
 from tf_ckpt_migrate.conversion.optimizers.moves import OptimizerMoves
 from tf_ckpt_migrate.conversion.optimizers.named import named
+from tf_ckpt_migrate.conversion.optimizers.steps import StepCounter
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.rules import Recipe, Rename, Rule, Split
+from tf_ckpt_migrate.names.rules import (
+    Recipe,
+    Rename,
+    RenameRegex,
+    RenameScope,
+    Rule,
+    Split,
+)
 from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.recipes.ways import sources_of
+from tf_ckpt_migrate.transforms import Transform
 
 __all__ = [
     "Weights",
@@ -24,13 +35,6 @@ __all__ = [
     "with_optimizers",
     "with_optimizers_back",
 ]
-
-_GLOBAL_STEP = "global_step"
-_WITHOUT_STEP = (
-    f"no {_GLOBAL_STEP} is written: each of several optimizers counts its own steps, "
-    "and nothing tells by which of them TF1 is to go; a rule for the count of one says "
-    f'it, as {{"optimizer/_iterations": "{_GLOBAL_STEP}"}}'
-)
 
 # Tells which tensors rules take where, by keys.
 Weights: TypeAlias = Callable[[AssignmentMap], Sequence[Move]]
@@ -42,14 +46,17 @@ class WithOptimizers(NamedTuple):
     Attributes:
       rules: The rules.
       may_stay: The keys that keep what they have, and why.
-      verdicts: How well each optimizer goes on.
+      verdicts: How well each optimizer continues.
       notes: Where what the checkpoint says disagrees.
+      steps: For each ``global_step`` in the source that equals the steps of all
+        optimizers, where the optimizers count their steps.
     """
 
     rules: AssignmentMap
     may_stay: Mapping[str, str]
     verdicts: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
+    steps: Mapping[str, tuple[StepCounter, ...]] = MappingProxyType({})
 
     def told_in(self, plan: MigrationPlan) -> MigrationPlan:
         """Return a plan by these rules, with what is to be told about optimizers."""
@@ -74,7 +81,8 @@ def with_optimizers(
     """Return the rules with those that recipes for optimizers stand for.
 
     Args:
-      reader: A checkpoint; name-based if there is such a recipe.
+      reader: The checkpoint; of an object-based one the recipe names the object path
+        of a Keras optimizer.
       target: What has the model and the optimizers of Keras, live or on file.
       rules: Where the weights go, and the recipes.
       weights: Tells where rules take the weights, by the keys of the target.
@@ -83,22 +91,23 @@ def with_optimizers(
       PlanError: If an optimizer is not there, or cannot go on in that of Keras.
       RuleError: If a recipe takes no such option.
     """
-    recipes = _recipes_among(rules)
-    # A dual-keyed one has names too, and rules go by them.
-    by_name = (
-        reader.object_graph is None or reader.format is CheckpointFormat.DUAL_KEYED
-    )
-    if recipes and not by_name:
-        raise PlanError(
-            f"{reader.prefix!r} holds objects, {recipes[0]!r} is for what TF1 saved by "
-            "name; between optimizers of one Keras no recipe is needed, and from Keras "
-            "to TF1 convert_tf2_to_tf1(…, names=…) takes it"
-        )
-
-    def made(recipe: Recipe, moved: Sequence[Move], *, alone: bool) -> OptimizerMoves:
-        return OptimizerMoves(reader, target, named(recipe), moved, owns_step=alone)
-
-    return _expanded(rules, weights, made)
+    found = _expanded(rules, weights)
+    if found is None:
+        return WithOptimizers(rules, {})
+    recipes, others, moved = found
+    is_alone = len(recipes) == 1
+    made = [
+        OptimizerMoves(reader, target, named(recipe), moved, is_alone=is_alone)
+        for recipe in recipes
+    ]
+    _refuse(made)
+    counts = [each.steps for each in made]
+    step = next((count.global_step for count in counts), None)
+    steps: dict[str, tuple[StepCounter, ...]] = {}
+    if step is not None and all(count.is_global_step for count in counts):
+        steps[step] = tuple(count.counter for count in counts)
+        made[0].take_step(step, [*others, *(r for each in made for r in each.rules)])
+    return _together(made, others, moved)._replace(steps=steps)
 
 
 def with_optimizers_back(
@@ -123,59 +132,63 @@ def with_optimizers_back(
       PlanError: If an optimizer is not there, or cannot go on in that of TF1.
       RuleError: If a recipe takes no such option.
     """
+    found = _expanded(rules, weights)
+    if found is None:
+        return WithOptimizers(rules, {})
+    recipes, others, moved = found
+    made = [
+        OptimizerReturn(reader, like, named(recipe, back=True), moved)
+        for recipe in recipes
+    ]
+    _refuse(made)
+    notes = _fill_global_step(made, moved, is_open=like is None)
+    joined = _together(made, others, moved)
+    return joined._replace(notes=(*joined.notes, *notes))
 
-    def made(recipe: Recipe, moved: Sequence[Move], *, alone: bool) -> OptimizerReturn:
-        names = named(recipe, back=True)
-        return OptimizerReturn(reader, like, names, moved, owns_step=alone)
 
-    found = _expanded(rules, weights, made)
-    is_open = like is None and len(_recipes_among(rules)) > 1
-    if not is_open or any(_GLOBAL_STEP in dict(_goals(r)) for r in found.rules):
-        return found
-    return found._replace(notes=(*found.notes, _WITHOUT_STEP))
-
-
-def _goals(rule: Rule) -> Iterable[tuple[str, object]]:
-    if isinstance(rule, Rename):
-        return [(rule.target, rule.transform)]
-    return rule.targets if isinstance(rule, Split) else ()
+def _fill_global_step(
+    made: Sequence[OptimizerReturn], moved: Iterable[Move], *, is_open: bool
+) -> list[str]:
+    """Have ``global_step`` filled if all optimizers agree on it; else return a note."""
+    counts = [each.steps for each in made]
+    step = next((each.global_step for each in counts if each.global_step), None)
+    if step is None or any(move.target == step for move in moved):
+        return []
+    numbers = dict.fromkeys(each.count for each in counts)
+    is_theirs = all(each.is_global_step for each in counts)
+    if is_theirs and len(numbers) == 1:
+        made[0].fill_step(step)
+        return []
+    if is_theirs:
+        told = " and ".join(f"{number:,}" for number in numbers)
+        why = f"the optimizers have taken {told} steps, TF1 has one {step!r} for all"
+    else:
+        why = "in TF1 it counted other steps than the optimizer"
+    rule = f'{{"{made[0].iterations_path}": "{step}"}}'
+    hint = f"a rule for the count that it is to have fills it, such as {rule}"
+    if is_open:
+        return [f"no {step} is written: {why}; {hint}"]
+    made[0].may_stay[step] = f"{why}; {hint}"
+    return []
 
 
 def _recipes_among(rules: Iterable[Rule]) -> list[Recipe]:
     return [r for r in rules if isinstance(r, Recipe) and r.kind == "optimizer"]
 
 
-class _Made(Protocol):
-    def __call__(
-        self, recipe: Recipe, moved: Sequence[Move], *, alone: bool
-    ) -> OptimizerMoves | OptimizerReturn:
-        """Return what a recipe stands for, given where the weights go."""
-        ...
-
-
-def _expanded(rules: AssignmentMap, weights: Weights, made: _Made) -> WithOptimizers:
+def _expanded(
+    rules: AssignmentMap, weights: Weights
+) -> tuple[list[Recipe], AssignmentMap, Sequence[Move]] | None:
+    """Return the recipes, the other rules, and where these move tensors."""
     recipes = _recipes_among(rules)
     if not recipes:
-        return WithOptimizers(rules, {})
+        return None
     others = AssignmentMap(rule for rule in rules if rule not in recipes)
-    moved, alone = weights(others), len(recipes) == 1
-    return _together([made(recipe, moved, alone=alone) for recipe in recipes], others)
+    return recipes, others, weights(others)
 
 
-def _together(
-    made: Sequence[OptimizerMoves | OptimizerReturn], others: AssignmentMap
-) -> WithOptimizers:
-    verdicts = tuple(verdict for each in made for verdict in each.verdicts)
-    _refuse(verdicts)
-    return WithOptimizers(
-        _joined(made, others),
-        {key: why for each in made for key, why in each.may_stay.items()},
-        verdicts,
-        tuple(note for each in made for note in each.notes),
-    )
-
-
-def _refuse(verdicts: Iterable[Verdict]) -> None:
+def _refuse(made: Iterable[OptimizerMoves | OptimizerReturn]) -> None:
+    verdicts = (verdict for each in made for verdict in each.verdicts)
     problems = [str(each) for each in verdicts if each.kind == "impossible"]
     if problems:
         raise PlanError(
@@ -184,21 +197,58 @@ def _refuse(verdicts: Iterable[Verdict]) -> None:
         )
 
 
+def _together(
+    made: Sequence[OptimizerMoves | OptimizerReturn],
+    others: AssignmentMap,
+    moved: Iterable[Move],
+) -> WithOptimizers:
+    return WithOptimizers(
+        _joined(made, others, {key for move in moved for key in move.sources}),
+        {key: why for each in made for key, why in each.may_stay.items()},
+        tuple(verdict for each in made for verdict in each.verdicts),
+        tuple(note for each in made for note in each.notes),
+    )
+
+
 def _joined(
-    made: Iterable[OptimizerMoves | OptimizerReturn], others: AssignmentMap
+    made: Iterable[OptimizerMoves | OptimizerReturn],
+    others: AssignmentMap,
+    moved: Container[str],
 ) -> AssignmentMap:
-    """Return the rules of optimizers, then those of the caller, then what is left."""
-    first: list[Rule] = []
+    """Return the rules of optimizers and those of the caller in an order that works.
+
+    What a recipe leaves behind precedes the caller's scopes, which would take it where
+    the target has no place for it; but not rules that lead it somewhere.
+    """
+    splits: dict[str, dict[str, Transform | None]] = {}
+    combines: list[Rule] = []
     drops: dict[str | None, Rule] = {}
     for each in made:
-        first += each.rules
+        for rule in each.rules:
+            if isinstance(rule, Split):  # several optimizers may read one count
+                splits.setdefault(rule.source, {}).update(rule.targets)
+            else:
+                combines.append(rule)
         drops.update((drop.source, drop) for drop in each.drops)
-    taken = {rule.source for rule in first if isinstance(rule, Split)}
+    taken = {*splits, *(key for rule in combines for key in sources_of(rule))}
     # What a caller's rule does to a count of steps, a Split of ours does too.
     own = [
         rule
         for rule in others
-        if not (isinstance(rule, Rename | Split) and rule.source in taken)
+        if not (isinstance(rule, Rename | Split) and rule.source in splits)
     ]
-    last = [drop for source, drop in drops.items() if source not in taken]
-    return AssignmentMap([*first, *own, *last])
+    by_name = {key for rule in own for key in _named_by(rule)}
+    left = {source: drop for source, drop in drops.items() if source not in taken}
+    first = [
+        drop
+        for source, drop in left.items()
+        if source not in moved and source not in by_name
+    ]
+    last = [drop for drop in left.values() if drop not in first]
+    mine = [Split(source, goals) for source, goals in splits.items()]
+    return AssignmentMap([*mine, *combines, *first, *own, *last])
+
+
+def _named_by(rule: Rule) -> tuple[str, ...]:
+    """Return the keys that a rule spells out."""
+    return () if isinstance(rule, RenameScope | RenameRegex) else sources_of(rule)

@@ -14,12 +14,21 @@ from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.optimizer_names import HYPERPARAMETERS
+from tf_ckpt_migrate.recipes.judging import CLIPPING
 from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
 
-__all__ = ["OF_KERAS", "as_written", "completed", "live_settings", "saved_settings"]
+__all__ = [
+    "OF_CLASS",
+    "OF_KERAS",
+    "as_written",
+    "completed",
+    "live_settings",
+    "saved_settings",
+]
 
 OF_KERAS = "keras_"  # before the name of a setting, in a recipe
+OF_CLASS = "keras_class"  # which names the class of an optimizer on file
 _RATES = ("learning_rate", "_learning_rate")
 _SIGNS = {"amsgrad": ("vhat", "velocity_hat"), "use_ema": ("average",)}
 _CENTERED = ("mg", "average_gradient")
@@ -84,7 +93,7 @@ def completed(
     """
     values, rate = dict(have.values), have.learning_rate
     for option, value in told.items():
-        if not option.startswith(OF_KERAS):
+        if not option.startswith(OF_KERAS) or option == OF_CLASS:
             continue
         name = option.removeprefix(OF_KERAS)
         _check_agrees(name, value, values, rate)
@@ -102,7 +111,12 @@ def completed(
     values |= {name: value for name, value in supposed.items() if value is not None}
     if values.get("use_ema"):
         supposed["ema_overwrite_frequency"] = values["ema_overwrite_frequency"] = None
-    return have._replace(values=values, supposed=("class", *supposed))
+        if "ema_momentum" not in values:
+            supposed["ema_momentum"] = None
+    if not values.keys() & {*CLIPPING}:
+        supposed["clipping"] = None
+    known_class = () if OF_CLASS in told else ("class",)
+    return have._replace(values=values, supposed=(*known_class, *supposed))
 
 
 def _supposed(known: Known, argument: str, have: KerasSettings) -> Any:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.names.keys import ATTRIBUTES, VARIABLE_VALUE
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
@@ -40,15 +41,19 @@ class SlotRules(NamedTuple):
       rules: What moves.
       drops: What is left behind.
       moved: Of how many variables each slot moves.
+      left: By slot, the variables that have none there though others do.
+      unfilled: By slot, the variables that had none here though others do.
     """
 
     rules: list[Split | Combine]
     drops: list[Drop]
     moved: Mapping[str, int]
+    left: Mapping[str, list[str]] = MappingProxyType({})
+    unfilled: Mapping[str, list[str]] = MappingProxyType({})
 
 
 def slot_rules(
-    weights: Iterable[Move], sources: Slots, goals: Slots, change: Change
+    weights: Sequence[Move], sources: Slots, goals: Slots, change: Change
 ) -> SlotRules:
     """Return rules for the slots of variables that move, and what is left behind.
 
@@ -71,16 +76,30 @@ def slot_rules(
     rules: list[Split | Combine] = []
     drops: list[Drop] = []
     count: Counter[str] = Counter()
+    left: dict[str, list[str]] = defaultdict(list)
+    known = {name for slots in goals.values() for name in slots}
     for moves in _by_sources(weights, sources).values():
         for name in sources.get(moves[0].sources[0], {}):
             made = _one(name, moves, sources, goals, change)
             if isinstance(made, list):
                 drops += made
                 count[name] += 0
+                if name in known:
+                    left[name] += (_shown(move.target) for move in moves)
             else:
                 rules.append(made)
                 count[name] += len(made.targets)
-    return SlotRules(rules, drops, count)
+    filled = {to for rule in rules for to, _ in rule.targets}
+    unfilled: dict[str, list[str]] = defaultdict(list)
+    for move in weights:
+        for name, goal in goals.get(move.target, {}).items():
+            if name in count and goal not in filled:
+                unfilled[name].append(_shown(move.target))
+    return SlotRules(rules, drops, count, left, unfilled)
+
+
+def _shown(key: str) -> str:
+    return key.removesuffix(f"/{ATTRIBUTES}/{VARIABLE_VALUE}")
 
 
 def _by_sources(weights: Iterable[Move], slots: Slots) -> Mapping[object, list[Move]]:

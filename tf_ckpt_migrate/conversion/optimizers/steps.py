@@ -7,7 +7,7 @@ where there are such, else from ``global_step``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
@@ -20,9 +20,21 @@ from tf_ckpt_migrate.recipes.iterations import Counted, Power, counted_steps
 from tf_ckpt_migrate.recipes.limits import STEPS_WITHOUT_BIAS
 from tf_ckpt_migrate.transforms import Cast, Chain, Shift, StepsOfPowers, Transform
 
-__all__ = ["StepRules"]
+__all__ = ["StepCounter", "StepRules"]
 
 _ANY = float("inf")
+
+
+class StepCounter(NamedTuple):
+    """Where a Keras optimizer counts its steps.
+
+    Attributes:
+      iterations: The key of the count.
+      more: How many more steps it counts than were taken.
+    """
+
+    iterations: str
+    more: int = 0
 
 
 class StepRules:
@@ -33,9 +45,12 @@ class StepRules:
       target: What has the optimizer of Keras.
       weights: Where the weights go, by the keys of variables.
       pair: The optimizer on both sides.
-      owns_step: Whether no other optimizer is there that global_step might count.
+      is_alone: Whether no other optimizer is there that global_step might count.
 
     Attributes:
+      global_step: The key of the count of all steps, or None.
+      counter: Where the Keras optimizer counts its steps.
+      is_global_step: Whether that count is the one in ``global_step``.
       rules: What makes ``iterations``.
       drops: What is left behind unless other rules want it.
       may_stay: The key of ``iterations`` and why, if nothing makes them.
@@ -53,16 +68,19 @@ class StepRules:
         weights: Sequence[Move],
         pair: OptimizerPair,
         *,
-        owns_step: bool,
+        is_alone: bool,
     ) -> None:
         """Make the rules."""
         self._reader, self._target, self._pair = reader, target, pair
-        self._weights, self._owns_step = weights, owns_step
+        self._weights, self._is_alone = weights, is_alone
         self._saved = pair.saved
         # A schedule has to read the steps as they are.
         is_free = pair.settings.learning_rate is not None
         corrects_bias = pair.saved.kind.corrects_bias
         self._more = STEPS_WITHOUT_BIAS if is_free and not corrects_bias else 0
+        self.global_step: str | None = pair.saved.global_step
+        self.counter = StepCounter(pair.into.iterations, self._more)
+        self.is_global_step: bool = False
         self.rules: list[Split | Combine] = []
         self.drops: list[Drop] = []
         self.may_stay: dict[str, str] = {}
@@ -78,14 +96,16 @@ class StepRules:
     def _from_its_own(self, step: str) -> Verdict:
         """Take what an optimizer of tf.keras counted."""
         self._move(step)
-        if self._saved.global_step is not None:
+        count = int(self._reader[step])
+        if self.global_step is not None:
             why = f"the optimizer counts its own steps, in {step!r}"
-            self.drops.append(Drop(self._saved.global_step, reason=why))
-        return self._exact(int(self._reader[step]), repr(step))
+            self.drops.append(Drop(self.global_step, reason=why))
+            self.is_global_step = count == int(self._reader[self.global_step])
+        return self._exact(count, repr(step))
 
     def _from_powers(self) -> Verdict:
         """Take iterations from powers, and from a count of steps that agrees."""
-        step, keys = self._saved.global_step, self._saved.powers
+        step, keys = self.global_step, self._saved.powers
         powers = [
             Power(key, self._reader[key], self._pair.betas[name])
             for name, key in keys.items()
@@ -101,8 +121,9 @@ class StepRules:
             self.notes += (
                 "the powers of the betas are 0; global_step tells the steps",
             )
-        if step is not None and not self._goes_elsewhere(step):
-            if told.steps in (None, count) and self._owns_step:
+        if step is not None and not self.has_moved(step):
+            self.is_global_step = told.steps in (None, count)
+            if self.is_global_step and self._is_alone:
                 sources.append(step)
             else:
                 why = f"the optimizer has counted {told.steps or 0:,} steps of its own"
@@ -137,13 +158,14 @@ class StepRules:
 
     def _from_step(self) -> Verdict:
         """Take iterations from ``global_step``, which may go elsewhere too."""
-        step, kind = self._saved.global_step, self._saved.kind
-        needs_betas = {"beta1", "beta2", "beta_1", "beta_2"} & kind.settings.keys()
-        if step is None and not needs_betas:
+        step, kind = self.global_step, self._saved.kind
+        needs_betas = kind.corrects_bias_by_steps
+        if step is None and not needs_betas and not kind.counts:
             return self._from_nothing()
         if step is None:
             raise self._nothing_tells()
         self._move(step)
+        self.is_global_step = True
         count = int(self._reader[step])
         if not kind.corrects_bias:
             more = f" and {self._more:,}, so that no bias is corrected"
@@ -152,7 +174,7 @@ class StepRules:
             return self._exact(count, "global_step, if that was what it was given")
         if not needs_betas:
             return self._exact(count, "global_step; only a schedule would read them")
-        if self._owns_step:
+        if self._is_alone:
             verdict = self._exact(count, "global_step, there being no powers of beta")
             if not kind.powers:
                 return verdict
@@ -188,7 +210,8 @@ class StepRules:
         goals[self._pair.into.iterations] = self._as_iterations(shift)
         self.rules.append(Split(step, goals))
 
-    def _goes_elsewhere(self, step: str) -> bool:
+    def has_moved(self, step: str) -> bool:
+        """Return whether a rule of the caller takes the count somewhere."""
         return any(step in move.sources for move in self._weights)
 
     def _as_iterations(self, how: Transform | None) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.layout import name_of_key
 from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Drop, Split
@@ -29,13 +30,12 @@ class StepRulesBack:
       like: A checkpoint of TF1 that says which tensors there are, or None.
       weights: Where the weights go, from keys to names of TF1.
       pair: The optimizer on both sides.
-      owns_step: Whether no other optimizer is there that global_step might count.
 
     Attributes:
-      rules: What iterations become.
-      drops: What is left behind unless other rules want it.
-      may_stay: The tensors of ``like`` that keep what they have, and why.
-      verdicts: Whether TF1 goes on at that step.
+      count: How many steps it has taken.
+      global_step: The key of TF1's count of all steps, or None.
+      is_global_step: Whether that counts the steps of this optimizer, as far as
+        ``like`` tells.
     """
 
     def __init__(
@@ -44,51 +44,64 @@ class StepRulesBack:
         like: CheckpointReader | None,
         weights: Sequence[Move],
         pair: OptimizerPair,
-        *,
-        owns_step: bool,
     ) -> None:
         """Make the rules."""
         self._reader, self._like, self._pair = reader, like, pair
         self._saved, self._iterations = pair.saved, pair.into.iterations
         self._steps = int(reader[self._iterations])
-        self.rules: list[Split] = []
-        self.drops: list[Drop] = []
-        self.may_stay: dict[str, str] = {}
-        goals = self._goals(weights, owns_step=owns_step)
-        if goals:
-            self.rules.append(Split(self._iterations, goals))
-        else:
-            why = "TF1 has nothing that counts steps"
-            self.drops.append(Drop(self._iterations, reason=why))
-        names = ", ".join(goals) or "nothing"
+        more = STEPS_WITHOUT_BIAS if self._is_shifted() else 0
+        self.count: int = self._steps - more
+        self.global_step: str | None = pair.saved.global_step
+        self.is_global_step: bool = self.global_step is not None and self._is_own_count(
+            self.global_step
+        )
+        self._targets = self._goals(weights)
+
+    @property
+    def rules(self) -> list[Split]:
+        """What iterations become."""
+        goals = self._targets
+        return [Split(self._iterations, goals)] if goals else []
+
+    @property
+    def drops(self) -> list[Drop]:
+        """What is left behind unless other rules want it."""
+        why = "TF1 has nothing that counts steps"
+        return [] if self._targets else [Drop(self._iterations, reason=why)]
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Whether TF1 continues at that step."""
+        names = ", ".join(self._targets) or "nothing"
         why = f"{self._steps:,}, which becomes {names}"
         counted = Verdict("", "iterations", "exact", why)
-        self.verdicts: tuple[Verdict, ...] = (counted, *self._of_bias())
+        return (counted, *self._of_bias())
 
-    def _goals(
-        self, weights: Sequence[Move], *, owns_step: bool
-    ) -> dict[str, Transform | None]:
-        moves = (move for move in weights if move.sources == (self._iterations,))
-        goals = {move.target: move.transform for move in moves}
+    def fill_step(self, step: str) -> None:
+        """Have the count fill ``global_step`` too."""
+        self._targets[step] = self._as_step(step)
+
+    def _goals(self, weights: Sequence[Move]) -> dict[str, Transform | None]:
+        own = name_of_key(self._iterations)  # which it may keep, by no rule
+        goals = {
+            move.target: move.transform
+            for move in weights
+            if move.sources == (self._iterations,) and move.target != own
+        }
         for name, key in self._saved.powers.items():
             dtype = self._dtype(key, DType.float32)
             goals[key] = PowerOfSteps(self._pair.betas[name], dtype)
         if self._saved.step is not None:
             goals[self._saved.step] = self._as_step(self._saved.step)
-        step = self._saved.global_step
-        if step is None or any(move.target == step for move in weights):
-            return goals
-        if owns_step and self._saved.step is None and self._is_own_count(step):
-            goals[step] = self._as_step(step)
-        elif self._like is not None:
-            self.may_stay[step] = "it counts other steps than this optimizer"
         return goals
 
     def _is_own_count(self, step: str) -> bool:
         """Whether global_step counts what the optimizer does, as far as TF1 tells."""
         like = self._like
-        if not self._saved.powers or like is None:
+        if like is None:
             return True
+        if self._saved.step is not None:
+            return int(like[self._saved.step]) == int(like[step])
         powers = [
             Power(key, like[key], self._pair.betas[name])
             for name, key in self._saved.powers.items()
