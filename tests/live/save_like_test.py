@@ -5,7 +5,12 @@ import tf_ckpt_migrate as tcm
 from tests.live.optimizer_cases import OF_KERAS, OF_TF1, SPARSE
 from tests.live.resumed import flavors, prefix_of, restored, rules_of
 from tf_ckpt_migrate.conversion.example import example_checkpoint
-from tf_ckpt_migrate.errors import GraphModeError, OutputExistsError, PlanError
+from tf_ckpt_migrate.errors import (
+    GraphModeError,
+    OutputExistsError,
+    PlanError,
+    RuleError,
+)
 
 
 class TestBack:
@@ -94,3 +99,72 @@ class TestSaveLike:
     def test_a_graph(self, tf, tmp_path):
         with tf.Graph().as_default(), pytest.raises(GraphModeError):
             tcm.save_like("any", [], output_prefix=tmp_path / "x")
+
+
+class TestWhatRestoreTakes:
+    """Every option of restore has its way back."""
+
+    def saved(self, folder, target, prefix, *rules, **options):
+        path = folder / "back"
+        made = tcm.save_like(prefix, target, [*rules], output_prefix=path, **options)
+        return made, tcm.load_checkpoint(made)
+
+    def test_what_has_no_place_on_either_side(self, tf, tmp_path):
+        module = tf.Module()
+        module.w, module.calls = tf.Variable([5.0], name="w"), tf.Variable(1, name="n")
+        tensors = {"w": np.zeros(1, np.float32), "old": np.float32(3)}
+        options = {"unmatched": "drop", "unmet": "keep"}
+        with example_checkpoint(tensors) as prefix:
+            tcm.restore(prefix, module, **options)
+            module.w.assign([7.0])
+            made, found = self.saved(tmp_path, module, prefix, **options)
+            with pytest.raises(PlanError, match='unmet="keep"'):
+                self.saved(tmp_path, module, prefix, unmatched="drop")
+            with pytest.raises(RuleError, match="unmatched must be"):
+                self.saved(tmp_path, module, prefix, unmatched="keep")
+        assert {key: found[key].tolist() for key in found} == {"w": [7.0], "old": 3.0}
+        assert any("'old' is as it was" in note for note in made.notes)
+
+    def test_averages(self, tf, tmp_path):
+        tensors = {"w": np.zeros(1, np.float32)}
+        tensors["w/ExponentialMovingAverage"] = np.ones(1, np.float32)
+        variable = tf.Variable([0.0], name="w")
+        with example_checkpoint(tensors) as prefix:
+            tcm.restore(prefix, [variable], averages="average")
+            assert variable.numpy().tolist() == [1.0]
+            variable.assign([2.0])
+            _, found = self.saved(tmp_path, [variable], prefix, averages="average")
+        assert found["w/ExponentialMovingAverage"].tolist() == [2.0]
+        assert found["w"].tolist() == [0.0]
+
+    @pytest.mark.parametrize("use_resource", [False, True])
+    def test_a_session(self, tf, tmp_path, use_resource):
+        v1 = tf.compat.v1
+        values = {"emb": np.arange(10, dtype="f").reshape(5, 2), "b": np.float32(1)}
+        with example_checkpoint(values) as prefix, tf.Graph().as_default() as graph:
+            how = {"use_resource": use_resource}
+            halves = v1.fixed_size_partitioner(2)
+            v1.get_variable("emb", [5, 2], partitioner=halves, **how)
+            v1.get_variable("b", [], **how)
+            variables = v1.global_variables()
+            more = [each.assign_add(tf.ones_like(each)) for each in variables]
+            graph.finalize()
+            with v1.Session() as session:
+                tcm.restore(prefix, variables, session=session)
+                session.run(more)
+                _, found = self.saved(tmp_path, variables, prefix, session=session)
+            with pytest.raises(GraphModeError, match=r"save_like\(\) in a graph"):
+                self.saved(tmp_path, variables, prefix)
+        for key, value in values.items():
+            assert found[key].tolist() == (value + 1).tolist()
+
+    def test_copies_that_have_parted(self, tf, tmp_path):
+        pair = {name: tf.Variable([0.0]) for name in ("a", "b")}
+        rule = tcm.Split("w", ["a", "b"])
+        with example_checkpoint({"w": np.ones(1, np.float32)}) as prefix:
+            tcm.restore(prefix, pair, [rule])
+            made, _ = self.saved(tmp_path, pair, prefix, rule)
+            assert not any("differs" in note for note in made.notes)
+            pair["b"].assign([3.0])
+            made, _ = self.saved(tmp_path, pair, prefix, rule, overwrite=True)
+        assert any("'b', which restore fills from it too" in n for n in made.notes)

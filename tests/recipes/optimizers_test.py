@@ -216,12 +216,13 @@ class TestSteps:
             5,
             ("beta1_power says 3 steps, b 5; the latter is taken",),
             True,
+            True,
         )
-        assert of(zero, second, None) == (5, (), True)
-        assert of(zero, zero, 9) == (None, (), True)
-        _, (note,), fits = of(zero, PowerOfSteps(0.98)(np.int64(9)), None)
+        assert of(zero, second, None) == (5, (), True, True)
+        assert of(zero, zero, 9) == (None, (), True, True)
+        _, (note,), fits, agree = of(zero, PowerOfSteps(0.98)(np.int64(9)), None)
         assert "is no power of 0.999" in note
-        assert not fits
+        assert (fits, agree) == (False, False)
 
     @pytest.mark.parametrize("power", [1.5, -0.1, float("nan")])
     def test_what_is_no_power(self, power):

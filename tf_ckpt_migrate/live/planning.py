@@ -34,6 +34,7 @@ __all__ = [
     "LivePlan",
     "Transforms",
     "bound",
+    "check_unmatched",
     "from_keys",
     "goes_by_keys",
     "other_half",
@@ -170,6 +171,19 @@ def _as_transforms(given: Transforms, goal: Goal) -> dict[str, Transform]:
         else Function(each, specs.get(goal.aliases.get(name, name)))
         for name, each in given.items()
     }
+
+
+def check_unmatched(unmatched: str) -> None:
+    """Check what is to become of a tensor without a variable.
+
+    Raises:
+      RuleError: If it is neither an error nor dropped.
+    """
+    if unmatched not in ("error", "drop"):
+        raise RuleError(
+            f"unmatched must be 'error' or 'drop', not {unmatched!r}: a tensor without "
+            "a variable has nowhere to go"
+        )
 
 
 def bound(rules: AssignmentMap, live: LiveTarget) -> AssignmentMap:

@@ -14,10 +14,14 @@ from tf_ckpt_migrate.conversion.planning import (
     CheckpointLike,
     opened,
 )
-from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.parts import Parts
-from tf_ckpt_migrate.live.planning import Transforms, bound, plan_restore
+from tf_ckpt_migrate.live.planning import (
+    Transforms,
+    bound,
+    check_unmatched,
+    plan_restore,
+)
 from tf_ckpt_migrate.live.report import RestoreReport
 from tf_ckpt_migrate.live.sessions import check_loadable, load, session_to_use
 from tf_ckpt_migrate.live.target import LiveTarget
@@ -111,11 +115,7 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
       [1, 2]
     """
     session = session_to_use(session)
-    if unmatched not in ("error", "drop"):
-        raise RuleError(
-            f"unmatched must be 'error' or 'drop', not {unmatched!r}: a tensor without "
-            "a variable has nowhere to go"
-        )
+    check_unmatched(unmatched)
     reader = opened(ckpt_dir_or_file)
     live = target if isinstance(target, LiveTarget) else LiveTarget(target)
     if unmet != "keep":

@@ -3,46 +3,55 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, Literal
 
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.contents import Value
 from tf_ckpt_migrate.conversion.output import write_output
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
+from tf_ckpt_migrate.conversion.planning import Averages, CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
-from tf_ckpt_migrate.errors import GraphModeError
 from tf_ckpt_migrate.files.paths import path_of
-from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.planning import (
+    Transforms,
     bound,
+    check_unmatched,
     goes_by_keys,
     other_half,
     plan_restore,
 )
-from tf_ckpt_migrate.live.target import built_target
+from tf_ckpt_migrate.live.sessions import session_to_use, values_in
+from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import value_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.moves import KeptTarget, Move
+from tf_ckpt_migrate.names.resolution import Unmet
 
 __all__ = ["save_like"]
 
 
 @without_collections
-def save_like(
+def save_like(  # noqa: PLR0913 what restore takes, and where to write
     ckpt_dir_or_file: CheckpointLike,
     target: object,
     assignment_map: AssignmentMapLike | None = None,
     *,
     output_prefix: str | os.PathLike[str],
+    transforms: Transforms | None = None,
+    unmatched: Literal["error", "drop"] = "error",
+    unmet: Unmet | Collection[str] = "error",
+    averages: Averages | None = None,
+    session: Any = None,
     overwrite: bool = False,
 ) -> ConversionResult:
     """Save live values so that who wrote a checkpoint can go on from them.
 
-    It is the reverse of ``restore`` with the same first three arguments: every tensor
-    that this would take comes back from its variable, through the inverse of what is
-    done to it. So a model that has been trained in Keras, with its optimizer, is
-    trained on in TF1.
+    It is the reverse of ``restore`` with the same arguments: every tensor that this
+    would take comes back from its variable, through the inverse of what is done to it.
+    So a model that has been trained in Keras, with its optimizer, is trained on in TF1.
 
     Args:
       ckpt_dir_or_file: The checkpoint that says which tensors there are. It need not be
@@ -50,6 +59,12 @@ def save_like(
       target: What has the variables, as ``restore`` takes it.
       assignment_map: Rules from the names of the checkpoint to the variables.
       output_prefix: Prefix of the checkpoint to write.
+      transforms: As ``restore`` takes them; each must have an inverse.
+      unmatched: As ``restore`` takes it. What is dropped there keeps the value that it
+        has in the checkpoint.
+      unmet: As ``restore`` takes it. A variable that gets no tensor there is not saved.
+      averages: As ``restore`` takes it.
+      session: In a graph, the session that has the variables; None for the default one.
       overwrite: Whether a checkpoint of that prefix may be replaced.
 
     Returns:
@@ -61,7 +76,7 @@ def save_like(
       RuleError: If the map is not well formed.
       OutputExistsError: If the output exists.
       UnbuiltTargetError: If a layer has no variables yet.
-      GraphModeError: If a graph is being built: there are no values then.
+      GraphModeError: If there is no session in a graph, or a function is traced.
       TensorFlowNotFoundError: If TensorFlow is not installed.
 
     Example:
@@ -76,38 +91,93 @@ def save_like(
       ...     opened(saved)["net/w"].tolist()
       [5, 6]
     """
-    if not tensorflow().executing_eagerly():
-        raise GraphModeError("save_like() reads values, of which a graph has none yet")
-    reader, live = opened(ckpt_dir_or_file), built_target(target)
-    made = with_live_optimizers(
-        reader, live, bound(AssignmentMap(assignment_map), live)
+    session = session_to_use(session, "save_like()")
+    check_unmatched(unmatched)
+    reader, live = opened(ckpt_dir_or_file), LiveTarget(target)
+    if unmet != "keep":
+        live.check_built()
+    rules = AssignmentMap(assignment_map).with_averages(averages)
+    made = with_live_optimizers(reader, live, bound(rules, live))
+    there, variables = plan_restore(
+        reader,
+        live,
+        made.rules,
+        transforms=transforms,
+        unmatched=unmatched,
+        unmet=unmet,
+        may_stay=made.may_stay,
     )
-    there, variables = plan_restore(reader, live, made.rules, may_stay=made.may_stay)
     back = there.reversed()
+    value_in = _reading(variables, session)
     contents = {
-        move.target: Value(move.spec, lambda move=move: _value(move, variables))
+        move.target: Value(move.spec, lambda move=move: _value(move, value_in))
         for move in back.moves
     }
     # Of a dual-keyed one the names are written; its objects have the old values.
     by_keys = goes_by_keys(reader, live, made.rules)
     aside = {rule.source for rule in other_half(reader, by_keys=by_keys)}
-    as_it_was = [kept for kept in back.kept_targets if kept.name not in aside]
-    for kept in as_it_was:
+    as_it_was = {k.name: k for k in back.kept_targets if k.name not in aside}
+    for step, counters in made.steps.items():
+        counts = {
+            int(value_of(live.variables[c.iterations])) - c.more for c in counters
+        }
+        if len(counts) == 1:
+            contents[step] = _count(counts.pop(), reader.specs[step])
+            as_it_was.pop(step, None)
+        else:
+            contents.pop(step, None)
+            told = " and ".join(f"{count:,}" for count in sorted(counts))
+            why = f"the optimizers have taken {told} steps, and it is one for all"
+            as_it_was[step] = KeptTarget(step, reader.specs[step], why)
+    for kept in as_it_was.values():
         contents[kept.name] = Value(kept.spec, lambda key=kept.name: reader[key])
     prefix = path_of(output_prefix)
     shards = write_output(prefix, contents, sources=[reader], overwrite=overwrite)
-    kept = [f"{each.name!r} is as it was: {each.reason}" for each in as_it_was]
+    notes = [f"{e.name!r} is as it was: {e.reason}" for e in as_it_was.values()]
+    notes += _copies_apart(there.moves, back.moves, value_in)
     return ConversionResult(
         prefix,
         len(contents),
         shards,
         tuple(contents),
         back.dropped,
-        notes=(*made.notes, *kept),
+        notes=(*made.notes, *notes),
         verdicts=made.verdicts,
     )
 
 
-def _value(move: Move, variables: Any) -> Any:
-    values = [value_of(variables[name]) for name in move.sources]
+def _reading(variables: Mapping[str, Any], session: Any) -> Callable[[str], Any]:
+    """Return what gives the values of variables by their names."""
+    if session is None:
+        return lambda name: value_of(variables[name])
+    return values_in(session, variables).__getitem__
+
+
+def _copies_apart(
+    there: Iterable[Move], back: Iterable[Move], value_in: Callable[[str], Any]
+) -> Iterator[str]:
+    """Yield a note of each variable whose copy is saved, and is another by now."""
+    copies: dict[str, list[str]] = defaultdict(list)
+    for move in there:
+        if move.is_plain:
+            copies[move.sources[0]].append(move.target)
+    for move in back:
+        for other in copies[move.target] if move.is_plain else ():
+            if other == move.sources[0]:
+                continue
+            if (value_in(other) != value_in(move.sources[0])).any():
+                yield (
+                    f"{move.target!r} has the value of {move.sources[0]!r}; that of "
+                    f"{other!r}, which restore fills from it too, differs"
+                )
+
+
+def _count(steps: int, spec: TensorSpec) -> Value:
+    import numpy as np
+
+    return Value(spec, lambda: np.asarray(steps, spec.dtype.as_numpy_dtype))
+
+
+def _value(move: Move, value_in: Callable[[str], Any]) -> Any:
+    values = [value_in(name) for name in move.sources]
     return values[0] if move.transform is None else move.transform(*values)

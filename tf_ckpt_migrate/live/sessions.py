@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.errors import GraphModeError, TargetError
@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["check_loadable", "load", "session_to_use"]
+__all__ = ["check_loadable", "load", "session_to_use", "values_in"]
 
 _BATCH = 100  # variables
 _BATCH_BYTES = 64 << 20
 _ASSIGNMENTS = ("Assign", "AssignVariableOp")
 
 
-def session_to_use(session: Any = None) -> Any:
-    """Return the session by which variables are assigned; None in eager mode.
+def session_to_use(session: Any = None, caller: str = "restore()") -> Any:
+    """Return the session that has the variables; None in eager mode.
 
     Args:
       session: The one that the caller gave, if any.
+      caller: What needs it, for messages.
 
     Raises:
       GraphModeError: If there is none in a graph, or it is closed, or a function is
@@ -45,13 +46,13 @@ def session_to_use(session: Any = None) -> Any:
         return None
     if tf.compat.v1.get_default_graph().building_function:
         raise GraphModeError(
-            "restore() assigns to variables at once, but a tf.function is being traced "
+            f"{caller} needs variables at once, but a tf.function is being traced "
             "here; call it before, or outside of the function"
         )
     session = session or tf.compat.v1.get_default_session()
     if session is None:
         raise GraphModeError(
-            "restore() in a graph needs the session that has the variables: pass "
+            f"{caller} in a graph needs the session that has the variables: pass "
             "session=…, or call it within `with session.as_default():`; for values "
             "that initializers bring, use tcm.init_from_checkpoint"
         )
@@ -79,6 +80,31 @@ def check_loadable(variables: Iterable[Any], session: Any) -> None:
                     f"variable {variable.name!r}: nothing in the graph assigns to it "
                     "that could be fed; restore it by tcm.Checkpoint or tcm.Saver"
                 )
+
+
+def values_in(session: Any, variables: Mapping[str, Any]) -> dict[str, Array]:
+    """Return the values that variables have in a session, by the same keys.
+
+    Args:
+      session: The session; nothing is added to its graph.
+      variables: The variables, which may consist of parts.
+    """
+    import numpy as np
+
+    parts = {
+        name: [_components(part)[0] for part in _single([variable])]
+        for name, variable in variables.items()
+    }
+    found = session.run(parts)
+    values: dict[str, Array] = {}
+    for name, variable in variables.items():
+        values[name] = np.asarray(found[name][0])
+        if isinstance(variable, Parts):
+            values[name] = np.empty(variable.shape, found[name][0].dtype)
+            boxes = (box for _, box in variable.boxes())
+            for box, value in zip(boxes, found[name], strict=True):
+                values[name][box] = value
+    return values
 
 
 def load(values: Iterable[tuple[Any, Array]], session: Any) -> None:

@@ -11,7 +11,16 @@ from tf_ckpt_migrate.transforms.steps import PowerCount, steps_of_power
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Counted", "Power", "bias_left", "counted_steps", "likely_beta"]
+__all__ = [
+    "Counted",
+    "Power",
+    "beta_after",
+    "bias_left",
+    "counted_steps",
+    "likely_beta",
+]
+
+_DIGITS = 5  # more than anyone gives a beta
 
 
 class Power(NamedTuple):
@@ -35,11 +44,13 @@ class Counted(NamedTuple):
       steps: The count; None if the powers are 0, which says no more than: many.
       notes: Where something disagrees.
       fits: Whether each power is one of its beta, so that the count is certain.
+      agree: Whether several powers tell the same count, or each one fits.
     """
 
     steps: int | None
     notes: tuple[str, ...] = ()
     fits: bool = True
+    agree: bool = True
 
 
 def likely_beta(power: NDArray[Any], candidates: Iterable[float]) -> float | None:
@@ -55,6 +66,25 @@ def likely_beta(power: NDArray[Any], candidates: Iterable[float]) -> float | Non
         if count and count.fits:
             return beta
     return None
+
+
+def beta_after(power: NDArray[Any], steps: int) -> list[float]:
+    """Return the beta whose power stands for a count of steps; none if it is no number.
+
+    A beta is a number of few digits, of which the power must be one to its last bit.
+
+    Example:
+      >>> import numpy as np
+      >>> beta_after(np.float32(0.85) * np.float32(0.85), 1)
+      [0.85]
+    """
+    if not 0 < float(power) < 1 or steps < 0:
+        return []
+    root = float(power) ** (1 / (steps + 1))
+    rounded = (round(root, digits) for digits in range(1, _DIGITS + 1))
+    found = (beta for beta in rounded if 0 < beta < 1)
+    counts = ((beta, steps_of_power(power, beta)) for beta in found)
+    return [beta for beta, count in counts if count == (steps, True)][:1]
 
 
 def counted_steps(powers: Iterable[Power], global_step: int | None) -> Counted:
@@ -92,7 +122,8 @@ def counted_steps(powers: Iterable[Power], global_step: int | None) -> Counted:
         if other.steps != count.steps
     ]
     notes += _of_step(count, global_step)
-    return Counted(count.steps, tuple(notes), fits)
+    agree = fits or (bool(others) and {o.steps for _, o in others} == {count.steps})
+    return Counted(count.steps, tuple(notes), fits, agree)
 
 
 def bias_left(steps: int, betas: tuple[float, float]) -> float:

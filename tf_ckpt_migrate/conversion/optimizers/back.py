@@ -6,12 +6,16 @@ divided, and iterations become the powers of the betas and ``global_step``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import VALUE_END
 from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
-from tf_ckpt_migrate.conversion.optimizers.moves import SCALING, slot_verdicts
+from tf_ckpt_migrate.conversion.optimizers.moves import (
+    SCALING,
+    slot_verdicts,
+    verdicts_on_left,
+)
 from tf_ckpt_migrate.conversion.optimizers.named import Named
 from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
 from tf_ckpt_migrate.conversion.optimizers.slots import Change, SlotRules, slot_rules
@@ -76,6 +80,7 @@ class OptimizerReturn:
         times = f"-1 / {rate:.6g}" if pair.saved.kind.by_rate and rate else ""
         own = {name: name for name in made.moved}
         self._of_slots = tuple(slot_verdicts(made, own, times))
+        self._made = made
 
     @property
     def iterations_path(self) -> str:
@@ -99,6 +104,10 @@ class OptimizerReturn:
             return self._verdicts
         ours = (*self._of_slots, *self.steps.verdicts)
         return (*map(self._pair.named, ours), *self._verdicts)
+
+    def verdicts_on_left(self, taken: Container[str]) -> Iterable[Verdict]:
+        """Return verdicts on slots that none of these optimizers takes or fills."""
+        return map(self._pair.named, verdicts_on_left(self._made, taken))
 
     def fill_step(self, step: str) -> None:
         """Have the steps of this optimizer fill ``global_step``."""

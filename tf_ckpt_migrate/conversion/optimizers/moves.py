@@ -6,7 +6,7 @@ as it does: a transposed kernel has transposed slots.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.text import counted
@@ -24,7 +24,7 @@ from tf_ckpt_migrate.recipes.optimizers import saved_optimizer
 from tf_ckpt_migrate.recipes.ways import sources_of
 from tf_ckpt_migrate.transforms import Cast, Scale
 
-__all__ = ["SCALING", "OptimizerMoves", "slot_verdicts"]
+__all__ = ["SCALING", "OptimizerMoves", "slot_verdicts", "verdicts_on_left"]
 
 _ANY = float("inf")
 # What scales the loss is called in Keras 3 and in Keras 2, by what TF1 calls it.
@@ -103,9 +103,14 @@ class OptimizerMoves:
             self._leave_momentum()
         rate = pair.settings.learning_rate
         times = f"-{rate:.6g}" if pair.saved.kind.by_rate and rate else ""
+        self._made = made
         slots = slot_verdicts(made, pair.slot_names(), times)
         ours = map(pair.named, (*slots, steps.verdict))
         self.verdicts = (*ours, *self.verdicts)
+
+    def verdicts_on_left(self, taken: Container[str]) -> Iterable[Verdict]:
+        """Return verdicts on slots that none of these optimizers takes or fills."""
+        return map(self._pair.named, verdicts_on_left(self._made, taken))
 
     def take_step(self, step: str, rules: Iterable[Rule]) -> None:
         """Have the powers of this optimizer account for ``global_step``, if none does.
@@ -178,17 +183,29 @@ def slot_verdicts(
       'becomes momentum of 2 variables'
     """
     for name, count in made.moved.items():
-        what = f"slot {name}"
         why = f"becomes {names[name]} of {counted(count, 'variable')}"
         if times:
             why += f", times {times}, while that rate stays"
         if not count:
             why = "left behind: without it the other steps alike"
-        yield Verdict("", what, "exact", why)
-        for variables, why in (
-            (made.left.get(name), "the optimizer that continues does not train"),
-            (made.unfilled.get(name), "the optimizer to continue did not train"),
-        ):
-            if variables:
-                shown = ", ".join(capped(map(repr, variables), 3))
-                yield Verdict("", what, "approximate", f"{why} {shown}", "", _ANY)
+        yield Verdict("", f"slot {name}", "exact", why)
+
+
+def verdicts_on_left(made: SlotRules, taken: Container[str]) -> Iterator[Verdict]:
+    """Yield verdicts on the slots that are not translated though others are.
+
+    Args:
+      made: The rules for slots.
+      taken: The keys that rules of all optimizers take or fill.
+    """
+    for found, why in (
+        (made.left, "the optimizer that continues does not train"),
+        (made.unfilled, "the optimizer to continue did not train"),
+    ):
+        for name, keys in found.items():
+            lost = [
+                repr(variable) for key, variable in keys.items() if key not in taken
+            ]
+            if lost:
+                reason = f"{why} {', '.join(capped(lost, 3))}"
+                yield Verdict("", f"slot {name}", "approximate", reason, "", _ANY)

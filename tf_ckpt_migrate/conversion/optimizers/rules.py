@@ -18,6 +18,7 @@ from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import (
+    Combine,
     Recipe,
     Rename,
     RenameRegex,
@@ -202,10 +203,13 @@ def _together(
     others: AssignmentMap,
     moved: Iterable[Move],
 ) -> WithOptimizers:
+    rules = [rule for each in made for rule in each.rules]
+    taken = {key for rule in rules for key in (*sources_of(rule), *_targets_of(rule))}
+    verdicts = [(*each.verdicts, *each.verdicts_on_left(taken)) for each in made]
     return WithOptimizers(
         _joined(made, others, {key for move in moved for key in move.sources}),
         {key: why for each in made for key, why in each.may_stay.items()},
-        tuple(verdict for each in made for verdict in each.verdicts),
+        tuple(verdict for each in verdicts for verdict in each),
         tuple(note for each in made for note in each.notes),
     )
 
@@ -222,14 +226,14 @@ def _joined(
     """
     splits: dict[str, dict[str, Transform | None]] = {}
     combines: list[Rule] = []
-    drops: dict[str | None, Rule] = {}
+    drops: dict[str, Rule] = {}
     for each in made:
         for rule in each.rules:
             if isinstance(rule, Split):  # several optimizers may read one count
                 splits.setdefault(rule.source, {}).update(rule.targets)
             else:
                 combines.append(rule)
-        drops.update((drop.source, drop) for drop in each.drops)
+        drops.update((str(drop.source), drop) for drop in each.drops)
     taken = {*splits, *(key for rule in combines for key in sources_of(rule))}
     # What a caller's rule does to a count of steps, a Split of ours does too.
     own = [
@@ -238,15 +242,16 @@ def _joined(
         if not (isinstance(rule, Rename | Split) and rule.source in splits)
     ]
     by_name = {key for rule in own for key in _named_by(rule)}
-    left = {source: drop for source, drop in drops.items() if source not in taken}
-    first = [
-        drop
-        for source, drop in left.items()
-        if source not in moved and source not in by_name
-    ]
-    last = [drop for drop in left.values() if drop not in first]
+    left = {s: drop for s, drop in drops.items() if s not in taken | by_name}
+    first = [drop for source, drop in left.items() if source not in moved]
+    last = [drop for source, drop in left.items() if source in moved]
     mine = [Split(source, goals) for source, goals in splits.items()]
     return AssignmentMap([*mine, *combines, *first, *own, *last])
+
+
+def _targets_of(rule: Split | Combine) -> list[str]:
+    """Return the keys that a rule fills."""
+    return [target for target, _ in rule.targets]
 
 
 def _named_by(rule: Rule) -> tuple[str, ...]:

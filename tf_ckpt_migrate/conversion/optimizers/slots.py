@@ -41,15 +41,17 @@ class SlotRules(NamedTuple):
       rules: What moves.
       drops: What is left behind.
       moved: Of how many variables each slot moves.
-      left: By slot, the variables that have none there though others do.
-      unfilled: By slot, the variables that had none here though others do.
+      left: By slot, its keys that go nowhere though others go somewhere, each with the
+        variable that gets none.
+      unfilled: By slot, the keys of the other side that nothing fills though others
+        are filled, likewise.
     """
 
     rules: list[Split | Combine]
     drops: list[Drop]
     moved: Mapping[str, int]
-    left: Mapping[str, list[str]] = MappingProxyType({})
-    unfilled: Mapping[str, list[str]] = MappingProxyType({})
+    left: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    unfilled: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 def slot_rules(
@@ -76,7 +78,7 @@ def slot_rules(
     rules: list[Split | Combine] = []
     drops: list[Drop] = []
     count: Counter[str] = Counter()
-    left: dict[str, list[str]] = defaultdict(list)
+    left: dict[str, dict[str, str]] = defaultdict(dict)
     known = {name for slots in goals.values() for name in slots}
     for moves in _by_sources(weights, sources).values():
         for name in sources.get(moves[0].sources[0], {}):
@@ -85,16 +87,17 @@ def slot_rules(
                 drops += made
                 count[name] += 0
                 if name in known:
-                    left[name] += (_shown(move.target) for move in moves)
+                    shown = _shown(moves[0].target)
+                    left[name] |= {str(drop.source): shown for drop in made}
             else:
                 rules.append(made)
                 count[name] += len(made.targets)
+    unfilled: dict[str, dict[str, str]] = defaultdict(dict)
     filled = {to for rule in rules for to, _ in rule.targets}
-    unfilled: dict[str, list[str]] = defaultdict(list)
     for move in weights:
         for name, goal in goals.get(move.target, {}).items():
             if name in count and goal not in filled:
-                unfilled[name].append(_shown(move.target))
+                unfilled[name][goal] = _shown(move.target)
     return SlotRules(rules, drops, count, left, unfilled)
 
 

@@ -113,26 +113,28 @@ class StepRules:
         count = None if step is None else int(self._reader[step])
         told = counted_steps(powers, count)
         self.notes = told.notes
-        ordered = sorted(powers, key=lambda power: -power.beta)
-        sources = [power.key for power in ordered]
         if told.steps is None:
-            if step is None or count is None:
-                raise self._nothing_tells()
             self.notes += (
                 "the powers of the betas are 0; global_step tells the steps",
             )
-        if step is not None and not self.has_moved(step):
-            self.is_global_step = told.steps in (None, count)
-            if self.is_global_step and self._is_alone:
-                sources.append(step)
-            else:
-                why = f"the optimizer has counted {told.steps or 0:,} steps of its own"
+        ordered = sorted(powers, key=lambda power: -power.beta)
+        sources = [power.key for power in ordered]
+        if told.steps is None or not told.agree:
+            if step is None or count is None:
+                raise self._nothing_tells(told)
+            self.is_global_step = not self.has_moved(step)
+        elif step is not None and not self.has_moved(step):
+            self.is_global_step = told.steps == count
+            if not self.is_global_step or not self._is_alone:
+                why = f"the optimizer has counted {told.steps:,} steps of its own"
                 self.drops.append(Drop(step, reason=why))
-        if told.steps is None and step not in sources:  # it goes elsewhere too
-            why = "it is 0, which tells no steps any more"
+        is_one = self.is_global_step and self._is_alone
+        if not told.agree or (told.steps is None and not is_one):
+            why = "it tells no steps: it is 0, or no power of a known beta"
             self.drops += [Drop(key, reason=why) for key in sources]
             self._move(str(step))
         else:
+            sources += [str(step)] if is_one else []
             how = StepsOfPowers(tuple(power.beta for power in ordered))
             goal = {self._pair.into.iterations: self._as_iterations(how)}
             self.rules.append(Combine(sources, goal))
@@ -147,11 +149,12 @@ class StepRules:
             agrees = "; global_step agrees" if count == told.steps else ""
             return self._exact(told.steps, f"{names}{agrees}")
         betas = ", ".join(f"{name}=…" for name in self._saved.powers)
+        steps = f"{told.steps:,}" if told.agree else f"{count:,}, by global_step"
         return Verdict(
             "",
             "iterations",
             "approximate",
-            f"{names} are no powers of the betas",
+            f"{steps}, as {names} are no powers of the betas",
             f"say {betas} as TF1 had them",
             _ANY,
         )
@@ -222,7 +225,14 @@ class StepRules:
         cast = Cast(spec.dtype)
         return cast if how is None else Chain((how, cast))
 
-    def _nothing_tells(self) -> PlanError:
+    def _nothing_tells(self, told: Counted | None = None) -> PlanError:
+        if told is not None and told.steps is not None:
+            betas = ", ".join(f"{name}=…" for name in self._saved.powers)
+            return PlanError(
+                f"{self._reader.prefix!r} has no global_step, and "
+                f"{' and '.join(map(repr, self._saved.powers.values()))} are no powers "
+                f"of the betas that are known; say {betas} in the recipe"
+            )
         return PlanError(
             f"nothing in {self._reader.prefix!r} tells how many steps "
             f"{self._pair.names.name!r} has taken: there is no global_step, and "

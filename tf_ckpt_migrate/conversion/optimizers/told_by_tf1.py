@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.recipes.iterations import likely_beta
+from tf_ckpt_migrate.recipes.iterations import beta_after, likely_beta
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer
 
 __all__ = ["settings_told"]
@@ -50,5 +50,7 @@ def _fitting_betas(
     for name, key in saved.powers.items():
         beta, setting = told.get(name), saved.kind.settings[name]
         others = [values.get(setting.keras), setting.default]
+        if saved.global_step is not None:
+            others += beta_after(tf1[key], int(tf1[saved.global_step]))
         found[name] = likely_beta(tf1[key], filter(None, [beta] if beta else others))
     return {name: beta for name, beta in found.items() if beta}
