@@ -45,10 +45,13 @@ from types import MethodType
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.untracked import view_with_untracked
+from tf_ckpt_migrate.live.variables import is_variable
 
 __all__ = [
     "Saved",
     "SavedTensor",
+    "has_untracked",
     "is_waiting",
     "listeners_of",
     "new_restore_uid",
@@ -89,23 +92,25 @@ class Saved(NamedTuple):
       graph: The serialized ``TrackableObjectGraph``.
       objects: Every object that is asked for tensors, those that have none too.
       path_of: Returns the path of an object from the root, for messages.
+      left_out: The keys of tensors that TensorFlow does not reach and so leaves out.
     """
 
     tensors: list[SavedTensor]
     graph: bytes
     objects: list[Any]
     path_of: Callable[[Any], str]
+    left_out: frozenset[str]
 
 
 def saved_by(checkpoint: Any) -> Saved:
-    """Return what a ``tf.train.Checkpoint`` would write.
+    """Return what a ``tf.train.Checkpoint`` would write, and what it leaves out.
 
     Args:
       checkpoint: Of TensorFlow 2, or ``tf.compat.v1.train.Checkpoint``.
     """
     from tensorflow.python.checkpoint import save_util  # pyright: ignore[reportMissingImports] types are checked without it
 
-    view = checkpoint._saver._graph_view
+    view, tracked = view_with_untracked(checkpoint._saver._graph_view)
     saved, _, _, graph = save_util.serialize_graph_view(view)
     # Objects that save in the way of old come wrapped.
     owned = [(getattr(owner, "obj", owner), each) for owner, each in saved.items()]
@@ -123,7 +128,20 @@ def saved_by(checkpoint: Any) -> Saved:
         graph.SerializeToString(deterministic=True),
         [owner for owner, _ in owned],
         path_of,
+        frozenset(
+            key for owner, values in owned if id(owner) not in tracked for key in values
+        ),
     )
+
+
+def has_untracked(checkpoint: Any) -> bool:
+    """Return whether a ``tf.train.Checkpoint`` leaves out variables of Keras 3."""
+    view = checkpoint._saver._graph_view
+    whole, tracked = view_with_untracked(view)
+    if whole is view:
+        return False
+    objects, _ = whole.breadth_first_traversal()
+    return any(id(each) not in tracked and is_variable(each) for each in objects)
 
 
 def stored_variables() -> dict[str, Any]:

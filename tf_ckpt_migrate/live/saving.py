@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.conversion.contents import Contents
 from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.saved import (
@@ -22,7 +24,9 @@ from tf_ckpt_migrate.conversion.twin import check_twin, write_twin
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.naming import Names, names_to_save
+from tf_ckpt_migrate.live.private import has_untracked
 from tf_ckpt_migrate.live.target import LiveTarget
+from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.keys import parse_object_key
 
 __all__ = ["PlannedSave", "Saving"]
@@ -70,12 +74,29 @@ class Saving:
             only by object would be lost.
         """
         if self.keys == "object" and self.twin_directory is None:
+            if has_untracked(checkpoint):
+                live = LiveTarget(checkpoint, counted=False)
+                warnings.warn(_left_out(live), UserWarning, stacklevel=4)
             return None
         live = LiveTarget(checkpoint, counted=False)
+        if live.left_out:
+            raise PlanError(_left_out(live), sorted(live.left_out))
         names = names_to_save(live, self.names)
         if self.keys == "name":
             _check_nothing_is_lost(live)
         return PlannedSave(self.keys, names, self.twin_directory)
+
+
+def _left_out(live: LiveTarget) -> str:
+    """Return what TensorFlow does not reach of what Keras 3 has, and what to do."""
+    lost = sorted(name_of(live.variables[key]) for key in live.left_out)
+    return (
+        f"TensorFlow leaves out {counted(len(lost), 'variable')} when it saves "
+        f"{live.prefix}: {', '.join(capped(map(repr, lost), 3))}. Keras 3 keeps "
+        "layers of a list or dict where tf.train.Checkpoint does not look. Give it the "
+        "variables too: tcm.Checkpoint(model=model, "
+        "variables={each.path: each for each in model.variables})"
+    )
 
 
 def _check_nothing_is_lost(live: LiveTarget) -> None:

@@ -4,7 +4,8 @@ One notion serves everything that values can be restored into: variables in a li
 dict, a ``tf.Module``, a ``tf.train.Checkpoint``, layers, models and optimizers of any
 of the three Keras. Keys and object graph are those that ``tf.train.Checkpoint(object)``
 saves, so edges between objects decide, never the text of a key: Keras 3 saves weights
-of a model below its optimizer.
+of a model below its optimizer. What TensorFlow does not reach has keys of the same
+form.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ class LiveTarget:
       files: None, therefore.
       variables: Every variable by its key.
       given_names: Of variables that were given in a dict or list, by their keys.
+      left_out: The keys of variables that ``tf.train.Checkpoint`` does not reach, as
+        Keras 3 keeps their layers in a list or dict; it neither saves nor restores
+        them.
 
     Raises:
       TargetError: If they are none that could be restored.
@@ -76,6 +80,7 @@ class LiveTarget:
         self._saved = None if root.checkpoint is None else saved_by(root.checkpoint)
         self.variables: Mapping[str, Any] = {}
         self._others: Mapping[str, SavedTensor] = {}
+        self.left_out: frozenset[str] = frozenset()
         if self._saved is None:
             keys = zip(self.given_names, root.variables.values(), strict=True)
             self.variables = dict(keys)
@@ -85,6 +90,7 @@ class LiveTarget:
             tensors = self._saved.tensors
             mine = {each.key: each.owner for each in tensors if is_variable(each.owner)}
             self.variables = mine
+            self.left_out = self._saved.left_out
             self._others = {each.key: each for each in tensors if each.key not in mine}
 
     @property
