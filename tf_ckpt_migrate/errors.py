@@ -29,6 +29,7 @@ __all__ = [
     "OutputInUseError",
     "OutputPathError",
     "PlanError",
+    "RecordingError",
     "RuleError",
     "SliceError",
     "TargetError",
@@ -149,6 +150,10 @@ class OutputPathError(CheckpointError, ValueError):
 
 class TargetError(CheckpointError, ValueError):
     """An object is none whose variables could be found, or named without doubt."""
+
+
+class RecordingError(CheckpointError, ValueError):
+    """A file is not a recording of what a TF1 program computes."""
 
 
 class UnbuiltTargetError(TargetError):

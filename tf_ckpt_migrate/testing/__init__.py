@@ -3,6 +3,7 @@
 from tf_ckpt_migrate.conversion.manifest import NameManifest
 from tf_ckpt_migrate.testing.contract import assert_checkpoint_compatible, manifest_of
 from tf_ckpt_migrate.testing.outputs import assert_same_outputs
+from tf_ckpt_migrate.testing.record_tf1 import record_outputs
 from tf_ckpt_migrate.testing.training import assert_same_training
 
 __all__ = [
@@ -11,4 +12,5 @@ __all__ = [
     "assert_same_outputs",
     "assert_same_training",
     "manifest_of",
+    "record_outputs",
 ]

@@ -12,6 +12,7 @@ from tf_ckpt_migrate.live.framework import tensorflow
 __all__ = [
     "Built",
     "as_arrays",
+    "as_model_takes",
     "built_graph_of",
     "called",
     "flat",
@@ -97,6 +98,37 @@ def called(function: Callable[..., Any], inputs: Any, **options: Any) -> Any:
     if isinstance(inputs, Mapping) and {*inputs} <= {*names}:
         return function(**inputs, **options)
     return function(inputs, **options)
+
+
+def as_model_takes(model: Any, arrays: Mapping[str, Any]) -> Any:
+    """Return what was fed to tensors in the form in which a model takes it.
+
+    Args:
+      model: The model.
+      arrays: Arrays by the names of tensors: one array is the one argument; several
+        are arguments of these names, if the model takes such, or else one dict.
+
+    Example:
+      >>> as_model_takes(lambda a, b: a - b, {"a:0": 3, "b:0": 1})
+      {'a': 3, 'b': 1}
+      >>> as_model_takes(len, {"x:0": [1, 2]})
+      [1, 2]
+    """
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    signature = _signature(model)
+    names = {*(signature.parameters if signature else ())}
+    names.update(getattr(each, "name", "") for each in _inputs_of(model))
+    plain = {name.removesuffix(":0"): array for name, array in arrays.items()}
+    return plain if {*plain} <= names else dict(arrays)
+
+
+def _inputs_of(model: Any) -> list[Any]:
+    """Return the inputs of a functional Keras model."""
+    inputs = getattr(model, "inputs", None)
+    if isinstance(inputs, Mapping):
+        return [*inputs.values()]
+    return [*inputs] if isinstance(inputs, list | tuple) else []
 
 
 def _signature(function: Any) -> inspect.Signature | None:

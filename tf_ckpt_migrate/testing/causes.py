@@ -7,20 +7,26 @@ cause is told only if the difference goes away with it, or nearly all of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.testing.changes import Change
 from tf_ckpt_migrate.testing.comparing import Compared, compared
-from tf_ckpt_migrate.testing.layers import Capture, Listened, layers_of, run
+from tf_ckpt_migrate.testing.exchanges import exchanges, map_change
+from tf_ckpt_migrate.testing.layers import Capture, Listened, Trial, layers_of, run
 from tf_ckpt_migrate.testing.relations import relation_of
-from tf_ckpt_migrate.testing.trials import Change, changes_of, whole_changes
+from tf_ckpt_migrate.testing.trials import changes_of, owner_of, whole_changes
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.testing.outputs import Comparison, Row
 
 __all__ = ["Findings", "causes_of"]
 
-_LAYERS = 6  # that are tried, of those between what agrees and what differs
+_LAYERS = 6  # that are tried first, of those between what agrees and what differs
+_RUNS = 600  # of the model
+_TOGETHER = 4  # causes that are found one after the other
 _CLOSER = (
     20  # times: then a change is worth telling, though something else is wrong too
 )
@@ -31,19 +37,30 @@ class Findings(NamedTuple):
 
     Attributes:
       causes: What makes the difference go away, a sentence each.
-      closer: What makes it much smaller.
+      is_joint: Whether only all causes together do.
+      mended: What makes the first differences go away, but not those of the outputs.
+      closer: What makes the first difference much smaller.
       tried: The kinds of changes that did not help.
       failed: The changes that could not be made, with the error that said so.
+      advice: What to change in the map.
+      limit: What was not tried any more; empty if everything was.
     """
 
-    causes: Sequence[str]
+    causes: Sequence[str] = ()
+    is_joint: bool = False
+    mended: Sequence[str] = ()
     closer: Sequence[str] = ()
     tried: Sequence[str] = ()
     failed: Sequence[str] = ()
+    advice: str = ""
+    limit: str = ""
 
 
 def causes_of(comparison: Comparison, row: Row) -> Findings:
     """Return why a row differs.
+
+    A change that makes the first row agree, but not the outputs, is kept, and a cause
+    of what differs then is searched for.
 
     Args:
       comparison: All of it.
@@ -55,63 +72,195 @@ def causes_of(comparison: Comparison, row: Row) -> Findings:
     found = _found(comparison, comparison.listened, row)
     if relation := relation_of(row.expected, found):
         return Findings([relation])
-    failed: dict[str, str] = {}
-    changes = _layer_changes(comparison, row)
-    outcomes = [*_outcomes(comparison, row, changes, failed)]
-    if not any(each.result.agrees for each in outcomes):
-        changes = _whole_changes(comparison)
-        outcomes += _outcomes(comparison, row, changes, failed)
+    search = _Search(comparison)
+    made: list[_Outcome] = []
+    first = row
+    while len(made) < _TOGETHER:
+        outcomes = search.outcomes(first, made)
+        solved = [each for each in outcomes if each.is_whole]
+        if solved:
+            advice = {search.advice([*made, each]): None for each in solved}
+            return Findings(
+                [*map(str, made), *_told(solved)],
+                bool(made),
+                advice="\n".join(filter(None, advice)),
+            )
+        mended = [each for each in outcomes if each.result.agrees]
+        if not mended:
+            break
+        made.append(search.widened(min(mended, key=_difference), made))
+        if made[-1].is_whole:
+            advice = search.advice(made)
+            return Findings([*map(str, made)], len(made) > 1, advice=advice)
+        following = search.first_after(made)
+        if following is None or following is first:
+            break
+        first = following
     most = row.result.max_abs
     return Findings(
-        _told(each for each in outcomes if each.result.agrees),
-        _told(e for e in outcomes if e.result.max_abs * _CLOSER < most),
-        [*dict.fromkeys(each.change.kind for each in outcomes)],
-        [f"{kind} ({why})" for kind, why in failed.items()],
+        mended=[*map(str, made)],
+        closer=[] if made else _told(search.closer(most)),
+        tried=[*dict.fromkeys(search.kinds)],
+        failed=[f"{kind} ({why})" for kind, why in search.failed.items()],
+        advice=search.advice(made),
+        limit=search.limit,
     )
 
 
 class _Outcome(NamedTuple):
-    name: str
-    change: Change
-    result: Compared
+    changes: tuple[tuple[str, Change], ...]  # the same one to each of these layers
+    result: Compared  # of the row
+    is_whole: bool  # whether all that counts agrees
 
     def __str__(self) -> str:
-        where = f"layer {self.name!r}: " if self.name else ""
-        return f"{where}{self.change.text} (max abs {self.result.max_abs:.2g})"
+        (name, change), *more = self.changes
+        where = f"layer {name!r}" if name else ""
+        if more:
+            names = ", ".join(capped([repr(each) for each, _ in more], 3))
+            where = f"layers {name!r}, {names}"
+        text = f"{where}: {change.text}" if where else change.text
+        return f"{text} (max abs {self.result.max_abs:.2g})"
+
+
+def _difference(outcome: _Outcome) -> float:
+    return outcome.result.max_abs
 
 
 def _told(outcomes: Iterable[_Outcome]) -> list[str]:
     """Return the best change of each kind to each layer, as text."""
     best: dict[tuple[str, str], _Outcome] = {}
     for each in outcomes:
-        place = each.name, each.change.kind
-        known = best.get(place)
-        if known is None or each.result.max_abs < known.result.max_abs:
-            best[place] = each
+        name, change = each.changes[0]
+        known = best.get((name, change.kind))
+        if known is None or _difference(each) < _difference(known):
+            best[name, change.kind] = each
     return [*map(str, best.values())]
 
 
-def _outcomes(
-    comparison: Comparison,
-    row: Row,
-    changes: Iterable[tuple[str, Change]],
-    failed: dict[str, str],
-) -> Iterator[_Outcome]:
-    for name, change in changes:
+class _Search:
+    """Tries changes to the model of a comparison, and counts how often it runs."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+        self._runs = 0
+        self._all: list[_Outcome] = []
+        self.kinds: list[str] = []
+        self.failed: dict[str, str] = {}
+        self.limit = ""
+
+    def outcomes(self, row: Row, made: Sequence[_Outcome]) -> list[_Outcome]:
+        """Return what changes come to, the first that solve all and those before."""
+        comparison = self._comparison
+        near, far = _suspects(comparison, row)
+        good = _good(comparison) if not made else set[str]()
+        groups = [
+            lambda: _layer_changes(comparison, near),
+            lambda: _exchanges(comparison, row, good),
+            lambda: _whole_changes(comparison),
+            lambda: _layer_changes(comparison, far),
+        ]
+        found: list[_Outcome] = []
+        for group in groups:
+            for name, change in group():
+                outcome = self._tried(row, made, ((name, change),))
+                if outcome is not None:
+                    found.append(outcome)
+            if any(each.is_whole for each in found):
+                break
+        self._all += found
+        return found
+
+    def _tried(
+        self,
+        row: Row,
+        made: Sequence[_Outcome],
+        changes: tuple[tuple[str, Change], ...],
+    ) -> _Outcome | None:
+        kind = changes[0][1].kind
+        if self._runs >= _RUNS:
+            self.limit = f"the model has run {_RUNS} times"
+            return None
+        self._runs += 1
+        before = [pair for each in made for pair in each.changes]
         try:
-            result = _tried(comparison, row, name, change)
+            listened = _run(self._comparison, [*before, *changes])
         except Exception as error:  # noqa: BLE001 it is told; a trial may not hide what differs
-            failed[change.kind] = type(error).__name__
-            continue
-        if result is not None:
-            yield _Outcome(name, change, result)
+            self.failed[kind] = type(error).__name__
+            return None
+        self.kinds.append(kind)
+        names = _renamed([*before, *changes])
+        result = _compared(self._comparison, listened, row, names)
+        whole = _is_whole(self._comparison, listened, names)
+        if whole and (result is None or not result.agrees):
+            last = self._comparison.rows[-1]  # an output
+            result = _compared(self._comparison, listened, last, names)
+        if result is None:  # the layer of the row is not reached
+            return None
+        return _Outcome(changes, result, whole)
+
+    def widened(self, outcome: _Outcome, made: Sequence[_Outcome]) -> _Outcome:
+        """Return the change to all layers like this one, if then all outputs agree."""
+        ((name, change),) = outcome.changes
+        captures = self._comparison.listened.captures
+        own = next((each for each in captures if each.name == name), None)
+        if own is None:
+            return outcome
+        names = {name} | {n for each in made for n, _ in each.changes}
+        alike = [outcome.changes[0]]
+        for place, capture in enumerate(captures):
+            if capture.name in names or not _are_alike(own, capture, change.kind):
+                continue
+            names.add(capture.name)
+            changes = _changes(self._comparison, capture, captures[:place])
+            alike += [
+                (capture.name, each) for each in changes if each.text == change.text
+            ][:1]
+        if len(alike) == 1:
+            return outcome
+        row = self._comparison.rows[-1]
+        wide = self._tried(row, made, tuple(alike))
+        return wide if wide is not None and wide.is_whole else outcome
+
+    def first_after(self, made: Sequence[_Outcome]) -> Row | None:
+        """Return the first row that differs when these changes are made."""
+        changes = [pair for each in made for pair in each.changes]
+        listened = _run(self._comparison, changes)
+        names = _renamed(changes)
+        for row in self._comparison.rows:
+            result = _compared(self._comparison, listened, row, names)
+            if result is not None and not result.agrees:
+                return row
+        return None
+
+    def closer(self, most: float) -> list[_Outcome]:
+        """Return the changes that bring the row much closer."""
+        return [each for each in self._all if _difference(each) * _CLOSER < most]
+
+    def advice(self, made: Sequence[_Outcome]) -> str:
+        """Return what to change in the map, if variables were exchanged."""
+        comparison = self._comparison
+        pairs = [
+            pair
+            for each in made
+            for _, change in each.changes
+            for pair in change.exchanged
+        ]
+        return map_change(comparison.model, comparison.moves, pairs) if pairs else ""
+
+
+def _are_alike(own: Capture, other: Capture, setting: str) -> bool:
+    """Return whether layers have the same value of a setting, if it is one."""
+    mine, its = (
+        getattr(owner_of(each.layer, setting), setting, None) for each in (own, other)
+    )
+    return mine == its
 
 
 def _random(comparison: Comparison) -> Iterator[str]:
     """Yield what gives something else each time: dropout that is on."""
-    tf1 = comparison.tf1
-    fetches = list(tf1.results.values())
-    if _differ(tf1.run(fetches), tf1.run(fetches)):
+    reference = comparison.reference
+    fetches = list(reference.results.values())
+    if _differ(reference.run(fetches), reference.run(fetches)):
         yield (
             "TF1's outputs are random: they change from run to run. Its dropout is on; "
             "build the graph for inference (keep_prob=1, training=False)"
@@ -157,78 +306,101 @@ def _whole_changes(comparison: Comparison) -> Iterator[tuple[str, Change]]:
         yield "", change
 
 
-def _layer_changes(comparison: Comparison, row: Row) -> Iterator[tuple[str, Change]]:
+def _exchanges(
+    comparison: Comparison, row: Row, good: Iterable[str]
+) -> Iterator[tuple[str, Change]]:
+    for change in exchanges(comparison.model, row.layer, good):
+        yield "", change
+
+
+def _layer_changes(
+    comparison: Comparison, suspects: Iterable[Capture]
+) -> Iterator[tuple[str, Change]]:
     """Yield the changes to try, each with the layer that it is made to."""
-    constants = _constants(comparison.tf1.graph)
-    before: list[Capture] = []
-    for capture in _suspects(comparison, row):
-        earlier = [*_earlier(comparison, capture), *before]
-        for change in changes_of(capture, earlier, constants, comparison.training):
+    for capture in suspects:
+        for change in _changes(comparison, capture, _earlier(comparison, capture)):
             yield capture.name, change
-        before.append(capture)
+
+
+def _changes(
+    comparison: Comparison, capture: Capture, earlier: Sequence[Capture]
+) -> Iterator[Change]:
+    constants = comparison.reference.constants()
+    yield from changes_of(capture, earlier, constants, comparison.training)
 
 
 def _earlier(comparison: Comparison, capture: Capture) -> list[Capture]:
     captures = comparison.listened.captures
-    places = [n for n, each in enumerate(captures) if each is capture]
-    return captures[: places[0]] if places else []
+    return captures[: next(n for n, each in enumerate(captures) if each is capture)]
 
 
-def _suspects(comparison: Comparison, row: Row) -> list[Capture]:
-    """Return the calls after the last that agrees, up to the one that differs."""
+def _good(comparison: Comparison) -> set[str]:
+    """Return the layers that agree."""
+    return {each.layer for each in comparison.rows if each.result.agrees and each.layer}
+
+
+def _suspects(comparison: Comparison, row: Row) -> tuple[list[Capture], list[Capture]]:
+    """Return the calls up to the one that differs: the nearest ones, and the others.
+
+    The nearest are the last of those that come after a layer that agrees.
+    """
     captures = comparison.listened.captures
     names = [capture.name for capture in captures]
     end = names.index(row.layer) + 1 if row.layer in names else len(captures)
-    good = {each.layer for each in comparison.rows if each.result.agrees and each.layer}
+    good = _good(comparison)
     start = max((n + 1 for n in range(end) if names[n] in good), default=0)
     last = {capture.name: capture for capture in captures[start:end]}
-    return [*last.values()][-_LAYERS:]
+    suspects = [*last.values()]
+    return suspects[-_LAYERS:], suspects[:-_LAYERS][::-1]
 
 
-def _constants(graph: Any) -> list[float]:
-    """Return small numbers that stand in the TF1 graph, its epsilons among them."""
-    import numpy as np
-
-    from tf_ckpt_migrate.live.framework import tensorflow
-
-    found: set[float] = set()
-    for op in graph.get_operations():
-        if op.type.startswith("FusedBatchNorm"):
-            found.add(float(np.float32(op.get_attr("epsilon"))))
-        elif op.type == "Const" and op.outputs[0].shape.rank == 0:
-            value = tensorflow().get_static_value(op.outputs[0])
-            if value is not None and value.dtype.kind == "f" and 0 < value < 0.1:
-                found.add(float(value))
-    return sorted(found)
-
-
-def _tried(
-    comparison: Comparison, row: Row, name: str, change: Change
-) -> Compared | None:
-    """Return what comes of a change; None where the row's layer is not reached."""
-    layer = layers_of(comparison.model).get(name)
-    with change.made(layer):
-        inputs = change.inputs(comparison.inputs)
-        trials = {name: change.trial} if change.trial else {}
-        listened = run(
+def _run(comparison: Comparison, changes: Sequence[tuple[str, Change]]) -> Listened:
+    """Run the model with changes to its layers."""
+    layers = layers_of(comparison.model)
+    inputs = comparison.inputs
+    trials: dict[str, Trial] = {}
+    with ExitStack() as stack:
+        for name, change in changes:
+            stack.enter_context(change.made(layers.get(name)))
+            inputs = change.inputs(inputs)
+            if change.trial is not None:
+                trials[name] = change.trial
+            trials.update(change.others)
+        return run(
             comparison.model, inputs, training=comparison.training, trials=trials
         )
-    return _best(comparison, listened, row)
 
 
-def _best(comparison: Comparison, listened: Listened, row: Row) -> Compared | None:
-    """Return how a row is in another run; well, too, if all that counts agrees."""
-    counting = [each for each in comparison.rows if each.counts]
-    result = _compared(comparison, listened, row)
-    if result is None or result.agrees:
-        return result
-    others = [_compared(comparison, listened, each) for each in counting]
-    if others and all(each is not None and each.agrees for each in others):
-        return others[-1]
-    return result
+def _renamed(changes: Iterable[tuple[str, Change]]) -> dict[str, str]:
+    """Return which layer has the values of which, after changes in this order."""
+    places: dict[str, str] = {}
+    for _, change in changes:
+        if change.renamed:
+            one, other = change.renamed
+            swapped = {one: other, other: one}
+            places = {name: swapped.get(at, at) for name, at in places.items()}
+            for name in (one, other):
+                places.setdefault(name, swapped[name])
+    return places
 
 
-def _compared(comparison: Comparison, listened: Listened, row: Row) -> Compared | None:
+def _is_whole(
+    comparison: Comparison, listened: Listened, names: Mapping[str, str]
+) -> bool:
+    """Return whether all that counts agrees in another run."""
+    results = (
+        _compared(comparison, listened, row, names)
+        for row in comparison.rows
+        if row.counts
+    )
+    return all(each is not None and each.agrees for each in results)
+
+
+def _compared(
+    comparison: Comparison, listened: Listened, row: Row, names: Mapping[str, str]
+) -> Compared | None:
+    if row.layer is not None and not row.counts:
+        row = row._replace(layer=names.get(row.layer, row.layer))
     found = _found(comparison, listened, row)
     if found is None:
         return None
@@ -242,5 +414,5 @@ def _found(comparison: Comparison, listened: Listened, row: Row) -> Any:
     if row.layer is not None:
         return next((c.output for c in listened.captures if c.name == row.layer), None)
     results = [*named_results(listened.result).values()]
-    names = [*comparison.tf1.results]
+    names = [*comparison.reference.results]
     return results[names.index(row.tf1)] if row.tf1 in names else None

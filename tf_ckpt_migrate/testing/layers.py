@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.errors import TargetError
 from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.unbuilt import is_layer
+from tf_ckpt_migrate.live.variables import assign, value_of
 from tf_ckpt_migrate.testing.calls import called
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Capture", "Listened", "Trial", "calling", "layers_of", "run"]
+__all__ = ["Capture", "Listened", "Trial", "calling", "layers_of", "run", "unchanged"]
 
 # What is called in the place of a layer's `call`: it is given that, and its arguments.
 Trial = Callable[..., Any]
@@ -125,6 +127,27 @@ def run(
     finally:
         tf.config.run_functions_eagerly(eager)
     return Listened(result, captures)
+
+
+@contextmanager
+def unchanged(model: Any) -> Generator[None]:
+    """Give every variable of a model its present value again when the context ends."""
+    try:
+        live = LiveTarget(model, counted=False)
+    except TargetError:  # a mere function
+        yield
+        return
+    variables = [
+        part
+        for each in live.variables.values()
+        for part in (each.parts if isinstance(each, Parts) else [each])
+    ]
+    values = [value_of(each) for each in variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, values, strict=True):
+            assign(variable, value)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Runs a TF1 graph and the model that replaces it on the same inputs, and compares."""
+"""Compares what a TF1 graph gives with what the model that replaces it gives."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Drop
-from tf_ckpt_migrate.testing.calls import as_arrays
+from tf_ckpt_migrate.testing.calls import as_arrays, as_model_takes
 from tf_ckpt_migrate.testing.comparing import Compared, Near, compared, likeliest
-from tf_ckpt_migrate.testing.layers import Listened, layers_of, run
+from tf_ckpt_migrate.testing.layers import Listened, layers_of, run, unchanged
 from tf_ckpt_migrate.testing.pairing import Pair, paired_layers
+from tf_ckpt_migrate.testing.recorded import RecordedModel, is_recording
+from tf_ckpt_migrate.testing.reference import Reference
 from tf_ckpt_migrate.testing.tf1 import OPTIONAL, Tf1Model, named_results
 
 __all__ = ["Comparison", "Row", "assert_same_outputs", "migrated"]
@@ -52,33 +54,36 @@ class Comparison(NamedTuple):
     """Two models, their inputs, and all that was compared.
 
     Attributes:
-      tf1: The TF1 model.
+      reference: TF1's side.
       model: The other one.
       inputs: As arrays.
       training: Whether the model was told to train.
       near: How far apart values may be.
       listened: The run of the model.
       rows: What was compared, in the order of the TF1 graph, the outputs last.
+      moves: How TF1's values were moved to the model.
     """
 
-    tf1: Tf1Model
+    reference: Reference
     model: Any
     inputs: Any
     training: bool
     near: Near
     listened: Listened
     rows: Sequence[Row]
+    moves: Sequence[Move]
 
 
 def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyword
     tf1_model: Any,
     tf2_model: Any,
-    inputs: Any,
+    inputs: Any = None,
     *,
     checkpoint: CheckpointLike | None = None,
     assignment_map: AssignmentMapLike | None = None,
     layers: Mapping[str, _Layer] | None = None,
     outputs: Any = None,
+    feed_dict: Mapping[str, Any] | None = None,
     training: bool = False,
     restore_model: bool = True,
     rtol: float = 1e-5,
@@ -90,14 +95,18 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
     Args:
       tf1_model: A function of ``tf.compat.v1`` that is called in a new graph, with
         placeholders, and returns the output: a tensor, a list or a dict of them. Or a
-        ``tf.Graph``.
+        ``tf.Graph``. Or what TF1 gave elsewhere: the path of a ``.npz`` file that
+        `record_outputs` has written, or what ``numpy.load`` returns for it.
       tf2_model: A Keras model or layer, a module, or any function. It returns as many
-        outputs, in a dict under the same names.
+        outputs, in a dict under the same names. Afterwards its variables have the
+        values that were restored, or with ``restore_model=False`` those from before.
       inputs: An array, a tuple of arrays for several arguments, or a dict for arguments
         of these names (a dict as one argument where the model takes no such); of a
-        Graph, a dict by names of tensors, which the model is given the values of.
+        Graph, a dict by names of tensors, which the model is given the values of. Of a
+        recording, what the model takes; without it, the recorded inputs.
       checkpoint: Restored into both. Without one, TF1's variables get random values,
-        and the model those.
+        and the model those. Beside a recording it is the checkpoint that TF1 had;
+        without one, the model has to have the values already.
       assignment_map: Rules from names in the checkpoint to the model's variables.
       layers: More to compare: by the name of a TF1 tensor, the name of a Keras layer,
         or a function that is given model and inputs and returns a tensor. Layers whose
@@ -105,6 +114,8 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
         differs.
       outputs: The names of TF1's output tensors, in the form of the model's output;
         needed of a Graph.
+      feed_dict: More to feed to the TF1 graph that is no input of the model, by the
+        names of tensors: ``{"is_training:0": False}``.
       training: Passed on to a model that takes it.
       restore_model: False if the model has the values already.
       rtol: How far a value may be off, relative to the largest of its tensor.
@@ -115,6 +126,7 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
       AssertionError: If an output or a named layer differs. The text says where first,
         by how much, and which cause, when tried, makes the difference go away.
       PlanError: If the checkpoint does not fit one of the models.
+      RecordingError: If a file is not a recording.
       LookupError: If a tensor or layer is named that does not exist.
 
     Example:
@@ -126,33 +138,66 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
       >>> x = np.ones((4, 3), np.float32)
       >>> assert_same_outputs(build, dense, x, assignment_map={"w": "fc/kernel"})
     """
-    with closing(Tf1Model(tf1_model, inputs, outputs, seed)) as tf1:
+    near = Near(rtol, atol)
+    named = layers or {}
+
+    def compare(reference: Reference, arrays: Any, moves: Sequence[Move]) -> None:
+        with unchanged(tf2_model):
+            tensorflow().random.set_seed(seed)
+            listened = run(tf2_model, arrays, training=training)
+            captures = listened.captures
+            pairs = (
+                paired_layers(reference, tf2_model, moves, captures) if moves else []
+            )
+            rows = [
+                *_named(reference, (tf2_model, arrays), listened, named, near),
+                *_automatic(reference, listened, pairs, near),
+            ]
+            rows.sort(key=lambda row: row.place)
+            rows += _outputs(reference, listened.result, near)
+            if any(row.counts and not row.result.agrees for row in rows):
+                from tf_ckpt_migrate.testing.outputs_text import outputs_text
+
+                whole = (tf2_model, arrays, training, near, listened, rows, moves)
+                raise AssertionError(outputs_text(Comparison(reference, *whole)))
+
+    if is_recording(tf1_model):
+        recorded = RecordedModel(tf1_model, outputs)
+        if feed_dict:
+            raise TypeError("feed_dict feeds a TF1 graph, and a recording has none")
+        arrays = _recorded_inputs(recorded, tf2_model, inputs)
+        moves: Sequence[Move] = ()
+        if restore_model and checkpoint is not None:
+            run(tf2_model, arrays)  # layers may have no variables before
+            moves = _restored(tf2_model, checkpoint, assignment_map)
+        elif assignment_map is not None:
+            raise TypeError(
+                "assignment_map says where the values of a checkpoint go, and a "
+                "recording has none: pass checkpoint= too, the one that TF1 had"
+            )
+        compare(recorded, arrays, moves)
+        return
+    with closing(Tf1Model(tf1_model, inputs, outputs, seed, feed_dict)) as tf1:
         tf1.start(checkpoint)
         arrays = as_arrays(inputs)
-        if tf1.given and len(arrays) == 1:
-            (arrays,) = arrays.values()
-        moves: Sequence[Move] = ()
+        if tf1.given:
+            arrays = as_model_takes(tf2_model, arrays)
+        moves = ()
         if restore_model and tf1.variables:
             run(tf2_model, arrays)  # layers may have no variables before
             moves = migrated(tf1, tf2_model, checkpoint, assignment_map)
-        tensorflow().random.set_seed(seed)
-        listened = run(tf2_model, arrays, training=training)
-        near = Near(rtol, atol)
-        pairs = paired_layers(tf1, tf2_model, moves, listened.captures) if moves else []
-        rows = [
-            *_named(tf1, (tf2_model, arrays), listened, layers or {}, near),
-            *_automatic(tf1, listened, pairs, near),
-        ]
-        rows.sort(key=lambda row: row.place)
-        rows += _outputs(tf1, listened.result, near)
-        if any(row.counts and not row.result.agrees for row in rows):
-            from tf_ckpt_migrate.testing.outputs_text import outputs_text
+        compare(tf1, arrays, moves)
 
-            raise AssertionError(
-                outputs_text(
-                    Comparison(tf1, tf2_model, arrays, training, near, listened, rows)
-                )
-            )
+
+def _recorded_inputs(recorded: RecordedModel, model: Any, inputs: Any) -> Any:
+    if inputs is not None:
+        return as_arrays(inputs)
+    if not recorded.inputs:
+        raise TypeError(
+            "the recording has no arrays 'inputs/…'; pass the inputs that TF1 had as "
+            "inputs="
+        )
+    return as_model_takes(model, as_arrays(recorded.inputs))
 
 
 def migrated(
@@ -166,15 +211,21 @@ def migrated(
     Returns:
       What went where.
     """
-    rules = [*(Drop(role=role) for role in OPTIONAL), *AssignmentMap(assignment_map)]
     with ExitStack() as stack:
         if checkpoint is None:
             checkpoint = stack.enter_context(example_checkpoint(tf1.saved()))
-        return restore(checkpoint, model, rules, unmet=OPTIONAL).plan.moves
+        return _restored(model, checkpoint, assignment_map)
+
+
+def _restored(
+    model: Any, checkpoint: CheckpointLike, assignment_map: AssignmentMapLike | None
+) -> Sequence[Move]:
+    rules = [*(Drop(role=role) for role in OPTIONAL), *AssignmentMap(assignment_map)]
+    return restore(checkpoint, model, rules, unmet=OPTIONAL).plan.moves
 
 
 def _named(
-    tf1: Tf1Model,
+    reference: Reference,
     call: tuple[Any, Any],
     listened: Listened,
     layers: Mapping[str, _Layer],
@@ -184,16 +235,16 @@ def _named(
     outputs = {each.name: each.output for each in reversed(listened.captures)}
     rows: list[Row] = []
     for name, layer in layers.items():
-        tensor = tf1.results.get(name)
-        tensor = tf1.tensor(name) if tensor is None else tensor
-        expected = tf1.run(tensor)
+        tensor = reference.results.get(name)
+        tensor = reference.tensor(name) if tensor is None else tensor
+        expected = reference.run(tensor)
         if callable(layer):
             found, called = layer(*call), getattr(layer, "__name__", "function")
         else:
             found, called = _output_of(layer, outputs, model), layer
         result = compared(expected, _array(found), near)
         own = None if callable(layer) else layer
-        place = _place(tf1, tensor)
+        place = reference.place(tensor)
         rows.append(Row(name, called, result, expected, own, place, counts=True))
     return rows
 
@@ -211,42 +262,41 @@ def _output_of(layer: str, outputs: Mapping[str, Any], model: Any) -> Any:
 
 
 def _automatic(
-    tf1: Tf1Model, listened: Listened, pairs: Sequence[Pair], near: Near
+    reference: Reference, listened: Listened, pairs: Sequence[Pair], near: Near
 ) -> list[Row]:
     outputs = {each.name: each.output for each in reversed(listened.captures)}
     rows: list[Row] = []
     for pair in pairs:
-        values = tf1.run(list(pair.tensors))
+        values = reference.run(list(pair.tensors))
         best, result = likeliest(values, outputs[pair.layer], near)
+        if not pair.is_certain and not result.agrees:
+            continue
         tensor, layer = pair.tensors[best], pair.layer
-        place = _place(tf1, tensor)
+        place = reference.place(tensor)
         value = values[best]
         rows.append(Row(tensor.name, layer, result, value, layer, place, counts=False))
     return rows
 
 
-def _outputs(tf1: Tf1Model, result: Any, near: Near) -> list[Row]:
+def _outputs(reference: Reference, result: Any, near: Near) -> list[Row]:
     found = named_results(result)
-    if {*found} != {*tf1.results}:
-        if len(found) != len(tf1.results):
+    if {*found} != {*reference.results}:
+        if len(found) != len(reference.results):
             raise TypeError(
-                f"TF1 gives {len(tf1.results)} outputs, {[*tf1.results]}, the model "
-                f"{len(found)}, {[*found]}; return the same, or name TF1's by outputs="
+                f"TF1 gives {len(reference.results)} outputs, {[*reference.results]}, "
+                f"the model {len(found)}, {[*found]}; return "
+                "the same, or name TF1's by outputs="
             )
-        found = dict(zip(tf1.results, found.values(), strict=True))
+        found = dict(zip(reference.results, found.values(), strict=True))
     rows: list[Row] = []
-    for name, tensor in tf1.results.items():
-        expected = tf1.run(tensor)
+    for name, tensor in reference.results.items():
+        expected = reference.run(tensor)
         agreement = compared(expected, _array(found[name]), near)
-        place = _place(tf1, tensor)
+        place = reference.place(tensor)
         rows.append(
             Row(name, "its output", agreement, expected, None, place, counts=True)
         )
     return rows
-
-
-def _place(tf1: Tf1Model, tensor: Any) -> int:
-    return [op.name for op in tf1.graph.get_operations()].index(tensor.op.name)
 
 
 def _array(value: Any) -> Any:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["findings_text", "outputs_text", "shown"]
 
+_LIKELY = "Likely cause, tried out:"
 _BEFORE, _AFTER = 3, 3  # rows that are shown around the first difference
 
 
@@ -86,17 +87,24 @@ def findings_text(findings: Findings) -> list[str]:
     """Return lines that say why, as far as trying told."""
     lines: list[str] = []
     if findings.causes:
-        lines += [
-            "Likely cause, tried out:",
-            *(f"  {each}" for each in findings.causes),
-        ]
+        title = "Likely causes, tried out together:" if findings.is_joint else _LIKELY
+        lines += [title, *(f"  {each}" for each in findings.causes)]
+    elif findings.mended:
+        title = "Tried out, this mends the first difference, but not the outputs:"
+        lines += [title, *(f"  {each}" for each in findings.mended)]
     elif findings.closer:
         title = "Tried out, this brings it much closer, so something else differs too:"
         lines += [title, *(f"  {each}" for each in findings.closer)]
     else:
         lines.append("No cause was found by trying.")
-    if findings.tried and not findings.causes:
+    if findings.advice:
+        lines += findings.advice.splitlines()
+    if findings.causes:
+        return lines
+    if findings.tried:
         lines.append(f"Tried without effect: {', '.join(findings.tried)}.")
-    if findings.failed and not findings.causes:
+    if findings.failed:
         lines.append(f"Could not be tried: {', '.join(findings.failed)}.")
+    if findings.limit:
+        lines.append(f"Not everything was tried: {findings.limit}.")
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.conversion.planning import CheckpointLike
@@ -19,6 +20,7 @@ from tf_ckpt_migrate.testing.calls import (
     flat,
     is_plain_function,
 )
+from tf_ckpt_migrate.testing.graph_tensors import GraphTensors
 from tf_ckpt_migrate.testing.models import variables_of_graph
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Tf1Model:
       inputs: Of the function; of a graph, a dict of arrays by the names of tensors.
       outputs: Of a graph, the names of tensors.
       seed: Of the graph that the function builds.
+      feed_dict: More to feed, by the names of tensors.
 
     Attributes:
       graph: The graph.
@@ -53,7 +56,14 @@ class Tf1Model:
       TypeError: If the model is neither a function nor a graph, or has no outputs.
     """
 
-    def __init__(self, model: Any, inputs: Any, outputs: Any, seed: int) -> None:
+    def __init__(
+        self,
+        model: Any,
+        inputs: Any,
+        outputs: Any,
+        seed: int,
+        feed_dict: Mapping[Any, Any] | None = None,
+    ) -> None:
         """Build the graph, and start the session."""
         v1 = tensorflow().compat.v1
         self.graph: Any
@@ -77,10 +87,12 @@ class Tf1Model:
         else:
             raise TypeError(
                 f"{model!r} is no model of TF1: give a function that builds a graph of "
-                "tf.compat.v1 and returns its outputs, or a tf.Graph"
+                "tf.compat.v1 and returns its outputs, a tf.Graph, or the outputs that "
+                "TF1 gave, recorded in a .npz file"
             )
         self.results: dict[str, Any] = named_results(result)
-        self.session: Any = v1.Session(graph=self.graph)
+        self._more = {self.tensor(k): v for k, v in (feed_dict or {}).items()}
+        self.session: Any = v1.Session(graph=self.graph, config=_config())
         self.feed(inputs)
 
     def close(self) -> None:
@@ -90,7 +102,7 @@ class Tf1Model:
     def feed(self, inputs: Any) -> None:
         """Feed these inputs from now on."""
         values = [] if inputs is None else flat(as_arrays(inputs))
-        self._feeds = dict(zip(self.fed, values, strict=True))
+        self._feeds = {**dict(zip(self.fed, values, strict=True)), **self._more}
 
     def _tensors(self, names: Any) -> Any:
         if isinstance(names, str):
@@ -99,12 +111,14 @@ class Tf1Model:
             return {key: self.tensor(name) for key, name in names.items()}
         return [self.tensor(name) for name in names]
 
-    def tensor(self, name: str) -> Any:
+    def tensor(self, name: Any) -> Any:
         """Return a tensor by its name, or by that of its operation.
 
         Raises:
           LookupError: If the graph has none.
         """
+        if not isinstance(name, str):
+            name = name.name
         full = name if ":" in name else f"{name}:0"
         try:
             return self.graph.get_tensor_by_name(full)
@@ -117,6 +131,37 @@ class Tf1Model:
     def run(self, fetches: Any) -> Any:
         """Return the values of tensors, for the inputs."""
         return self.session.run(fetches, self._feeds)
+
+    def place(self, tensor: Any) -> int:
+        """Return where a tensor comes in the order of the graph."""
+        return self._places[tensor.op.name]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {op.name: n for n, op in enumerate(self.graph.get_operations())}
+
+    def candidates(self, scope: str, scopes: Sequence[str]) -> list[Any]:
+        """Return the tensors that the layer of a scope may give, likeliest first."""
+        return self._tensors_of_graph.of_scope(scope, scopes)
+
+    @cached_property
+    def _tensors_of_graph(self) -> GraphTensors:
+        names = {tensor.name for tensor in self.results.values()}
+        return GraphTensors(self.graph, self.fed, names)
+
+    def constants(self) -> list[float]:
+        """Return small numbers that stand in the graph, its epsilons among them."""
+        import numpy as np
+
+        found: set[float] = set()
+        for op in self.graph.get_operations():
+            if op.type.startswith("FusedBatchNorm"):
+                found.add(float(np.float32(op.get_attr("epsilon"))))
+            elif op.type == "Const" and op.outputs[0].shape.rank == 0:
+                value = tensorflow().get_static_value(op.outputs[0])
+                if value is not None and value.dtype.kind == "f" and 0 < value < 0.1:
+                    found.add(float(value))
+        return sorted(found)
 
     @property
     def variables(self) -> list[Any]:
@@ -193,6 +238,17 @@ class Tf1Model:
                 piece[...] = self.session.run(part)
             found[name] = whole
         return found
+
+
+def _config() -> Any:
+    """Return a configuration under which every tensor of the graph can be fetched.
+
+    TensorFlow's graph optimizer replaces a convolution and its batch norm by one
+    operation, after which outputs of the second may be missing.
+    """
+    config = tensorflow().compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return config
 
 
 def _disturbed(value: Array, random: np.random.Generator) -> Array:

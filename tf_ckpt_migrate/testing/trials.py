@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from tf_ckpt_migrate.live.framework import tensorflow
-from tf_ckpt_migrate.live.variables import is_variable, value_of
 from tf_ckpt_migrate.testing.activations import activations
-from tf_ckpt_migrate.testing.layers import Capture, Trial, layers_of
+from tf_ckpt_migrate.testing.changes import Change, setting
+from tf_ckpt_migrate.testing.layers import Capture, layers_of
+from tf_ckpt_migrate.testing.paddings import paddings
 from tf_ckpt_migrate.testing.weight_orders import weight_orders
 
 if TYPE_CHECKING:
@@ -19,37 +20,13 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Change", "changes_of", "setting", "whole_changes"]
+__all__ = ["changes_of", "owner_of", "whole_changes"]
 
-_EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12, 1e-4, 1e-2)
+# 1.001e-5 is the least that TF1's fused batch norm takes.
+_EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-7, 1e-8, 1e-12, 1e-4, 1e-2)
 _SLOPES = (0.2, 0.3, 0.01, 0.1)
-
-
-def _unchanged(inputs: Any) -> Any:
-    return inputs
-
-
-def _nothing(layer: Any) -> AbstractContextManager[Any]:
-    del layer
-    return nullcontext()
-
-
-class Change(NamedTuple):
-    """Something to try.
-
-    Attributes:
-      kind: What is told of changes of this kind that did not help.
-      text: What is told if it helps.
-      trial: What to call in the place of the layer's ``call``, if that is the change.
-      made: Makes the change to the layer while its context lasts.
-      inputs: Makes the change to the model's inputs.
-    """
-
-    kind: str
-    text: str
-    trial: Trial | None = None
-    made: Callable[[Any], AbstractContextManager[Any]] = _nothing
-    inputs: Callable[[Any], Any] = _unchanged
+# Where a recurrent layer of tf_keras, and one of Keras 3, chooses a fused kernel.
+_FUSED = ("_could_use_gpu_kernel", "use_cudnn")
 
 
 def changes_of(
@@ -70,7 +47,7 @@ def changes_of(
     yield from _of_training(layer, training)
     yield from _of_epsilon(layer, constants)
     yield from _of_activation(layer)
-    yield from _of_padding(layer)
+    yield from paddings(capture, earlier)
     yield from _of_slope(layer)
     yield from _of_order(capture, earlier)
     cell = getattr(layer, "cell", None)
@@ -105,16 +82,14 @@ def whole_changes(inputs: Any) -> Iterator[Change]:
 
 
 @contextmanager
-def setting(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """Let an object have another setting while the context lasts."""
-    before = getattr(owner, name)
-    if is_variable(before):  # to set it is to assign
-        before = float(value_of(before))
-    setattr(owner, name, value)
-    try:
+def _set_in_layer(layer: Any, name: str, value: Any) -> Iterator[None]:
+    """Let a layer have another setting, which its fused kernel may not have."""
+    with ExitStack() as stack:
+        for switch in _FUSED:
+            if hasattr(layer, switch):
+                stack.enter_context(setting(layer, switch, False))
+        stack.enter_context(setting(owner_of(layer, name), name, value))
         yield
-    finally:
-        setattr(owner, name, before)
 
 
 @contextmanager
@@ -129,12 +104,10 @@ def _with_weights(layer: Any, values: Sequence[Array]) -> Iterator[None]:
 
 
 def _set(kind: str, text: str, name: str, value: Any) -> Change:
-    return Change(
-        kind, text, made=lambda layer: setting(_owner(layer, name), name, value)
-    )
+    return Change(kind, text, made=lambda layer: _set_in_layer(layer, name, value))
 
 
-def _owner(layer: Any, name: str) -> Any:
+def owner_of(layer: Any, name: str) -> Any:
     """Return what has a setting: of a layer around a cell, the cell."""
     cell = getattr(layer, "cell", None)
     return cell if hasattr(cell, name) else layer
@@ -165,7 +138,7 @@ def _of_training(layer: Any, training: bool) -> Iterator[Change]:
 
 
 def _of_epsilon(layer: Any, constants: Iterable[float]) -> Iterator[Change]:
-    mine = getattr(_owner(layer, "epsilon"), "epsilon", None)
+    mine = getattr(owner_of(layer, "epsilon"), "epsilon", None)
     if not isinstance(mine, float):
         return
     for value in dict.fromkeys([*constants, *_EPSILONS]):
@@ -176,7 +149,7 @@ def _of_epsilon(layer: Any, constants: Iterable[float]) -> Iterator[Change]:
 
 def _of_activation(layer: Any) -> Iterator[Change]:
     for name in ("activation", "recurrent_activation"):
-        mine = getattr(_owner(layer, name), name, None)
+        mine = getattr(owner_of(layer, name), name, None)
         if callable(mine):
             for text, function in activations().items():
                 yield _set(name, f"with {name}={text} it agrees", name, function)
@@ -188,32 +161,6 @@ def _of_slope(layer: Any) -> Iterator[Change]:
             for value in _SLOPES:
                 text = f"with a slope of {value:g} it agrees"
                 yield _set("slope", text, name, value)
-
-
-def _of_padding(layer: Any) -> Iterator[Change]:
-    mine = getattr(layer, "padding", None)
-    if mine not in ("same", "valid"):
-        return
-    other = "valid" if mine == "same" else "same"
-    yield _set(
-        "padding", f"with padding={other!r}, not {mine!r}, it agrees", "padding", other
-    )
-    sizes = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
-    if not isinstance(sizes, tuple):
-        return
-    pads = [((size - 1) // 2, size - 1 - (size - 1) // 2) for size in sizes]
-
-    def trial(call: Callable[..., Any], x: Any, *args: Any, **kwargs: Any) -> Any:
-        padded = tensorflow().pad(x, [(0, 0), *pads, (0, 0)])
-        with setting(layer, "padding", "valid"):
-            return call(padded, *args, **kwargs)
-
-    yield Change(
-        "padding",
-        f"with padding='valid' after zeros on both sides, {pads}, it agrees: TF1 pads "
-        "evenly, where 'same' with strides pads the end",
-        trial,
-    )
 
 
 def _of_order(capture: Capture, earlier: Sequence[Capture]) -> Iterator[Change]:
@@ -267,7 +214,7 @@ def _of_order(capture: Capture, earlier: Sequence[Capture]) -> Iterator[Change]:
 def _of_weights(layer: Any) -> Iterator[Change]:
     values = layer.get_weights()
     names = [str(getattr(each, "name", "")) for each in layer.weights]
-    units = getattr(_owner(layer, "units"), "units", 0)
+    units = getattr(owner_of(layer, "units"), "units", 0)
     for text, other in weight_orders(values, names, units):
         yield Change(
             "order of weights",
