@@ -12,12 +12,14 @@ from tests.conversion.checkpoints import (
     write,
 )
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.checkpoint.state import record_latest
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.conversion.planning import plan_migration
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
-from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.conversion.verify import verify_conversion
+from tf_ckpt_migrate.errors import CheckpointNotFoundError, PlanError
 from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, RenameRegex
@@ -54,6 +56,47 @@ def test_a_plan_reversed_gives_back_keys_and_bytes(name, tmp_path):
     assert all(key.startswith("new/") for key in load_checkpoint(there))
     back = convert(plan.reversed(), tmp_path / "back", source=there)
     assert index_entries(back) == index_entries(reader.prefix)
+
+
+def reversals(source, tmp_path):
+    """Yield plans without a target, with one, and to objects, with what each wrote."""
+    template = write(
+        tmp_path / "template",
+        {"b/w": np.zeros((2, 3), np.float32), "b/b": [0, 0], "step": 0},
+    )
+    for number, plan in enumerate(
+        [
+            plan_migration(source, None, {"a/": "b/", "step": "step"}),
+            plan_migration(source, template, {"a/": "b/"}),
+            plan_tf1_to_tf2(source),
+        ]
+    ):
+        yield plan, convert(plan, tmp_path / f"there-{number}").prefix
+
+
+def test_a_reversed_plan_never_guesses_its_source(source, tmp_path, monkeypatch):
+    for plan, there in reversals(source, tmp_path):
+        # A checkpoint that the plan fits lies in the current folder, and is the latest.
+        record_latest(there)
+        monkeypatch.chdir(tmp_path)
+        back = plan.reversed()
+        for each in (back, MigrationPlan.from_yaml(back.to_yaml()), back.reversed()):
+            with pytest.raises(PlanError, match=r"pass the checkpoint.*source=CHECKP"):
+                convert(each, tmp_path / "back")
+            assert not os.path.exists(tmp_path / "back.index")
+        made = convert(back, f"{there}-back", source=there)
+        assert values(made) == values(source)
+        proof = verify_conversion(made, there, MigrationPlan.from_yaml(back.to_yaml()))
+        assert proof.ok, proof
+
+
+def test_an_empty_path_is_not_the_current_folder(source, monkeypatch):
+    record_latest(source)
+    monkeypatch.chdir(os.path.dirname(source))
+    assert load_checkpoint(".").prefix.endswith("m")
+    for open_it in (load_checkpoint, plan_migration, verify_checkpoint):
+        with pytest.raises(CheckpointNotFoundError, match=r"the path is empty"):
+            open_it("")
 
 
 def test_a_plan_to_tf2_reversed_gives_back_keys_and_bytes(source, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -67,6 +68,16 @@ def test_a_plan_whose_source_is_elsewhere(plan, tmp_path):
     assert statuses(report)["model/b"] == "renamed"
     assert "is not here: no value of it is shown" in report.notes[-1]
     assert report.values == "none"
+
+
+def test_a_reversed_plan_shows_no_values_of_another_checkpoint(source, monkeypatch):
+    monkeypatch.chdir(os.path.dirname(source))  # where there is one that it could take
+    report = tcm.make_report(tcm.plan_migration(source).reversed(), values="all")
+    assert report.notes[-1] == (
+        "the plan names no source checkpoint: no value of it is shown"
+    )
+    assert report.values == "none"
+    assert report.commands[0].text.startswith("tf-ckpt-migrate convert SOURCE OUTPUT ")
 
 
 def test_a_plan_of_another_checkpoint_is_refused(plan, tmp_path):

@@ -89,6 +89,11 @@ def locate(ckpt_dir_or_file: str | os.PathLike[str]) -> Location:
       NotACheckpointError: If the file is of another kind.
     """
     path = path_of(ckpt_dir_or_file)
+    if not path:  # a variable that is not set, not the wish to search the folder here
+        raise CheckpointNotFoundError(
+            "no checkpoint at '': the path is empty; pass the prefix of a checkpoint, "
+            "or '.' for the current folder"
+        )
     if is_folder(path):
         found = _beside(path) or _in_directory(path)
         if found is not None:

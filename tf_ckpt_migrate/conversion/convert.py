@@ -64,7 +64,8 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     Args:
       plan: What becomes of every tensor.
       output_prefix: Prefix of the checkpoint to write. Missing folders are made.
-      source: The checkpoint to take from; None for the one that the plan names.
+      source: The checkpoint to take from; None for the one that the plan names. A
+        reversed plan names none.
       target: What the plan was made to fit; None for the checkpoint that it names.
       overwrite: Whether a checkpoint of that prefix may be replaced.
       data: ``"link"`` hard-links data shards, ``"copy"`` copies them, ``"auto"`` links
@@ -80,7 +81,8 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
       What was written, and how; as a path it is ``output_prefix``.
 
     Raises:
-      PlanError: If the source is not the one that the plan was made for.
+      PlanError: If the source is not the one that the plan was made for, or neither
+        ``source`` nor the plan names one.
       TypeError: If ``plan`` is no plan.
       OutputExistsError: If the output exists, or is a source.
       CheckpointError: If a checkpoint cannot be read.
@@ -128,7 +130,7 @@ def carried_out(  # noqa: PLR0913 what `convert` takes, and one more
     prefix = path_of(output_prefix)
     if update_state_file:
         kept_beside(prefix)  # a damaged file is told of before anything is written
-    reader = opened(plan.source if source is None else source)
+    reader = opened(_source_of(plan) if source is None else source)
     like, added = prepared(plan, reader, target, object_graph=object_graph)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
     contents = _contents(plan, reader, like, big_endian=big_endian)
@@ -158,6 +160,17 @@ def carried_out(  # noqa: PLR0913 what `convert` takes, and one more
         record_latest(prefix) if update_state_file else "",
         plan.verdicts,
     )
+
+
+def _source_of(plan: MigrationPlan) -> str:
+    """Return the source that a plan names; a plan without one is never guessed at."""
+    if not plan.source:
+        raise PlanError(
+            "the plan does not name the checkpoint to convert (its field 'source' is "
+            "empty, as in every reversed plan); pass the checkpoint, as in "
+            "convert(plan, output_prefix, source=CHECKPOINT)"
+        )
+    return plan.source
 
 
 def _check_type(plan: object) -> None:
@@ -255,7 +268,9 @@ def _like(
     if target is None and not plan.target and plan.kept_targets:
         raise PlanError(
             f"{plan.kept_targets[0].name!r} keeps the value it has in the target, but "
-            "the plan names no target checkpoint; name one in its field 'target'"
+            "the plan names no target checkpoint; pass target=CHECKPOINT to convert "
+            "(like=CHECKPOINT to verify_conversion), or name one in the plan's field "
+            "'target'"
         )
     if not object_graph and not plan.kept_targets:
         return None

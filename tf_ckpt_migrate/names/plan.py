@@ -29,7 +29,8 @@ class MigrationPlan:
     twice: a plan that is not so cannot be made.
 
     Attributes:
-      source: The checkpoint that it was made for, as text.
+      source: The checkpoint that it was made for, as text; empty if it is not known, as
+        in a reversed plan.
       target: What it was made to fit, as text; empty if nothing in particular.
       source_specs: Every tensor of the source.
       moves: The targets that are written.
@@ -135,9 +136,11 @@ class MigrationPlan:
             if key not in planned
         ]
         if problems:
+            named = f" (it names {self.source!r})" if self.source else ""
             raise PlanError(
-                f"the plan was made for another checkpoint than this one (it names "
-                f"{self.source!r}):\n  " + "\n  ".join(capped(problems)) + "\n"
+                f"the plan was made for another checkpoint than this one{named}:\n  "
+                + "\n  ".join(capped(problems))
+                + "\n"
                 "Make it anew with plan_migration(), or edit its YAML to say what "
                 "becomes of these tensors.",
                 problems,
@@ -147,7 +150,9 @@ class MigrationPlan:
         """Return the plan back, from what this one makes to its source.
 
         What was dropped cannot come back: it becomes a kept target of the reverse, and
-        a kept target of this plan is dropped by it; its notes say so.
+        a kept target of this plan is dropped by it; its notes say so. It names no
+        source, as this plan does not know what it was used to write:
+        ``convert(plan.reversed(), output_prefix, source=CHECKPOINT)``.
 
         Raises:
           PlanError: If a move has no way back (a rounding cast, a function).

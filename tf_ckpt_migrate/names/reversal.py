@@ -29,7 +29,8 @@ def reversed_plan(plan: MigrationPlan) -> MigrationPlan:
 
     A source with several targets comes back from the first that still tells its value,
     or from the slices that it was cut into; what is not needed for that is dropped, and
-    a note says so, as copies may have parted since.
+    a note says so, as copies may have parted since. The reverse names no source: the
+    plan does not know which checkpoint it was used to write.
 
     Raises:
       PlanError: If a source cannot be made of its targets.
@@ -66,7 +67,7 @@ def _closed(
     specs = plan.source_specs
     return replace(
         plan,
-        source=plan.target,
+        source="",  # what was written, which is neither the target nor known here
         target=plan.source,
         source_specs=made | {kept.name: kept.spec for kept in plan.kept_targets},
         moves=tuple(moves),

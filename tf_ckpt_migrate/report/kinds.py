@@ -84,10 +84,15 @@ class Making(NamedTuple):
         values, notes = self.values, plan.notes
         source = Side(plan.source, "", *_sizes(plan))
         try:
-            reader = opened(plan.source)
+            reader = opened(plan.source) if plan.source else None
         except CheckpointNotFoundError:
+            reader = None
+        if reader is None:
             values = "none"
-            notes = (*notes, f"{plan.source!r} is not here: no value of it is shown")
+            missing = f"{plan.source!r} is not here"
+            if not plan.source:
+                missing = "the plan names no source checkpoint"
+            notes = (*notes, f"{missing}: no value of it is shown")
         else:
             check_source(plan, reader)
             source = _side(reader)
@@ -103,7 +108,7 @@ class Making(NamedTuple):
             plan.verdicts,
             values,
             notes,
-            commands_for(kind, plan.source, "", self.typed),
+            commands_for(kind, plan.source or "SOURCE", "", self.typed),
             __version__,
         )
 
