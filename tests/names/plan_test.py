@@ -161,7 +161,7 @@ def test_check_compares_with_the_checkpoint_at_hand():
 
 
 def reversed_twice(plan):
-    """Reverse a plan twice, and name again the checkpoints that a reverse cannot know."""
+    """Reverse a plan twice, and name again what a reverse cannot know."""
     again = plan.reversed().reversed()
     assert not again.source
     return dataclasses.replace(again, source=plan.source, target=plan.target)

@@ -25,6 +25,7 @@ from tf_ckpt_migrate.conversion.output_graph import graph_contents
 from tf_ckpt_migrate.conversion.partitions import divided, repartitioned
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
+from tf_ckpt_migrate.conversion.save_counter import kept_counter, without_counter
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.names.keys import (
@@ -131,9 +132,12 @@ def carried_out(  # noqa: PLR0913 what `convert` takes, and one more
     if update_state_file:
         kept_beside(prefix)  # a damaged file is told of before anything is written
     reader = opened(_source_of(plan) if source is None else source)
-    like, added = prepared(plan, reader, target, object_graph=object_graph)
+    like, added = prepared(plan, reader, target, prefix, object_graph=object_graph)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
     contents = _contents(plan, reader, like, big_endian=big_endian)
+    if any(kept.name == SAVE_COUNTER_KEY for kept in plan.kept_targets) and like:
+        counter = kept_counter(prefix, like)
+        contents |= {SAVE_COUNTER_KEY: counter} if counter else {}
     made = write_output(
         prefix,
         {**contents, **added},
@@ -156,7 +160,7 @@ def carried_out(  # noqa: PLR0913 what `convert` takes, and one more
         tuple(key for key, item in contents.items() if _is_written(item)),
         dropped,
         tuple(added),
-        (*reader.notes, *plan.notes),
+        (*reader.notes, *plan.notes, *without_counter(prefix, {**contents, **added})),
         record_latest(prefix) if update_state_file else "",
         plan.verdicts,
     )
@@ -186,6 +190,7 @@ def prepared(
     plan: MigrationPlan,
     reader: CheckpointReader,
     target: CheckpointLike | CheckpointView | None = None,
+    prefix: str = "",
     *,
     object_graph: bool | None = None,
 ) -> tuple[CheckpointView | None, dict[str, Value]]:
@@ -195,6 +200,7 @@ def prepared(
       plan: The plan.
       reader: Its source.
       target: As ``convert`` takes it.
+      prefix: Of the output, from which the counter of saves follows.
       object_graph: As ``convert`` takes it.
 
     Returns:
@@ -210,7 +216,7 @@ def prepared(
     if object_graph is None:
         object_graph = _has_object_keys(plan, reader)
     like = _like(plan, target, object_graph=object_graph)
-    return like, graph_contents(plan, reader, like) if object_graph else {}
+    return like, graph_contents(plan, reader, like, prefix) if object_graph else {}
 
 
 def _contents(

@@ -13,6 +13,7 @@ from tf_ckpt_migrate.conversion.live_objects import seen_as_checkpoint
 from tf_ckpt_migrate.conversion.output import committed, taken_from
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
+from tf_ckpt_migrate.conversion.save_counter import kept_counter
 from tf_ckpt_migrate.conversion.saved_names import object_contents
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, TransformError, capped
@@ -82,6 +83,8 @@ _CHECKPOINTABLE_OBJECT_GRAPH
     if view is not None:
         for name, *_ in plan.kept_targets:
             contents[name] = taken_from(view, name, big_endian=big_endian)
+            if name == SAVE_COUNTER_KEY and (made := kept_counter(reader.prefix, view)):
+                contents[name] = made
     with BundleWriter(reader.prefix, overwrite=True, big_endian=big_endian) as writer:
         shards = committed(writer, contents)
     added = (*names, SAVE_COUNTER_KEY, OBJECT_GRAPH_KEY)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
 
-from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.contents import Value
@@ -20,6 +18,7 @@ from tf_ckpt_migrate.conversion.layout import (
     is_object_key,
 )
 from tf_ckpt_migrate.conversion.output import string_value
+from tf_ckpt_migrate.conversion.save_counter import save_counter
 from tf_ckpt_migrate.errors import LayoutError, capped
 from tf_ckpt_migrate.names.keys import (
     MAX_PATH_LENGTH,
@@ -31,18 +30,14 @@ from tf_ckpt_migrate.names.keys import (
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
-
-__all__ = ["graph_contents", "zero_counter"]
+__all__ = ["graph_contents"]
 
 
 def graph_contents(
     plan: MigrationPlan,
     reader: CheckpointReader,
     like: CheckpointView | None,
+    prefix: str,
 ) -> dict[str, Value]:
     """Return the object graph that fits the output's keys, and what else it needs.
 
@@ -51,6 +46,7 @@ def graph_contents(
       reader: The source.
       like: The checkpoint that the output is to be like; its graph is taken, as it is
         unless the source has objects beyond it.
+      prefix: Of the output.
 
     Returns:
       The graph under its key; with a new graph also the counter of saves, for which
@@ -68,7 +64,7 @@ def graph_contents(
     names = [move.sources[0] for move in plan.moves]
     if graph is None and targets == guide_keys(names):
         made = guide_graph(zip(targets, names, strict=True))
-        counter = {SAVE_COUNTER_KEY: zero_counter()}
+        counter = {SAVE_COUNTER_KEY: save_counter(prefix)}
         return {**counter, OBJECT_GRAPH_KEY: string_value(made)}
     _check_well_formed(plan.moves, named=graph is None)
     graphs: list[bytes] = []
@@ -80,7 +76,7 @@ def graph_contents(
     added: dict[str, Value] = {}
     if not graphs and SAVE_COUNTER_KEY not in {move.target for move in moves}:
         keys.append((SAVE_COUNTER_KEY, ObjectKey(("save_counter",)), "save_counter"))
-        added[SAVE_COUNTER_KEY] = zero_counter()
+        added[SAVE_COUNTER_KEY] = save_counter(prefix)
     if keys:
         graphs.append(built_graph(keys))
     return {**added, OBJECT_GRAPH_KEY: string_value(_joined(graphs))}
@@ -153,14 +149,3 @@ def _named_key(move: Move) -> tuple[str, ObjectKey, str] | None:
         return None
     name = guide_name(parsed)
     return move.target, parsed, source if name is None else name
-
-
-def zero_counter() -> Value:
-    """Return the counter of saves that tf.train.Checkpoint.restore asks for."""
-
-    def compute() -> Array:
-        import numpy as np
-
-        return np.zeros((), np.int64)
-
-    return Value(TensorSpec(DType.int64, ()), compute)

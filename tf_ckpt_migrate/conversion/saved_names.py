@@ -13,8 +13,8 @@ from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.conversion.layout import guide_keys, is_object_key, layout_of
 from tf_ckpt_migrate.conversion.named_moves import named_moves
 from tf_ckpt_migrate.conversion.output import string_value
-from tf_ckpt_migrate.conversion.output_graph import zero_counter
 from tf_ckpt_migrate.conversion.planning import opened
+from tf_ckpt_migrate.conversion.save_counter import save_counter
 from tf_ckpt_migrate.conversion.saved import Keys, named_contents
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY, ObjectKey
@@ -82,7 +82,7 @@ def object_contents(
     if keys == "both":
         _check_no_object_keys(saved.index)
         contents.update((name, Reference(saved, name)) for name in saved.index)
-    contents.setdefault(SAVE_COUNTER_KEY, zero_counter())
+    contents.setdefault(SAVE_COUNTER_KEY, save_counter(saved.index.prefix))
     contents[OBJECT_GRAPH_KEY] = string_value(serialized)
     return contents
 

@@ -125,7 +125,8 @@ def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by key
       checkpoint_path: The checkpoint to convert, of format V2 or V1; anything that
         ``load_checkpoint`` takes.
       output_prefix: Prefix of the checkpoint to write, exactly as given: no number is
-        added.
+        added. The counter of saves is the number at its end, or 1, so that after a
+        restoration the next ``tf.train.Checkpoint.save`` does not replace the output.
       assignment_map: Rules from names in the checkpoint to names in the result: keys or
         variable names of ``like``, or new variable names. None keeps the names.
       like: An object-based checkpoint whose layout the result is to have.
