@@ -26,6 +26,7 @@ from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
 from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, Rule
+from tf_ckpt_migrate.naming.catalog import TensorCatalog, catalog_of
 from tf_ckpt_migrate.transforms import Transform
 
 __all__ = [
@@ -52,6 +53,7 @@ class Goal(NamedTuple):
       doubles: Names of a dual-keyed target, each with the object-based key of the same
         bytes.
       closed: Whether it takes nothing but its own tensors, as what is no file.
+      catalog: Every name of its tensors.
     """
 
     prefix: str
@@ -59,6 +61,7 @@ class Goal(NamedTuple):
     aliases: Mapping[str, str]
     doubles: Mapping[str, str] = MappingProxyType({})
     closed: bool = False
+    catalog: TensorCatalog | None = None
 
 
 def opened(checkpoint: CheckpointLike) -> CheckpointReader:
@@ -81,7 +84,11 @@ def goal_of(target: CheckpointLike | CheckpointView) -> Goal:
     view = opened(target) if isinstance(target, str | os.PathLike) else target
     layout = layout_of(view)
     return Goal(
-        view.prefix, layout, aliases_of(view, layout.specs), _doubles(view, layout)
+        view.prefix,
+        layout,
+        aliases_of(view, layout.specs),
+        _doubles(view, layout),
+        catalog=catalog_of(view),
     )
 
 
@@ -144,7 +151,9 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
         return _plan_like(view, reader, rules, unmatched, unmet)
     specs, aside = _source_specs(reader, rules)
     word: Unmatched = "keep" if assignment_map is None else unmatched
-    found = resolve(rules, _without(specs, aside), unmatched=word)
+    found = resolve(
+        rules, _without(specs, aside), unmatched=word, sources=catalog_of(reader)
+    )
     kept = (Move((key,), key, None, spec) for key, spec in aside.items())
     moves = (*with_layouts(reader, found.moves), *kept)
     return MigrationPlan(
@@ -200,6 +209,8 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
         aliases={**doubles, **goal.aliases},
         transforms=transforms,
         closed=goal.closed,
+        sources=catalog_of(reader),
+        targets=goal.catalog,
     )
     found = found._replace(moves=with_layouts(reader, found.moves))
     moves, kept = _doubled(found, doubles)

@@ -18,6 +18,7 @@ from tf_ckpt_migrate.conversion.layout import (
 from tf_ckpt_migrate.conversion.planning import Goal
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
+from tf_ckpt_migrate.naming.catalog import RelabelledCatalog, catalog_of
 
 __all__ = ["goal_by_keys", "goal_by_names", "names_of"]
 
@@ -38,7 +39,8 @@ def goal_by_keys(target: LiveTarget) -> Goal:
     own = {SAVE_COUNTER_KEY, *specs}
     aside = {key: each for key, each in target.specs.items() if key not in own}
     layout = Layout(specs, aside)
-    return Goal(target.prefix, layout, aliases_of(target, specs), closed=True)
+    aliases, catalog = aliases_of(target, specs), catalog_of(target)
+    return Goal(target.prefix, layout, aliases, closed=True, catalog=catalog)
 
 
 def goal_by_names(target: LiveTarget) -> Goal:
@@ -55,7 +57,8 @@ def goal_by_names(target: LiveTarget) -> Goal:
     aliases = {alias: names[key] for alias, key in goal.aliases.items()}
     aliases.update((key, names[key]) for key in goal.layout.specs)
     layout = Layout(specs, goal.layout.bookkeeping)
-    return Goal(goal.prefix, layout, aliases, closed=True)
+    catalog = RelabelledCatalog(goal.catalog or catalog_of(target), names)
+    return Goal(goal.prefix, layout, aliases, closed=True, catalog=catalog)
 
 
 def names_of(target: LiveTarget) -> Mapping[str, str]:

@@ -2,7 +2,8 @@
 
 Keys are looked at rule by rule, not key by key: a name is one lookup, a scope a range
 of the sorted keys, so that a thousand rules over a million keys stay cheap. Only a
-pattern or a role looks at every key.
+pattern or a role looks at every key. A tensor that goes by several names (its key, the
+name of its variable, paths of attributes) is fitted by a rule that fits any of them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.rules import (
@@ -28,7 +30,9 @@ from tf_ckpt_migrate.names.rules import (
 )
 from tf_ckpt_migrate.names.slots import role_of
 
-__all__ = ["Matching", "match"]
+__all__ = ["NO_NAMES", "Matching", "match"]
+
+NO_NAMES: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 @dataclass
@@ -39,19 +43,30 @@ class Matching:
       decided: For each key that a rule fits, the position of the first that does.
       won: For each rule, how many keys it decides about.
       lost: For each rule that fits keys of earlier ones, how many of which.
+      ambiguous: For each rule that gives a name of several tensors, the name.
     """
 
     decided: dict[str, int] = field(default_factory=dict[str, int])
     won: list[int] = field(default_factory=list[int])
     lost: dict[int, Counter[int]] = field(default_factory=dict[int, Counter[int]])
+    ambiguous: dict[int, str] = field(default_factory=dict[int, str])
 
 
-def match(rules: Iterable[Rule], keys: Collection[str]) -> Matching:
+def match(
+    rules: Iterable[Rule],
+    keys: Collection[str],
+    names: Mapping[str, Sequence[str]] = NO_NAMES,
+    *,
+    keys_first: bool = False,
+) -> Matching:
     """Return which rule decides about which of ``keys``.
 
     Args:
       rules: The rules, first match wins.
       keys: All keys of the source, a set or mapping.
+      names: The keys of the tensors that go by each other name.
+      keys_first: Whether other names count only for a rule that fits no key: where the
+        result has no keys of its own, rules say what becomes of keys.
 
     Raises:
       RuleError: If a rule names a variable by object.
@@ -63,9 +78,22 @@ def match(rules: Iterable[Rule], keys: Collection[str]) -> Matching:
     result = Matching()
     decided = result.decided
     ordered = sorted(keys)
+    ordered_names = sorted(names)
     for position, rule in enumerate(rules):
         won = 0
-        for key in _fitting(rule, keys, ordered):
+        fitting: Collection[str] = _fitting(rule, keys, ordered)
+        is_open = not (keys_first and fitting)
+        if (
+            names and is_open and getattr(rule, "role", None) is None
+        ):  # only keys have roles
+            others = _fitting(rule, names, ordered_names)
+            if _is_exact(rule) and any(len(names[name]) > 1 for name in others):
+                result.ambiguous[position] = next(
+                    n for n in others if len(names[n]) > 1
+                )
+            found = (key for name in others for key in names[name] if key in keys)
+            fitting = dict.fromkeys((*fitting, *found))
+        for key in fitting:
             first = decided.setdefault(key, position)
             if first == position:
                 won += 1
@@ -94,6 +122,13 @@ def _fitting(rule: Rule, keys: Collection[str], ordered: list[str]) -> Sequence[
     if isinstance(rule, RenameRegex):
         return _pattern(rule.pattern, ordered)
     return _choice(rule, keys, ordered)
+
+
+def _is_exact(rule: Rule) -> bool:
+    """Return whether a rule spells out whole names."""
+    if isinstance(rule, Drop | Keep):
+        return bool(rule.source) and not rule.source.endswith("/")
+    return isinstance(rule, Rename | Split | Combine)
 
 
 def _choice(rule: Drop | Keep, keys: Collection[str], ordered: list[str]) -> list[str]:

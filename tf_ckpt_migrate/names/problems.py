@@ -25,6 +25,7 @@ from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Rename, RenameScope, Rule, Split
 from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.names.unaccounted import Unaccounted
+from tf_ckpt_migrate.naming.identity import Contradiction
 
 __all__ = ["Problems"]
 
@@ -40,6 +41,16 @@ _KINDS = {
         "rule never applies, because earlier ones take its keys",
         "rules never apply, because earlier ones take their keys",
         "rule never applies",
+    ),
+    "ambiguous": (
+        "name is that of several tensors",
+        "names are those of several tensors",
+        "ambiguous name",
+    ),
+    "contradiction": (
+        "tensor has a name and a place that belong to two targets",
+        "tensors have a name and a place that belong to two targets",
+        "contradiction",
     ),
     "collision": (
         "target would come from two sources",
@@ -132,6 +143,19 @@ class Problems:
         """Two sources go to ``target``."""
         sides = " and ".join(" + ".join(map(repr, keys)) for keys in (first, second))
         self._add("collision", f"{target!r} from {sides}")
+
+    def ambiguous(self, name: str, keys: Sequence[str]) -> None:
+        """A rule gives a name that several tensors go by."""
+        shown = ", ".join(capped(map(repr, keys), 3))
+        self._add("ambiguous", f"{name!r} may be {shown}; give the key of one")
+
+    def contradiction(self, found: Contradiction) -> None:
+        """Names lead from a tensor to one target, places to another."""
+        self._add(
+            "contradiction",
+            f"{found.source!r}: by name {found.by_name!r}, by place "
+            f"{found.by_place!r}; write a rule for it",
+        )
 
     def no_name(self, key: str) -> None:
         """A rule leaves nothing of the name of ``key``."""

@@ -14,7 +14,7 @@ The laws:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.errors import RuleError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
@@ -23,6 +23,9 @@ from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.resolver import Resolver, Specs, Unmatched, Unmet
 from tf_ckpt_migrate.names.slots import slot_of
 from tf_ckpt_migrate.transforms import Cast, Partition, Transform
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.naming.catalog import TensorCatalog
 
 __all__ = ["Resolution", "resolve"]
 
@@ -53,6 +56,8 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     aliases: Mapping[str, str] | None = None,
     transforms: Mapping[str, Transform] | None = None,
     closed: bool = False,
+    sources: TensorCatalog | None = None,
+    targets: TensorCatalog | None = None,
 ) -> Resolution:
     """Return the moves that an assignment map means for these tensors.
 
@@ -70,6 +75,9 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
         what its rule does.
       closed: Whether the target can take nothing beyond its names; errors then do not
         advise it.
+      sources: The catalog of the source; rules may then use every name in it.
+      targets: The catalog of the target, likewise. If both have object graphs, what no
+        rule decides about is matched by names and objects, and not by equal keys.
 
     Returns:
       The moves, and what is dropped and kept.
@@ -91,7 +99,15 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     given = AssignmentMap(assignment_map)
     rules = given.expanded(source, places)
     resolver = Resolver(
-        tuple(rules), source, target, unmatched, aliases or {}, transforms or {}, closed
+        tuple(rules),
+        source,
+        target,
+        unmatched,
+        aliases or {},
+        transforms or {},
+        closed,
+        sources,
+        targets,
     )
     resolver.given = tuple(given)
     resolver.notes += rules.notes

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.errors import TransformError
-from tf_ckpt_migrate.names.matching import Matching, match
+from tf_ckpt_migrate.errors import TransformError, capped
+from tf_ckpt_migrate.names.matching import NO_NAMES, Matching, match
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.problems import Problems
 from tf_ckpt_migrate.names.rules import (
@@ -24,7 +25,11 @@ from tf_ckpt_migrate.names.rules import (
     Rule,
     Split,
 )
+from tf_ckpt_migrate.naming.identity import IdentityMatcher
 from tf_ckpt_migrate.transforms import Chain, Transform
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.naming.catalog import TensorCatalog
 
 __all__ = ["Resolver", "Specs", "Unmatched", "Unmet"]
 
@@ -44,6 +49,8 @@ class Resolver:
     aliases: Mapping[str, str]
     transforms: Mapping[str, Transform]
     closed: bool
+    sources: TensorCatalog | None = None
+    targets: TensorCatalog | None = None
 
     def __post_init__(self) -> None:
         self.moves: list[Move] = []
@@ -51,26 +58,83 @@ class Resolver:
         self.notes: list[str] = []
         self.problems: Problems = Problems(self.closed)
         self.given: Collection[Rule] = self.rules  # not what recipes stand for
-        self._transforms = {self._place(n) or n: t for n, t in self.transforms.items()}
-        self._unused = set(self._transforms)
         self._taken: dict[str, tuple[str, ...]] = {}  # target: its sources
         self._combined: set[int] = set()  # positions of rules that are done
+        self._transforms = {self._place(n) or n: t for n, t in self.transforms.items()}
+        self._unused = set(self._transforms)
 
     def run(self) -> None:
         """Decide about every source key, in order."""
         rules = self.rules
-        matching = match(rules, self.source)
+        others = self.sources.other_names if rules and self.sources else None
+        is_free = self.target is None
+        matching = match(rules, self.source, others or NO_NAMES, keys_first=is_free)
         decided = matching.decided
         handlers = [self._handler(rule, at, decided) for at, rule in enumerate(rules)]
-        for key in self.source:
-            position = decided.get(key)
-            if position is None:
-                self._unmatched(key, decided)
-            else:
+        if self._matcher is None:
+            for key in self.source:
+                position = decided.get(key)
+                if position is None:
+                    self._unmatched(key, decided)
+                else:
+                    handlers[position](key)
+        else:
+            for key, position in decided.items():
                 handlers[position](key)
+            self._match_identities([key for key in self.source if key not in decided])
         self._report_rules(matching)
         for name in sorted(self._unused):
             self.problems.idle_transform(name, self._transforms[name])
+
+    @cached_property
+    def _matcher(self) -> IdentityMatcher | None:
+        """Compares two object-based sides; None if one has only keys."""
+        ours, theirs = self.sources, self.targets
+        if ours is None or theirs is None or self.target is None:
+            return None
+        if not (ours.has_graph and theirs.has_graph):
+            return None
+        return IdentityMatcher(ours, theirs)
+
+    def _match_identities(self, keys: Sequence[str]) -> None:
+        """Match what no rule decides about by names and objects, not by positions."""
+        matcher, target = self._matcher, self.target
+        if matcher is None or target is None:
+            return
+        moved = {m.sources[0]: m.target for m in self.moves if m.is_plain}
+        free = [name for name in target if name not in self._taken]
+        found = matcher.match(keys, [] if self._only_kept else free, moved)
+        pairs = found.pairs
+        taken = {*self._taken, *pairs.values()}
+        for key in () if self._only_kept else keys:
+            if key not in pairs and not matcher.source[key].object_paths:
+                # A name of a dual-keyed checkpoint is a name and nothing else.
+                place = self._place(key)
+                if place is not None and place not in taken:
+                    pairs[key] = place
+        for key in keys:
+            if key in pairs:
+                self._move((key,), pairs[key], None)
+            elif self.unmatched == "keep":
+                self._carry(key)
+            elif self.unmatched == "drop":
+                self.dropped.append(Dropped(key, "no rule matches it"))
+            else:
+                self.problems.unmatched(key, self.source[key])
+        for each in found.contradictions:
+            self.problems.contradiction(each)
+        if found.by_position:
+            self.notes.append(_of_positions(found.by_position))
+        order = {key: place for place, key in enumerate(self.source)}
+        self.moves.sort(key=lambda move: order[move.sources[0]])
+        self.dropped.sort(key=lambda each: order[each.key])
+
+    @property
+    def _only_kept(self) -> bool:
+        """Whether a Keep names what is to be taken, and all else is to be dropped."""
+        return self.unmatched == "drop" and any(
+            isinstance(rule, Keep) for rule in self.given
+        )
 
     def unmet_targets(self, unmet: Unmet | Container[str]) -> tuple[KeptTarget, ...]:
         """Return, or report, the targets that no source goes to."""
@@ -97,7 +161,7 @@ class Resolver:
             return self._scope_handler(rule)
         if isinstance(rule, RenameRegex):
             fits = re.compile(rule.pattern).fullmatch  # not by re's cache of 512
-            return lambda key: self._fitted(key, fits(key), rule)
+            return lambda key: self._fitted(key, fits, rule)
         if isinstance(rule, Split):
             return lambda key: self._split(key, rule)
         if isinstance(rule, Combine):
@@ -106,26 +170,57 @@ class Resolver:
 
     def _scope_handler(self, rule: RenameScope) -> Callable[[str], None]:
         start, scope, transform = len(rule.source), rule.target, rule.transform
-        if self.target is None:
+        if self.sources is None and self.target is None:  # for many keys
             return lambda key: self._move((key,), scope + key[start:], transform)
-        return lambda key: self._found(key, scope + key[start:], transform)
+
+        def move(key: str) -> None:
+            names = [name for name in self._names(key) if name.startswith(rule.source)]
+            self._found(key, [scope + name[start:] for name in names], transform)
+
+        return move
 
     def _combine_handler(
         self, rule: Combine, position: int, decided: Mapping[str, int]
     ) -> Callable[[str], None]:
         # What it lacks is reported with the rules.
-        whole = all(decided.get(key) == position for key in rule.sources)
-        return lambda key: self._combine(rule, position) if whole else None
+        keys = tuple(map(self._key, rule.sources))
+        whole = all(decided.get(key) == position for key in keys)
+        return lambda key: self._combine(rule, keys, position) if whole else None
 
-    def _fitted(self, key: str, found: re.Match[str] | None, rule: RenameRegex) -> None:
-        self._found(key, found.expand(rule.target) if found else "", rule.transform)
+    def _fitted(
+        self,
+        key: str,
+        fits: Callable[[str], re.Match[str] | None],
+        rule: RenameRegex,
+    ) -> None:
+        matches = filter(None, map(fits, self._names(key)))
+        self._found(key, [each.expand(rule.target) for each in matches], rule.transform)
 
-    def _found(self, key: str, name: str, transform: Transform | None) -> None:
-        """Move ``key`` to a name that a scope or pattern gave it, if there is one."""
+    def _names(self, key: str) -> Sequence[str]:
+        """Return the names of a tensor, the surest first.
+
+        Without a target the key comes first: what is made of it is a key.
+        """
+        if self.sources is None:
+            return (key,)
+        names = self.sources[key].names
+        return names if self.target is not None else (key, *names)
+
+    def _key(self, name: str) -> str:
+        """Return the key of the source tensor that goes by a name."""
+        keys = self.sources.keys_of(name) if self.sources else ()
+        return keys[0] if len(keys) == 1 else name
+
+    def _found(
+        self, key: str, names: Sequence[str], transform: Transform | None
+    ) -> None:
+        """Move ``key`` to the first name that a rule gave it and the target has."""
+        name = names[0]
         if not name:
             self.problems.no_name(key)
             return
-        place = self._place(name)
+        places = dict.fromkeys(filter(None, map(self._place, filter(None, names))))
+        place = next(iter(places), None)
         if place is not None:
             self._move((key,), place, transform)
         elif self.unmatched == "drop":
@@ -147,7 +242,7 @@ class Resolver:
         for name, transform in rule.targets:
             self._named(key, name, transform)
 
-    def _combine(self, rule: Combine, position: int) -> None:
+    def _combine(self, rule: Combine, keys: tuple[str, ...], position: int) -> None:
         """Make the targets when the first of the sources comes along."""
         if position in self._combined:
             return
@@ -157,7 +252,7 @@ class Resolver:
             if place is None:
                 self.problems.no_target(rule.sources[0], name)
             else:
-                self._move(rule.sources, place, transform)
+                self._move(keys, place, transform)
 
     def _chosen(self, key: str, rule: Drop | Keep | Bind | Recipe) -> None:
         if isinstance(rule, Drop):
@@ -167,6 +262,8 @@ class Resolver:
 
     def _unmatched(self, key: str, decided: Mapping[str, int]) -> None:
         place = None if self.target is None else self._place(key)
+        if self._only_kept:
+            place = None
         if place != key and place in self.source and place not in decided:
             place = None  # a tensor of the target's own name comes first
         if place is not None:
@@ -183,7 +280,11 @@ class Resolver:
         target = self.target
         if target is None or name in target:
             return name
-        return self.aliases.get(name)
+        found = self.aliases.get(name)
+        if found is None and self.targets is not None:
+            keys = [key for key in self.targets.keys_of(name) if key in target]
+            found = keys[0] if len(keys) == 1 else None
+        return found
 
     def _carry(self, key: str) -> None:
         """Keep the name of ``key``, though the target need not know it."""
@@ -224,10 +325,15 @@ class Resolver:
 
     def _report_rules(self, matching: Matching) -> None:
         for position, rule in enumerate(self.rules):
+            if position in matching.ambiguous:
+                name = matching.ambiguous[position]
+                keys = self.sources.keys_of(name) if self.sources else ()
+                self.problems.ambiguous(name, keys)
+                continue
             won, lost = matching.won[position], matching.lost.get(position)
             if won and not lost and not isinstance(rule, Combine):
                 continue
-            missing = _missing(rule, self.source)
+            missing = self._missing(rule)
             if missing and won:
                 self.problems.combine_lacks(rule, missing)
             elif not won and not lost:
@@ -235,6 +341,14 @@ class Resolver:
             elif lost:
                 takers = [self.rules[position] for position in sorted(lost)]
                 self._overlapped(rule, won, sum(lost.values()), takers)
+
+    def _missing(self, rule: Rule) -> list[str]:
+        """Return the names that ``rule`` spells out and the source does not have."""
+        if isinstance(rule, Combine):
+            return [name for name in rule.sources if self._key(name) not in self.source]
+        if isinstance(rule, Rename | Split):
+            return [] if self._key(rule.source) in self.source else [rule.source]
+        return []
 
     def _idle(self, rule: Rule, missing: Collection[str]) -> None:
         if isinstance(rule, Drop | Keep):
@@ -276,8 +390,11 @@ class Resolver:
         is_meant = rule not in self.given and all(
             isinstance(taker, Drop | Keep) and taker in self.given for taker in takers
         )
+        # What is left over for Drop("/") or Keep("/") may be nothing.
+        is_rest = isinstance(rule, Drop | Keep) and rule.source == "/"
+        is_meant = is_meant or is_rest
         whole = isinstance(rule, Combine) or (won == 0 and not is_meant)
-        if whole and not isinstance(rule, Drop | Keep):
+        if whole and (rule in self.given or not isinstance(rule, Drop | Keep)):
             self.problems.shadowed(rule, takers)
             return
         more = f" and {len(takers) - 1:,} more" if len(takers) > 1 else ""
@@ -287,10 +404,9 @@ class Resolver:
         )
 
 
-def _missing(rule: Rule, source: Collection[str]) -> list[str]:
-    """Return the names that ``rule`` spells out and the source does not have."""
-    if isinstance(rule, Combine):
-        return [key for key in rule.sources if key not in source]
-    if isinstance(rule, Rename | Split):
-        return [] if rule.source in source else [rule.source]
-    return []
+def _of_positions(keys: Sequence[str]) -> str:
+    """Return the note of tensors that only the number of a list identifies."""
+    return (
+        f"{', '.join(capped(map(repr, keys), 3))} are matched by their positions in a "
+        "list, as no names identify them; the lists of both sides are the same"
+    )

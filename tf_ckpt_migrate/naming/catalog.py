@@ -8,8 +8,8 @@ objects. Rules may use any of these, and matching without a rule compares them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -31,7 +31,14 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.bundle.dtypes import TensorSpec
     from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 
-__all__ = ["Ambiguous", "TensorCatalog", "TensorRecord", "TensorSource", "catalog_of"]
+__all__ = [
+    "Ambiguous",
+    "RelabelledCatalog",
+    "TensorCatalog",
+    "TensorRecord",
+    "TensorSource",
+    "catalog_of",
+]
 
 _GUIDE_ROOT = "vars"
 _END = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
@@ -58,15 +65,14 @@ class TensorRecord:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names by which rules may refer to it; the first is the preferred one."""
-        paths = ["/".join(each) for each in self.object_paths]
-        public = ["/".join(public_path(each)) for each in self.object_paths]
-        guide = [
-            "/".join(each[1:])
-            for each in self.object_paths
-            if len(each) > 1 and each[0] == _GUIDE_ROOT
-        ]
-        names = (self.variable_name, *guide, *public, *paths, self.key)
+        """The names by which rules may refer to it, the surest first.
+
+        Attributes, which the program itself names; then the variable name, which Keras
+        may have numbered; then what goes through the number of a list.
+        """
+        sure = self.attribute_paths
+        shaky = [each for each in self.object_paths if each not in sure]
+        names = (*_written(sure), self.variable_name, *_written(shaky), self.key)
         return tuple(dict.fromkeys(filter(None, names)))
 
     @property
@@ -167,12 +173,22 @@ class TensorCatalog(Mapping[str, TensorRecord]):
         """Return the keys of the tensors that go by a name; usually one or none."""
         if name in self._specs:
             return (name,)
-        if self._graph is None:
-            return ()
+        return () if self._graph is None else self.other_names.get(name, ())
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether tensors have other names than their keys."""
+        return self._graph is not None
+
+    @cached_property
+    def other_names(self) -> Mapping[str, Sequence[str]]:
+        """The keys of the tensors that go by each name that is no key."""
+        found: dict[str, Sequence[str]] = {}
         for names in self.names_by_kind:
-            if name in names:
-                return names[name]
-        return ()
+            for name, keys in names.items():
+                if name not in self._specs:
+                    found.setdefault(name, keys)
+        return found
 
     @cached_property
     def names_by_kind(self) -> tuple[Mapping[str, Sequence[str]], ...]:
@@ -224,6 +240,15 @@ class TensorCatalog(Mapping[str, TensorRecord]):
         return found
 
 
+def _written(paths: Iterable[ObjectPath]) -> Iterator[str]:
+    """Yield paths as text: as users know them, without the guide's root, and whole."""
+    for path in paths:
+        yield "/".join(public_path(path))
+        if path[0] == _GUIDE_ROOT:
+            yield "/".join(path[1:])
+        yield "/".join(path)
+
+
 def _path_of_key(key: str) -> list[ObjectPath]:
     """Return the path that a key spells out: of a slot variable, which has no other."""
     parsed = parse_object_key(key)
@@ -232,3 +257,49 @@ def _path_of_key(key: str) -> list[ObjectPath]:
     slot = (*parsed.slot.optimizer, parsed.slot.name) if parsed.slot else ()
     end = () if parsed.attribute == VARIABLE_VALUE else (parsed.attribute,)
     return [(*parsed.path, *slot, *end)]
+
+
+class RelabelledCatalog(TensorCatalog):
+    """A catalog whose tensors go by labels in place of keys, which stay as names.
+
+    Args:
+      base: The catalog.
+      labels: The label of each key.
+    """
+
+    def __init__(self, base: TensorCatalog, labels: Mapping[str, str]) -> None:
+        """Keep both; a tensor without a label is left out."""
+        self._base = base
+        self._labels = labels
+        self._keys = {label: key for key, label in labels.items()}
+        specs = {label: base[key].spec for label, key in self._keys.items()}
+        super().__init__(specs)
+
+    def __getitem__(self, key: str) -> TensorRecord:
+        """Return the record of a label."""
+        record = self._base[self._keys[key]]
+        owner = record.owner
+        if owner is not None:
+            label = self._labels.get(owner.variable, owner.variable)
+            owner = owner._replace(variable=label)
+        return replace(record, key=key, owner=owner)
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether tensors have other names than their labels."""
+        return True
+
+    def keys_of(self, name: str) -> Sequence[str]:
+        """Return the labels of the tensors that go by a name."""
+        return (name,) if name in self._specs else self.other_names.get(name, ())
+
+    @cached_property
+    def other_names(self) -> Mapping[str, Sequence[str]]:
+        """The labels of the tensors that go by each other name."""
+        names = {**{key: (key,) for key in self._base}, **self._base.other_names}
+        found = {
+            name: tuple(self._labels[key] for key in keys if key in self._labels)
+            for name, keys in names.items()
+            if name not in self._specs
+        }
+        return {name: labels for name, labels in found.items() if labels}

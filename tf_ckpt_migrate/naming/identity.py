@@ -17,7 +17,7 @@ numbers after it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.bundle.dtypes import TensorSpec
     from tf_ckpt_migrate.naming.catalog import TensorCatalog, TensorRecord
 
-__all__ = ["Contradiction", "Identities", "match_identities"]
+__all__ = ["Contradiction", "Identities", "IdentityMatcher", "match_identities"]
 
 _T = TypeVar("_T", bound=Hashable)
 
@@ -81,31 +81,34 @@ def match_identities(
       targets: The keys that are still without a source; all by default.
       moved: What rules have matched already, target by source: slot variables follow.
     """
-    free = set(target if targets is None else targets)
-    open_keys = [key for key in source if sources is None or key in sources]
-    return _Matcher(source, target, open_keys, free, dict(moved or {})).run()
+    keys = source if sources is None else sources
+    free = target if targets is None else targets
+    return IdentityMatcher(source, target).match(keys, free, moved or {})
 
 
-class _Matcher:
-    """One comparison of two catalogs."""
+class IdentityMatcher:
+    """One comparison of two catalogs, whose names are collected once."""
 
-    def __init__(
-        self,
-        source: TensorCatalog,
-        target: TensorCatalog,
-        keys: list[str],
-        free: set[str],
-        moved: dict[str, str],
-    ) -> None:
+    def __init__(self, source: TensorCatalog, target: TensorCatalog) -> None:
+        """Take the records of both sides."""
         self.source = {key: source[key] for key in source}
         self.target = {key: target[key] for key in target}
-        self.keys = keys
-        self.free = free
-        self.matched = moved  # targets by sources, those of rules too
+        self.keys: Sequence[str] = ()
+        self.free: set[str] = set()
+        self.matched: dict[str, str] = {}  # targets by sources, those of rules too
         self.found = Identities()
 
-    def run(self) -> Identities:
-        """Match weights, then what belongs to them, then what only numbers tell."""
+    def match(
+        self,
+        sources: Collection[str],
+        targets: Collection[str],
+        moved: Mapping[str, str],
+    ) -> Identities:
+        """Return the pairs among sources and targets; see `match_identities`."""
+        self.keys = [key for key in self.source if key in sources]
+        self.free = set(targets)
+        self.matched = dict(moved)
+        self.found = Identities()
         slots = [key for key in self.keys if self.source[key].owner is not None]
         others = [key for key in self.keys if self.source[key].owner is None]
         for key in others:
@@ -141,6 +144,10 @@ class _Matcher:
             for key, record in self.target.items()
             for path in record.attribute_paths
         )
+
+    def named_target(self, key: str) -> str | None:
+        """Return the target with the same variable name, or None."""
+        return self._by_name(self.source[key]) if key in self.source else None
 
     def _by_name(self, record: TensorRecord) -> str | None:
         name = self._numbers.of_source(record.variable_name)
