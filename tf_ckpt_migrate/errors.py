@@ -144,8 +144,8 @@ class OutputInUseError(CheckpointError, BlockingIOError):
     """Another writer is at work on the output prefix."""
 
 
-class OutputPathError(CheckpointError, ValueError):
-    """A path is of a kind that cannot be written as is asked for."""
+class OutputPathError(CheckpointError, ValueError, OSError):
+    """A path cannot be written to: nothing can have it, or something is in the way."""
 
 
 class TargetError(CheckpointError, ValueError):

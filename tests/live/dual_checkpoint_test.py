@@ -9,6 +9,7 @@ import pytest
 import tf_ckpt_migrate as tcm
 from tests.live.models import KINDS, legacy_adam, sequential, with_table
 from tests.live.readers import by_saver, data_bytes, names_in, same_values
+from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion import saved
 from tf_ckpt_migrate.errors import (
     OutputExistsError,
@@ -206,7 +207,7 @@ class TestFunctions:
             return checkpoint.write(prefix, keys="both")
 
         (tmp_path / "file").write_text("", encoding="utf-8")
-        with pytest.raises(tf.errors.OpError, match=r"Error: \[Errno \d+\] .*file"):
+        with pytest.raises(tf.errors.OpError, match=r"OutputPathError: .*file"):
             write(tf.constant(str(tmp_path / "file" / "m")))
         write(tf.constant(str(tmp_path / "m")))
         check_both(tf, str(tmp_path / "m"))
@@ -402,6 +403,30 @@ class TestTwins:
         left = {file.name for file in (tmp_path / "by_name").glob("*.index")}
         assert left == {"ckpt-2.index", "ckpt-3.index", "ckpt-4.index"}
 
+    def test_checkpoints_of_others_in_that_directory_stay(self, tf, tmp_path, module):
+        serving = tmp_path / "serving"
+        others = {}
+        for name in ("model.ckpt-9", "ckpt-1"):
+            others[name] = tcm.Checkpoint(module).write(
+                str(serving / name), keys="name"
+            )
+            record_latest(str(serving / name))
+        (serving / "ckpt-2").write_text("a file of the same name", encoding="utf-8")
+        manager = tf.train.CheckpointManager(
+            tcm.Checkpoint(module).saving(twin_directory=serving),
+            str(tmp_path / "run"),
+            max_to_keep=1,
+        )
+        for number in range(2, 6):
+            manager.save(checkpoint_number=number)
+        for prefix in others.values():
+            assert tcm.verify_checkpoint(prefix).ok
+        left = {file.name for file in serving.glob("*.index")}
+        assert left == {f"{base}.index" for base in (*others, "ckpt-4", "ckpt-5")}
+        assert (serving / "ckpt-2").exists()
+        kept = [os.path.basename(each) for each in kept_beside(str(serving / "m"))]
+        assert kept == ["model.ckpt-9", "ckpt-1", "ckpt-4", "ckpt-5"]
+
     def test_the_directory_itself(self, tf, tmp_path, module):
         with pytest.raises(OutputExistsError, match=r"is the directory of .* itself"):
             tcm.Checkpoint(module).write(str(tmp_path / "m"), twin_directory=tmp_path)
@@ -448,8 +473,9 @@ class TestPrefixes:
 
     def test_one_below_a_file(self, tf, tmp_path, module):
         (tmp_path / "file").write_text("", encoding="utf-8")
-        with pytest.raises(OSError, match="file"):
+        with pytest.raises(OutputPathError, match="file' is not a directory") as error:
             tcm.Checkpoint(module).write(str(tmp_path / "file" / "m"), keys="both")
+        assert isinstance(error.value, OSError)
 
     def test_one_below_folders_that_are_missing(self, tf, tmp_path, module):
         path = tcm.Checkpoint(module).write(

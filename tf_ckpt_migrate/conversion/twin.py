@@ -5,20 +5,26 @@ They are for programs that watch a directory and know nothing of objects.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Any, cast
 
 from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.output_path import check_folder_path, check_prefix
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.staging import existing_files
+from tf_ckpt_migrate.checkpoint.owned_file import owned_file
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.contents import Reference
 from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.errors import OutputExistsError
-from tf_ckpt_migrate.files.access import exists, real_path, remove_file
+from tf_ckpt_migrate.files.access import exists, read_range, real_path, remove_file
 from tf_ckpt_migrate.files.paths import basename, dirname, join, path_of, split
 
 __all__ = ["check_twin", "remove_checkpoint", "write_twin"]
+
+_LIST = ".tcm-twins"
+_LONGEST_LIST = 16 << 20
 
 
 def check_twin(prefix: str, directory: str) -> str:
@@ -54,7 +60,8 @@ def check_twin(prefix: str, directory: str) -> str:
 def write_twin(prefix: str, directory: str, names: Mapping[str, str]) -> str:
     """Write the twin of a checkpoint, and name it as the latest of its directory.
 
-    Twins there whose originals are gone go too.
+    Twins there whose originals are gone go too. Other checkpoints there stay: the file
+    ``.tcm-twins`` lists those that were written as twins.
 
     Args:
       prefix: Of the checkpoint that has the bytes.
@@ -73,17 +80,32 @@ def write_twin(prefix: str, directory: str, names: Mapping[str, str]) -> str:
     twin = check_twin(prefix, directory)
     source = BundleReader(prefix)
     contents = {name: Reference(source, key) for key, name in names.items()}
-    write_output(twin, contents, overwrite=True)
-    folder = dirname(prefix)
-    orphans = [
-        base
-        for base in map(basename, kept_beside(twin))
-        if not exists(index_path(join(folder, base)))
-    ]
-    record_latest(twin, without=orphans)
-    for base in orphans:
-        remove_checkpoint(join(directory, base))
+    with owned_file(join(directory, _LIST)) as put:
+        twins = {*_twins_in(directory), basename(twin)}
+        put(json.dumps(sorted(twins)))
+        write_output(twin, contents, overwrite=True)
+        folder = dirname(prefix)
+        listed = [*map(basename, kept_beside(twin))]
+        orphans = [
+            base
+            for base in listed
+            if base in twins and not exists(index_path(join(folder, base)))
+        ]
+        record_latest(twin, without=orphans)
+        for base in orphans:
+            remove_checkpoint(join(directory, base))
+        put(json.dumps(sorted(twins.difference(orphans))))
     return twin
+
+
+def _twins_in(directory: str) -> list[str]:
+    """Return the basenames of the twins that were written to a directory."""
+    try:
+        found: Any = json.loads(read_range(join(directory, _LIST), 0, _LONGEST_LIST))
+    except (FileNotFoundError, ValueError):
+        return []
+    entries = cast(list[Any], found) if isinstance(found, list) else []
+    return [base for base in entries if isinstance(base, str)]
 
 
 def remove_checkpoint(prefix: str) -> None:
