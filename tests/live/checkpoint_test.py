@@ -1,5 +1,7 @@
 """``tcm.Checkpoint``: at once, in a graph, and beside TensorFlow's own."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from tests.live.models import (
 )
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
 from tf_ckpt_migrate.conversion.example import example_checkpoint
-from tf_ckpt_migrate.errors import ChecksumError, PlanError, RuleError
+from tf_ckpt_migrate.errors import CheckpointError, ChecksumError, PlanError, RuleError
 from tf_ckpt_migrate.transforms import Cast, Transpose
 
 LISTED = {name: value.tolist() for name, value in WEIGHTS.items()}
@@ -310,3 +312,118 @@ def test_a_v1_file_and_a_golden_of_real_tf1(tf, goldens):
         checkpoint.restore(reader.prefix).assert_consumed()
         for key, variable in variables.items():
             np.testing.assert_array_equal(variable.numpy(), reader[key])
+
+
+class PathOf:
+    """A path of its own class, as libraries for files have them."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __fspath__(self):
+        return self._path
+
+
+@pytest.mark.parametrize("keys", ["object", "name", "both"])
+@pytest.mark.parametrize(
+    "given", [str.encode, PathOf, lambda path: PathOf(path.encode())]
+)
+def test_a_prefix_may_be_bytes_or_any_path(tf, tmp_path, keys, given):
+    checkpoint = tcm.Checkpoint(v=tf.Variable([1.0, 2.0], name="v"))
+    prefix = str(tmp_path / "m")
+    assert checkpoint.write(given(prefix), keys=keys) == prefix
+    for rules in (None, {"/": "/"}):
+        checkpoint.v.assign([0.0, 0.0])
+        status = checkpoint.read(given(prefix), assignment_map=rules)
+        status.assert_existing_objects_matched()
+        assert checkpoint.v.numpy().tolist() == [1.0, 2.0]
+
+
+def statuses_of_tensorflow(tf, tmp_path):
+    variable = tf.Variable([1.0], name="v")
+    checkpoint = tf.train.Checkpoint(v=variable)
+    named = tf.compat.v1.train.Saver([variable]).save(None, str(tmp_path / "named"))
+    return [
+        checkpoint.read(checkpoint.write(str(tmp_path / "m"))),
+        checkpoint.read(named),
+    ]
+
+
+@pytest.mark.parametrize("keys", ["object", "name"])
+def test_a_status_has_what_those_of_tensorflow_have(tf, tmp_path, keys):
+    checkpoint = tcm.Checkpoint(v=tf.Variable([1.0], name="v"))
+    path = checkpoint.write(str(tmp_path / "mine"), keys=keys)
+    status = checkpoint.read(path)
+    for theirs in statuses_of_tensorflow(tf, tmp_path):
+        public = {name for name in dir(theirs) if not name.startswith("_")}
+        assert public <= set(dir(status))
+    checkpoint.more = tf.Variable([2.0], name="more")
+    if keys == "name":
+        with pytest.raises(AssertionError):
+            status.assert_existing_objects_matched()
+        status.add_to_optionally_restored(checkpoint.more)
+        status.assert_existing_objects_matched()
+    with pytest.raises(AttributeError, match="no attribute 'other'"):
+        _ = status.other
+
+
+@pytest.mark.parametrize("keys", ["object", "name"])
+def test_a_status_streams_what_is_made_later_in_a_graph(tf, tmp_path, keys):
+    values = {name: tf.Variable([1.0, 2.0], name=name) for name in ("a", "b")}
+    prefix = tcm.Checkpoint(**values).write(str(tmp_path / "m"), keys=keys)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        checkpoint = tcm.Checkpoint(a=tf.Variable([0.0, 0.0], name="a"))
+        session.run(checkpoint.a.initializer)
+        status = checkpoint.read(prefix)
+        tf.__internal__.tracking.streaming_restore(status, session)
+        assert session.run(checkpoint.a).tolist() == [1.0, 2.0]
+        if keys == "object":
+            checkpoint.b = tf.Variable([0.0, 0.0])
+            assert session.run(checkpoint.b).tolist() == [1.0, 2.0]
+
+
+def damage(prefix):
+    data = f"{prefix}.data-00000-of-00001"
+    with open(data, "r+b") as file:
+        file.write(b"\xff\xff")
+
+
+def cut(prefix):
+    with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
+        file.truncate(3)
+
+
+def remove(prefix):
+    os.remove(f"{prefix}.data-00000-of-00001")
+
+
+def attach_and_read(checkpoint, variable, prefix):
+    checkpoint.v = variable  # which may get a value that waits
+    checkpoint.read(prefix)
+
+
+@pytest.mark.parametrize(
+    ("harm", "kind"),
+    [
+        (damage, "DataLossError"),
+        (cut, "OutOfRangeError"),
+        (remove, "NotFoundError"),
+        (None, "InvalidArgumentError"),
+    ],
+)
+@pytest.mark.parametrize("later", [False, True])
+def test_errors_are_of_tensorflows_kind(tf, tmp_path, harm, kind, later):
+    """As those of a ``tf.train.Checkpoint`` that reads a name-based checkpoint."""
+    variable = tf.Variable([1.0, 2.0], name="v")
+    prefix = tf.compat.v1.train.Saver([variable]).save(None, str(tmp_path / "m"))
+    wanted = tf.Variable([0, 0] if harm is None else [0.0, 0.0], name="v")
+    for checkpoint in (tf.train.Checkpoint(), tcm.Checkpoint()):
+        if later and isinstance(checkpoint, tcm.Checkpoint):
+            checkpoint.read(prefix).expect_partial()
+        if harm is not None and not isinstance(checkpoint, tcm.Checkpoint):
+            harm(prefix)
+        with pytest.raises(getattr(tf.errors, kind)) as caught:
+            attach_and_read(checkpoint, wanted, prefix)
+        if isinstance(checkpoint, tcm.Checkpoint):
+            assert isinstance(caught.value, CheckpointError)
+        assert wanted.numpy().tolist() == [0, 0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -35,6 +36,7 @@ __all__ = [
     "is_object_key",
     "layout_of",
     "name_of_key",
+    "own_names_of",
     "public_path",
 ]
 
@@ -208,6 +210,20 @@ def aliases_of(
     public = {public_path(name): key for name, key in aliases.items()}
     taken = {*found, *specs}
     return {n: key for n, key in public.items() if n not in taken} | aliases
+
+
+def own_names_of(reader: CheckpointView, keys: Iterable[str]) -> dict[str, str]:
+    """Return by key the name that a name-based checkpoint has for a variable.
+
+    That is the one given in a dict of the guide's layout, else the variable's own, if
+    no other has it.
+    """
+    if reader.object_graph is None:
+        return {}
+    full_names = reader.object_graph.full_names()
+    names = {key: _guide_name(key) or full_names.get(key, "") for key in keys}
+    count = Counter(names.values())
+    return {key: name for key, name in names.items() if name and count[name] == 1}
 
 
 def public_path(path: str) -> str:

@@ -11,7 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.conversion.layout import public_path
+from tf_ckpt_migrate.conversion.layout import (
+    CheckpointView,
+    layout_of,
+    name_of_key,
+    public_path,
+)
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.rules import (
     Combine,
@@ -25,7 +30,7 @@ from tf_ckpt_migrate.names.rules import (
 )
 from tf_ckpt_migrate.names.slots import role_of
 
-__all__ = ["over_names"]
+__all__ = ["over_keys", "over_names"]
 
 
 def over_names(
@@ -52,6 +57,21 @@ def over_names(
     """
     known = _Names(names, full_names, specs)
     return AssignmentMap(each for rule in rules for each in known.over(rule))
+
+
+def over_keys(rules: AssignmentMap, reader: CheckpointView) -> AssignmentMap:
+    """Return rules from keys, also where they name a variable or the path to it.
+
+    A path may lack the underscore that Keras 3 has before some attributes.
+    """
+    if not rules or reader.object_graph is None:
+        return rules
+    specs, full_names = layout_of(reader).specs, reader.object_graph.full_names()
+    keys, paths = {key: key for key in specs}, {key: name_of_key(key) for key in specs}
+    public = {key: public_path(path) for key, path in paths.items()}
+    for names in (full_names, paths, public):
+        rules = over_names(rules, keys, names, specs)
+    return rules
 
 
 class _Names:

@@ -17,7 +17,9 @@ from tf_ckpt_migrate.conversion.layout import (
     aliases_of,
     is_object_key,
     layout_of,
+    own_names_of,
 )
+from tf_ckpt_migrate.conversion.object_names import over_keys
 from tf_ckpt_migrate.conversion.optimizers.rules import with_optimizers
 from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.rekey import same_bytes
@@ -52,6 +54,7 @@ class Goal(NamedTuple):
       aliases: Other names that rules and sources may use for them.
       doubles: Names of a dual-keyed target, each with the object-based key of the same
         bytes.
+      own_names: By key, the names that variables have in a name-based checkpoint.
       closed: Whether it takes nothing but its own tensors, as what is no file.
       catalog: Every name of its tensors.
     """
@@ -60,6 +63,7 @@ class Goal(NamedTuple):
     layout: Layout
     aliases: Mapping[str, str]
     doubles: Mapping[str, str] = MappingProxyType({})
+    own_names: Mapping[str, str] = MappingProxyType({})
     closed: bool = False
     catalog: TensorCatalog | None = None
 
@@ -88,6 +92,7 @@ def goal_of(target: CheckpointLike | CheckpointView) -> Goal:
         layout,
         aliases_of(view, layout.specs),
         _doubles(view, layout),
+        own_names_of(view, layout.specs),
         catalog=catalog_of(view),
     )
 
@@ -195,18 +200,24 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
     Raises:
       PlanError: If anything is not accounted for.
     """
-    rules = AssignmentMap(assignment_map)
+    rules = over_keys(AssignmentMap(assignment_map), reader)
     specs, aside = _source_specs(reader, rules)
     source = _without(specs, aside)
     both = _has_both_kinds(rules, source)
     doubles: Mapping[str, str] = {} if both else goal.doubles
+    # In a name-based checkpoint a variable's own name comes before a path to it.
+    own_names: Mapping[str, str] = {}
+    if reader.object_graph is None:
+        own_names = goal.own_names
+    by_name = {name: key for key, name in own_names.items()}
     found = resolve(
         rules,
         source,
         _without(goal.layout.specs, doubles),
         unmatched=unmatched,
         unmet=unmet,
-        aliases={**doubles, **goal.aliases},
+        aliases={**doubles, **goal.aliases, **by_name},
+        own_names=own_names,
         transforms=transforms,
         closed=goal.closed,
         sources=catalog_of(reader),

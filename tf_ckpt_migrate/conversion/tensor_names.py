@@ -11,7 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.conversion.layout import guide_name, is_object_key, name_of_key
+from tf_ckpt_migrate.conversion.layout import (
+    guide_name,
+    is_object_key,
+    name_of_key,
+    public_path,
+)
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, parse_object_key
 
 __all__ = ["all_names", "named_tensors", "without_own_names"]
@@ -23,8 +28,9 @@ def named_tensors(reader: CheckpointReader) -> list[dict[str, str]]:
     Returns:
       For a name-based checkpoint its keys. For an object-based one by variable name
       (the object's path where that is missing or not the only one), by object path, by
-      key, and by any of these that mean one tensor; before these, for a dual-keyed one,
-      the names among its keys.
+      that without the underscores of Keras 3 if it has any, by key, and by any of these
+      that mean one tensor; before these, for a dual-keyed one, the names among its
+      keys.
 
     Example:
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
@@ -44,6 +50,9 @@ def named_tensors(reader: CheckpointReader) -> list[dict[str, str]]:
     count = Counter(names.values())
     names = {k: name if count[name] == 1 else paths[k] for k, name in names.items()}
     ways = [names, paths, {key: key for key in objects}]
+    public = {key: public_path(path) for key, path in paths.items()}
+    if public != paths and len({*public.values()}) == len(public):
+        ways.insert(2, public)
     found = [{name: key for key, name in way.items()} for way in ways]
     found.append(_clear(found))
     return [plain, *found] if plain else found

@@ -17,7 +17,7 @@ from tf_ckpt_migrate.errors import (
 )
 from tf_ckpt_migrate.files.access import is_folder
 from tf_ckpt_migrate.live.deferred import Deferred
-from tf_ckpt_migrate.live.dual_checkpoint import DualCheckpoint
+from tf_ckpt_migrate.live.dual_checkpoint import DualCheckpoint, as_text
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.later import NowAndLater, plan_now_and_later
 from tf_ckpt_migrate.live.planning import goes_by_keys
@@ -136,13 +136,12 @@ class Checkpoint(DualCheckpoint):
           CheckpointError: As of `restore`.
         """
         mapped = assignment_map is not None
-        if isinstance(save_path, bytes | os.PathLike):
-            save_path = os.fsdecode(save_path)
-        reader = None if save_path is None else _reader(save_path, mapped=mapped)
+        path: str | None = as_text(save_path)
+        reader = None if path is None else _reader(path, mapped=mapped)
         if reader is None:
-            return super().read(save_path, options)
+            return super().read(path, options)
         try:
-            return self._read(reader, save_path, options, assignment_map)
+            return self._read(reader, path, options, assignment_map)
         except CheckpointReplacedError:
             raise
         except CheckpointError as error:

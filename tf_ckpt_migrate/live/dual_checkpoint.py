@@ -11,7 +11,7 @@ from tf_ckpt_migrate.live.naming import Names
 from tf_ckpt_migrate.live.private import save_tensors_by
 from tf_ckpt_migrate.live.saving import PlannedSave, Saving
 
-__all__ = ["DualCheckpoint"]
+__all__ = ["DualCheckpoint", "as_text"]
 
 _Self = TypeVar("_Self", bound="DualCheckpoint")
 
@@ -77,7 +77,7 @@ class DualCheckpoint(tensorflow().train.Checkpoint):
 
     def save(
         self,
-        file_prefix: str | os.PathLike[str],
+        file_prefix: str | bytes | os.PathLike[Any],
         options: Any = None,
         *,
         keys: Keys | None = None,
@@ -116,11 +116,11 @@ class DualCheckpoint(tensorflow().train.Checkpoint):
           OSError: If a write fails; what was there is then as it was.
         """
         planned = self._planned(options, self._saving.but(keys, names, twin_directory))
-        return super().save(file_prefix, planned)
+        return super().save(as_text(file_prefix), planned)
 
     def write(
         self,
-        file_prefix: str | os.PathLike[str],
+        file_prefix: str | bytes | os.PathLike[Any],
         options: Any = None,
         *,
         keys: Keys | None = None,
@@ -146,7 +146,7 @@ class DualCheckpoint(tensorflow().train.Checkpoint):
           OSError: As of `save`.
         """
         planned = self._planned(options, self._saving.but(keys, names, twin_directory))
-        return super().write(file_prefix, planned)
+        return super().write(as_text(file_prefix), planned)
 
     def _write(self, file_prefix: Any, options: Any = None) -> Any:
         # A CheckpointManager calls this one.
@@ -165,6 +165,11 @@ class DualCheckpoint(tensorflow().train.Checkpoint):
             return options
         planned = saving.planned(self)
         return options if planned is None else _with_plan(options, planned)
+
+
+def as_text(path: Any) -> Any:
+    """Return a path as a string; a tensor, of a ``tf.function``, as it is."""
+    return os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else path
 
 
 class _Options(tensorflow().train.CheckpointOptions):

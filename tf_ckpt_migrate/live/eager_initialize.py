@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.tensor_names import all_names
 from tf_ckpt_migrate.errors import PlanError, RuleError, TargetError, capped, nearest
@@ -46,11 +47,10 @@ def initialize_eagerly(
     reader = opened(path)
     live = LiveTarget(_known_variables(pairs) if target is None else target)
     live.check_built()
-    names = list(goal_by_names(live).layout.specs)
+    keys = all_names(reader)
     wanted: dict[str, str] = {}
     for source, goal in sorted(pairs, key=lambda pair: pair[0]):
-        wanted.update(_expanded(source, goal, live, names))
-    keys = all_names(reader)
+        wanted.update(_expanded(source, goal, live, keys))
     wanted = {name: keys.get(source, source) for name, source in wanted.items()}
     _check_sources(wanted, reader)
     goals: dict[str, list[str]] = {}
@@ -84,9 +84,12 @@ def _known_variables(pairs: Iterable[tuple[Any, Any]]) -> object:
 
 
 def _expanded(
-    source: str, goal: object, live: LiveTarget, names: Collection[str]
+    source: str, goal: object, live: LiveTarget, sources: Container[str]
 ) -> dict[str, str]:
-    """Return the source of each variable that one pair names."""
+    """Return the source of each variable that one pair names.
+
+    A scope is one of variable names or, where no name is in it, of object paths.
+    """
     if not isinstance(goal, str) or not goal.endswith("/"):
         listed = _listed(goal)
         return {_name(each, live): source for each in listed}
@@ -96,11 +99,18 @@ def _expanded(
             f"{source + '/'!r}: {goal!r} for every tensor of a scope"
         )
     scope, start = (("" if side == "/" else side) for side in (goal, source))
+    variables = goal_by_names(live)
+    names = variables.layout.specs
     found = {
         name: start + name.removeprefix(scope)
         for name in names
         if name.startswith(scope)
     }
+    for path, name in () if found else variables.aliases.items():
+        if path.startswith(scope) and not is_object_key(path):
+            other = start + path.removeprefix(scope)
+            if other in sources or name not in found:  # the variable has other paths
+                found[name] = other
     if not found:
         near = nearest(goal, {f"{name.rpartition('/')[0]}/" for name in names})
         hint = f"; the nearest scopes are {', '.join(map(repr, near))}" if near else ""

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.misses import check_all_met
+from tf_ckpt_migrate.conversion.object_names import over_keys
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names, names_of
 from tf_ckpt_migrate.live.planning import (
     bound,
-    from_keys,
     goes_by_keys,
     other_half,
 )
@@ -68,7 +68,7 @@ def plan_now_and_later(
     names = {} if by_keys else names_of(live)
     keys = {names.get(key, key): key for key in live.variables}
     if by_keys:
-        rules = from_keys(rules, reader)
+        rules = over_keys(rules, reader)
     found = resolve(
         [*rules, *other_half(reader, by_keys=by_keys)],
         layout_of(reader).specs,

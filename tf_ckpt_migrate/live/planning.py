@@ -12,10 +12,8 @@ from tf_ckpt_migrate.conversion.layout import (
     aliases_of,
     is_object_key,
     layout_of,
-    name_of_key,
-    public_path,
 )
-from tf_ckpt_migrate.conversion.object_names import over_names
+from tf_ckpt_migrate.conversion.object_names import over_keys
 from tf_ckpt_migrate.conversion.planning import Goal, plan_into
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names
@@ -35,7 +33,6 @@ __all__ = [
     "Transforms",
     "bound",
     "check_unmatched",
-    "from_keys",
     "goes_by_keys",
     "other_half",
     "plan_restore",
@@ -87,8 +84,6 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     """
     by_keys = goes_by_keys(reader, live, rules)
     goal = goal_by_keys(live) if by_keys else goal_by_names(live)
-    if by_keys:
-        rules = from_keys(rules, reader)
     names = {key: goal.aliases.get(key, key) for key in live.variables}
     reasons = {names[key]: why for key, why in may_stay.items()}
     plan = plan_into(
@@ -112,20 +107,6 @@ def plan_restore(  # noqa: PLR0913 what restore was given
         )
         plan = replace(plan, kept_targets=tuple(kept))
     return LivePlan(plan, variables)
-
-
-def from_keys(rules: AssignmentMap, reader: CheckpointReader) -> AssignmentMap:
-    """Return rules from keys, also where they name a variable or the path to it.
-
-    A path may lack the underscore that Keras 3 has before some attributes.
-    """
-    specs = layout_of(reader).specs
-    full_names = {} if reader.object_graph is None else reader.object_graph.full_names()
-    keys, paths = {key: key for key in specs}, {key: name_of_key(key) for key in specs}
-    public = {key: public_path(path) for key, path in paths.items()}
-    for names in (full_names, paths, public):
-        rules = over_names(rules, keys, names, specs)
-    return rules
 
 
 def _to_given_names(
@@ -221,9 +202,14 @@ def goes_by_keys(
         return False
     if reader.format is not CheckpointFormat.DUAL_KEYED:
         return True
+    if rules:  # over names, unless they fit nothing but objects
+        objects = list(filter(is_object_key, reader))
+        names = reader.keys() - set(objects)
+        fits_names = match(rules, names).decided
+        return not fits_names and bool(match(over_keys(rules, reader), objects).decided)
     # The counter of saves has the same key in all.
     own = live.variables.keys() - {SAVE_COUNTER_KEY}
-    return not rules and any(key in reader for key in own)
+    return any(key in reader for key in own)
 
 
 def other_half(reader: CheckpointReader, *, by_keys: bool) -> list[Drop]:

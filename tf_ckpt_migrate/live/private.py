@@ -39,6 +39,7 @@ TensorFlow does.
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable
 from types import MethodType
@@ -52,6 +53,7 @@ __all__ = [
     "Saved",
     "SavedTensor",
     "has_untracked",
+    "is_declared",
     "is_waiting",
     "listeners_of",
     "new_restore_uid",
@@ -217,9 +219,14 @@ def note_update(variable: Any, restore_uid: int) -> None:
         variable._update_uid = max(update_uid_of(variable), restore_uid)
 
 
+def is_declared(candidate: Any) -> bool:
+    """Return whether this is a variable of Keras 3 that has no value yet."""
+    return getattr(candidate, "_value", candidate) is None
+
+
 def set_initial_value(variable: Any, value: Callable[[], Any]) -> bool:
     """Give a declared variable of Keras 3 its value; return whether it is one."""
-    if getattr(variable, "_value", variable) is not None:
+    if not is_declared(variable):
         return False
     variable._initializer = lambda shape, dtype=None: value()
     return True
@@ -259,7 +266,7 @@ def _wrap_positions(
             else each
             for each in positions
         ]
-        latest = new[-1]
+        latest = new[-1] if new else None
         if isinstance(latest, _Position):
             new = [each for each in new if not latest.replaces(each)]
         positions[:] = new
@@ -278,21 +285,41 @@ class _Position:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._position, name)
 
-    def __deepcopy__(self, memo: object) -> _Position:
-        return self  # as it stands for a place in a file
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Position:
+        position = copy.deepcopy(self._position, memo)
+        return _Position(position, self._asker, self._value_of)
 
     def restore(self, trackable: Any, reader: Any = None) -> None:
-        keys = [each.checkpoint_key for each in self.object_proto.attributes]
-        if len(keys) != 1 or not set_initial_value(
-            trackable, lambda: self._value_of(keys[0])
-        ):
-            self._position.restore(trackable, reader)
-            view = tensorflow().train.TrackableView(trackable)
-            for each in view.descendants():  # where values wait from now on
-                _wrap_positions(each, self.checkpoint, self._asker, self._value_of)
+        self._restore_declared(trackable)
+        self._position.restore(trackable, reader)
+        view = tensorflow().train.TrackableView(trackable)
+        for each in view.descendants():  # where values wait from now on
+            _wrap_positions(each, self.checkpoint, self._asker, self._value_of)
+
+    def _restore_declared(self, trackable: Any) -> None:
+        """Restore an object and all below it that has no value yet."""
+        nodes = self.checkpoint.object_graph_proto.nodes
+        stack, seen = [(self._position, trackable)], {id(trackable)}
+        while stack:
+            position, owner = stack.pop()
+            if is_declared(owner):
+                self._restore_one(position, owner)
+                continue
+            children = tensorflow().train.TrackableView.children(owner)
+            for child in nodes[position.proto_id].children:
+                found = children.get(child.local_name)
+                if found is not None and id(found) not in seen:
+                    seen.add(id(found))
+                    place = type(self._position)(self.checkpoint, child.node_id)
+                    stack.append((place, found))
+
+    def _restore_one(self, position: Any, variable: Any) -> None:
+        keys = [each.checkpoint_key for each in position.object_proto.attributes]
+        if len(keys) != 1 or not position.bind_object(variable):
             return
-        self._position.bind_object(trackable)
-        trackable._update_uid = self.checkpoint.restore_uid
+        if update_uid_of(variable) < self.checkpoint.restore_uid:
+            set_initial_value(variable, lambda: self._value_of(keys[0]))
+            note_update(variable, self.checkpoint.restore_uid)
 
     def replaces(self, other: Any) -> bool:
         """Return whether another waits for the same in vain; let no warning tell."""

@@ -10,6 +10,7 @@ from tf_ckpt_migrate.conversion.misses import MISFIT
 from tf_ckpt_migrate.errors import (
     CheckpointError,
     CheckpointNotFoundError,
+    CheckpointReplacedError,
     CorruptCheckpointError,
     MissingShardError,
     PlanError,
@@ -67,6 +68,7 @@ def as_tensorflows(error: CheckpointError) -> CheckpointError:
 
 _KINDS: dict[type[CheckpointError], Any] = {
     CheckpointNotFoundError: _errors.NotFoundError,
+    CheckpointReplacedError: _errors.NotFoundError,
     MissingShardError: _errors.NotFoundError,
     TruncatedFileError: _errors.OutOfRangeError,
     CorruptCheckpointError: _errors.DataLossError,

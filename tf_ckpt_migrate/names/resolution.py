@@ -54,6 +54,7 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     unmatched: Unmatched = "error",
     unmet: Unmet | Collection[str] = "error",
     aliases: Mapping[str, str] | None = None,
+    own_names: Mapping[str, str] | None = None,
     transforms: Mapping[str, Transform] | None = None,
     closed: bool = False,
     sources: TensorCatalog | None = None,
@@ -71,6 +72,8 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
         it have the value it has; a collection names those that may.
       aliases: Other names of targets, such as variable names for object keys; rules
         and sources may use either.
+      own_names: By target, the one of its names that comes before others where the
+        source has several of them.
       transforms: By source or target, what is done to what moves from or to it, after
         what its rule does.
       closed: Whether the target can take nothing beyond its names; errors then do not
@@ -104,6 +107,7 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
         target,
         unmatched,
         aliases or {},
+        own_names or {},
         transforms or {},
         closed,
         sources,

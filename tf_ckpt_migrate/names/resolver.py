@@ -47,6 +47,7 @@ class Resolver:
     target: Specs | None
     unmatched: Unmatched
     aliases: Mapping[str, str]
+    own_names: Mapping[str, str]
     transforms: Mapping[str, Transform]
     closed: bool
     sources: TensorCatalog | None = None
@@ -264,8 +265,9 @@ class Resolver:
         place = None if self.target is None else self._place(key)
         if self._only_kept:
             place = None
-        if place != key and place in self.source and place not in decided:
-            place = None  # a tensor of the target's own name comes first
+        own = place and self.own_names.get(place, place)
+        if own != key and own in self.source and own not in decided:
+            place = None  # the tensor of the target's own name comes first
         if place is not None:
             self._move((key,), place, None)
         elif self.unmatched == "keep":
