@@ -10,7 +10,9 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.live.checkpoint_test import keras3
+from tf_ckpt_migrate.conversion.layout import name_of_key, public_path
 from tf_ckpt_migrate.live.private import listeners_of
+from tf_ckpt_migrate.live.target import LiveTarget
 
 LATE = "late/x"
 
@@ -224,9 +226,6 @@ BATCH = np.array([[0, 1, 2, 3]])
 
 def by_public_path(tf, model):
     """Return the weights of a model by their paths as users write them."""
-    from tf_ckpt_migrate.conversion.layout import name_of_key, public_path
-    from tf_ckpt_migrate.live.target import LiveTarget
-
     variables = LiveTarget(tf.train.Checkpoint(model=model), counted=False).variables
     named = {public_path(name_of_key(key)): each for key, each in variables.items()}
     return {path: each for path, each in named.items() if "seed" not in path}
@@ -246,6 +245,9 @@ def test_an_unbuilt_model_gets_what_a_built_one_gets(tf, tmp_path, kind, rules):
     if kind == "object":
         prefix = tf.train.Checkpoint(model=source).write(str(tmp_path / "m"))
         assignment_map = {"model/": "model/"} if rules else None
+        # TensorFlow leaves out what a model of Keras 3 has in lists and dicts.
+        saved = {public_path(name_of_key(key)) for key in tcm.load_checkpoint(prefix)}
+        values = {path: values[path] for path in values if path in saved}
     else:
         old = {f"old/{path}": tf.Variable(value) for path, value in values.items()}
         saver = tf.compat.v1.train.Saver(old)
@@ -260,8 +262,9 @@ def test_an_unbuilt_model_gets_what_a_built_one_gets(tf, tmp_path, kind, rules):
         checkpoint = tcm.Checkpoint(model=model)
         status = checkpoint.read(prefix, assignment_map=assignment_map)
         model(BATCH)
-        for path, variable in by_public_path(tf, model).items():
-            np.testing.assert_array_equal(np.asarray(variable), values[path], path)
+        variables = by_public_path(tf, model)
+        for path, value in values.items():
+            np.testing.assert_array_equal(np.asarray(variables[path]), value, path)
         if kind == "name":
             status.assert_consumed()
 

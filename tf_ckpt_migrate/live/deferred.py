@@ -32,6 +32,7 @@ from tf_ckpt_migrate.live.private import (
 from tf_ckpt_migrate.live.restore import value_of
 from tf_ckpt_migrate.live.restore_errors import as_tensorflows
 from tf_ckpt_migrate.live.status import unread_text
+from tf_ckpt_migrate.live.untracked import children_with_untracked
 from tf_ckpt_migrate.live.variables import (
     assign,
     is_variable,
@@ -133,7 +134,7 @@ class Deferred:
             if is_variable(owner):
                 variables.append((owner, here))
             elif _listen(owner, self, here):
-                below = reversed(_children(owner).items())
+                below = reversed(children_with_untracked(owner).items())
                 stack += [(child, _below(here, name)) for name, child in below]
         return variables
 
@@ -205,7 +206,11 @@ class _Listener:
         owner = self._owner()
         if owner is None or self.is_of(child):
             return
-        names = [name for name, each in _children(owner).items() if each is child]
+        names = [
+            name
+            for name, each in children_with_untracked(owner).items()
+            if each is child
+        ]
         for deferred, trees in self.waits:
             below = [each for name in names for each in _below(trees, name)]
             deferred.restore(child, below)
@@ -296,10 +301,6 @@ def _at(tree: _Tree, name: str) -> _Tree | None:
     for part in name.split("/"):
         at = at.get(part or "/") if at else None
     return at
-
-
-def _children(owner: Any) -> dict[str, Any]:
-    return tensorflow().train.TrackableView.children(owner)
 
 
 def waiting_text(waiting: Mapping[str, Move]) -> list[str]:

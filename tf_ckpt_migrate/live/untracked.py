@@ -15,7 +15,7 @@ from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.unbuilt import is_layer
 from tf_ckpt_migrate.live.variables import is_variable
 
-__all__ = ["view_with_untracked"]
+__all__ = ["children_with_untracked", "view_with_untracked"]
 
 
 def view_with_untracked(view: Any) -> tuple[Any, frozenset[int]]:
@@ -74,6 +74,35 @@ def view_with_untracked(view: Any) -> tuple[Any, frozenset[int]]:
 
     whole.list_children = list_children
     return whole, tracked
+
+
+def children_with_untracked(owner: Any) -> dict[str, Any]:
+    """Return the children of an object, those in containers of Keras 3 too, by path.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> module = tf.Module()
+      >>> module.step = tf.Variable(1)
+      >>> list(children_with_untracked(module))
+      ['step']
+    """
+    children = dict(tensorflow().train.TrackableView.children(owner))
+    if _is_of_keras_3(owner):
+        tracked = frozenset(map(id, children.values()))
+        for name, _, items in _containers(owner, tracked):
+            for path, item in _flat(name, items, tracked):
+                children.setdefault(path, item)
+    return children
+
+
+def _flat(
+    path: str, items: Mapping[str, Any], tracked: frozenset[int]
+) -> Iterator[tuple[str, Any]]:
+    for name, each in items.items():
+        if _is_item(each):
+            yield f"{path}/{name}", each
+        else:
+            yield from _flat(f"{path}/{name}", _items(each, tracked), tracked)
 
 
 def _is_of_keras_3(candidate: Any) -> bool:
