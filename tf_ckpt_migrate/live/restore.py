@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tf_ckpt_migrate.bundle.parallel import in_order, suits_a_thread
@@ -14,6 +15,8 @@ from tf_ckpt_migrate.conversion.planning import (
     CheckpointLike,
     opened,
 )
+from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.live.layer_notes import notes_on_layers, notes_on_layers_left
 from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.planning import (
@@ -122,16 +125,23 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
         live.check_built()
     rules = AssignmentMap(assignment_map).with_averages(averages)
     made = with_live_optimizers(reader, live, bound(rules, live))
-    plan, variables = plan_restore(
-        reader,
-        live,
-        made.rules,
-        transforms=transforms,
-        unmatched=unmatched,
-        unmet=unmet,
-        may_stay=made.may_stay,
-    )
+    try:
+        plan, variables = plan_restore(
+            reader,
+            live,
+            made.rules,
+            transforms=transforms,
+            unmatched=unmatched,
+            unmet=unmet,
+            may_stay=made.may_stay,
+        )
+    except PlanError as error:
+        if not (notes := notes_on_layers_left(reader, live)):
+            raise
+        text = "\n".join([str(error), "", *notes])
+        raise PlanError(text, error.problems, error.details) from None
     execute(plan.moves, reader, variables, session)
+    plan = replace(plan, notes=(*plan.notes, *notes_on_layers(reader, live, plan)))
     return RestoreReport(made.told_in(plan))
 
 

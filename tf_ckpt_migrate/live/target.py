@@ -20,16 +20,18 @@ from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.layout import guide_key
 from tf_ckpt_migrate.errors import GraphModeError
 from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.layer_settings import settings_of_layer
 from tf_ckpt_migrate.live.optimizer_settings import settings_of
 from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.private import SavedTensor, saved_by
 from tf_ckpt_migrate.live.roots import root_of
-from tf_ckpt_migrate.live.unbuilt import unbuilt_error, unbuilt_layers
+from tf_ckpt_migrate.live.unbuilt import is_layer, unbuilt_error, unbuilt_layers
 from tf_ckpt_migrate.live.variables import (
     is_variable,
     name_of,
     spec_of_variable,
     value_of,
+    within,
 )
 from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY, parse_object_key
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
+    from tf_ckpt_migrate.recipes.layer_defaults import LayerSettings
 
 __all__ = ["LiveTarget", "built_target"]
 
@@ -147,6 +150,26 @@ class LiveTarget:
             )
         found = self.objects_by_path(lambda each: hasattr(each, "get_config"))
         return settings_of(found[path]) if path in found else None
+
+    def layer_settings(self) -> tuple[dict[str, LayerSettings], list[LayerSettings]]:
+        """Return the settings of the innermost layer of each key, and of all layers."""
+        if self._saved is None:
+            return {}, []
+        layers = [each for each in self._saved.objects if is_layer(each)]
+        found: dict[int, LayerSettings] = {}
+        # A layer has the variables of those within it, which come later. What a cell
+        # has is said of the layer that it belongs to.
+        cells = {id(getattr(each, "cell", None)) for each in layers}
+        layers = [each for each in layers if id(each) not in cells]
+        every = [settings_of_layer(each) for each in layers]
+        for layer, settings in zip(layers, every, strict=True):
+            found.update((id(within(each)), settings) for each in layer.weights)
+        by_key = {
+            key: found[id(within(variable))]
+            for key, variable in self.variables.items()
+            if id(within(variable)) in found
+        }
+        return by_key, every
 
     def objects_by_path(self, is_wanted: Callable[[object], bool]) -> dict[str, Any]:
         """Return the objects that ``is_wanted`` says, by their paths from the root."""

@@ -8,9 +8,14 @@ from itertools import combinations
 from typing import Any
 
 from tf_ckpt_migrate.live.goals import names_of
+from tf_ckpt_migrate.live.planning import bound
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import assign, name_of, value_of, within
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.rules import Rule
 from tf_ckpt_migrate.testing.changes import Change
 from tf_ckpt_migrate.testing.layers import layers_of
 
@@ -24,8 +29,8 @@ def exchanges(model: Any, first: str | None, good: Iterable[str]) -> Iterator[Ch
 
     Args:
       model: The model.
-      first: The layer that has the values of TF1's layer that differs first; None if
-        it is not known, then all layers are tried.
+      first: The layer that has the values of TF1's layer that differs first, with which
+        to begin; None if it is not known.
       good: Layers that agree, which are left alone.
     """
     layers = {
@@ -33,11 +38,7 @@ def exchanges(model: Any, first: str | None, good: Iterable[str]) -> Iterator[Ch
         for name, layer in _innermost(model).items()
         if name not in {*good}
     }
-    pairs = [
-        (one, other)
-        for one, other in combinations(layers, 2)
-        if first is None or first in (one, other)
-    ]
+    pairs = sorted(combinations(layers, 2), key=lambda pair: first not in pair)
     for one, other in pairs:
         ours, theirs = layers[one], layers[other]
         if ours and [*map(_shape, ours)] == [*map(_shape, theirs)]:
@@ -65,43 +66,57 @@ def exchanges(model: Any, first: str | None, good: Iterable[str]) -> Iterator[Ch
 
 
 def map_change(
-    model: Any, moves: Sequence[Move], exchanged: Iterable[tuple[Any, Any]]
+    model: Any,
+    plan: MigrationPlan,
+    assignment_map: AssignmentMap,
+    exchanged: Iterable[tuple[Any, Any]],
 ) -> str:
     """Return what to change in the map so that variables get their own values.
 
     Args:
       model: The model.
-      moves: How TF1's values were moved to it.
+      plan: How TF1's values were moved to it.
+      assignment_map: The rules of that.
       exchanged: Pairs of variables, in the order in which they were exchanged.
-
-    Returns:
-      Advice; empty if no map moved the values.
     """
-    has: dict[int, int] = {}  # by variable: the variable whose value it should have
+    taken: dict[int, int] = {}  # by variable: the one whose value it should have
     for one, other in exchanged:
         a, b = id(within(one)), id(within(other))
-        has[a], has[b] = has.get(b, b), has.get(a, a)
-    by_variable = _moves_by_variable(model, moves)
-    if not all(key in by_variable for key in has):
+        taken[a], taken[b] = taken.get(b, b), taken.get(a, a)
+    moves = _moves_by_variable(model, plan.moves)
+    if not all(key in moves for key in taken):
         return ""
-    change = [
-        (by_variable[taken], by_variable[to])
-        for to, taken in has.items()
-        if to != taken
-    ]
-    if all(
-        move.transform is None and len(move.sources) == 1
+    change = [(moves[of], moves[to]) for to, of in taken.items() if to != of]
+    if any(
+        move.transform is not None or len(move.sources) > 1
         for pair in change
         for move in pair
     ):
-        rules = {source.sources[0]: move.target for source, move in change}
-        return f"Put these rules first in assignment_map: {rules!r}"
-    said = "; ".join(
-        f"let {', '.join(map(repr, source.sources))} go to {move.target!r}, not to "
-        f"{source.target!r}"
-        for source, move in change
-    )
-    return f"In assignment_map, {said}"
+        said = "; ".join(
+            f"let {', '.join(map(repr, source.sources))} go to {move.target!r}, not to "
+            f"{source.target!r}"
+            for source, move in change
+        )
+        return f"In assignment_map, {said}"
+    rules = {source.sources[0]: move.target for source, move in change}
+    replaced = _rules_of(model, plan, assignment_map, rules)
+    instead = f" in place of {', '.join(map(repr, replaced))}" if replaced else ""
+    return f"Put these rules first in assignment_map{instead}: {rules!r}"
+
+
+def _rules_of(
+    model: Any, plan: MigrationPlan, assignment_map: AssignmentMap, names: Iterable[str]
+) -> list[Rule]:
+    """Return the rules that decide about nothing but these names."""
+    rules = [*bound(assignment_map, LiveTarget(model, counted=False))]
+    decided: dict[int, set[str]] = {}
+    for name, place in match(rules, plan.source_specs).decided.items():
+        decided.setdefault(place, set()).add(name)
+    return [
+        rule
+        for place, rule in enumerate(assignment_map)
+        if decided.get(place) and decided[place] <= {*names}
+    ]
 
 
 def _moves_by_variable(model: Any, moves: Sequence[Move]) -> dict[int, Move]:

@@ -12,7 +12,7 @@ from tf_ckpt_migrate.errors import nearest
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import Drop
 from tf_ckpt_migrate.testing.calls import as_arrays, as_model_takes
 from tf_ckpt_migrate.testing.comparing import Compared, Near, compared, likeliest
@@ -61,7 +61,8 @@ class Comparison(NamedTuple):
       near: How far apart values may be.
       listened: The run of the model.
       rows: What was compared, in the order of the TF1 graph, the outputs last.
-      moves: How TF1's values were moved to the model.
+      plan: How TF1's values were moved to the model; None if they were not.
+      assignment_map: The rules of that.
     """
 
     reference: Reference
@@ -71,7 +72,8 @@ class Comparison(NamedTuple):
     near: Near
     listened: Listened
     rows: Sequence[Row]
-    moves: Sequence[Move]
+    plan: MigrationPlan | None
+    assignment_map: AssignmentMap
 
 
 def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyword
@@ -141,11 +143,12 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
     near = Near(rtol, atol)
     named = layers or {}
 
-    def compare(reference: Reference, arrays: Any, moves: Sequence[Move]) -> None:
+    def compare(reference: Reference, arrays: Any, plan: MigrationPlan | None) -> None:
         with unchanged(tf2_model):
             tensorflow().random.set_seed(seed)
             listened = run(tf2_model, arrays, training=training)
             captures = listened.captures
+            moves = () if plan is None else plan.moves
             pairs = (
                 paired_layers(reference, tf2_model, moves, captures) if moves else []
             )
@@ -158,35 +161,38 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
             if any(row.counts and not row.result.agrees for row in rows):
                 from tf_ckpt_migrate.testing.outputs_text import outputs_text
 
-                whole = (tf2_model, arrays, training, near, listened, rows, moves)
-                raise AssertionError(outputs_text(Comparison(reference, *whole)))
+                whole = (tf2_model, arrays, training, near, listened, rows)
+                rules = AssignmentMap(assignment_map)
+                raise AssertionError(
+                    outputs_text(Comparison(reference, *whole, plan, rules))
+                )
 
     if is_recording(tf1_model):
         recorded = RecordedModel(tf1_model, outputs)
         if feed_dict:
             raise TypeError("feed_dict feeds a TF1 graph, and a recording has none")
         arrays = _recorded_inputs(recorded, tf2_model, inputs)
-        moves: Sequence[Move] = ()
+        plan = None
         if restore_model and checkpoint is not None:
             run(tf2_model, arrays)  # layers may have no variables before
-            moves = _restored(tf2_model, checkpoint, assignment_map)
+            plan = _restored(tf2_model, checkpoint, assignment_map)
         elif assignment_map is not None:
             raise TypeError(
                 "assignment_map says where the values of a checkpoint go, and a "
                 "recording has none: pass checkpoint= too, the one that TF1 had"
             )
-        compare(recorded, arrays, moves)
+        compare(recorded, arrays, plan)
         return
     with closing(Tf1Model(tf1_model, inputs, outputs, seed, feed_dict)) as tf1:
         tf1.start(checkpoint)
         arrays = as_arrays(inputs)
         if tf1.given:
             arrays = as_model_takes(tf2_model, arrays)
-        moves = ()
+        plan = None
         if restore_model and tf1.variables:
             run(tf2_model, arrays)  # layers may have no variables before
-            moves = migrated(tf1, tf2_model, checkpoint, assignment_map)
-        compare(tf1, arrays, moves)
+            plan = migrated(tf1, tf2_model, checkpoint, assignment_map)
+        compare(tf1, arrays, plan)
 
 
 def _recorded_inputs(recorded: RecordedModel, model: Any, inputs: Any) -> Any:
@@ -205,7 +211,7 @@ def migrated(
     model: Any,
     checkpoint: CheckpointLike | None,
     assignment_map: AssignmentMapLike | None,
-) -> Sequence[Move]:
+) -> MigrationPlan:
     """Restore a model from a checkpoint, or from what TF1's variables have now.
 
     Returns:
@@ -219,9 +225,9 @@ def migrated(
 
 def _restored(
     model: Any, checkpoint: CheckpointLike, assignment_map: AssignmentMapLike | None
-) -> Sequence[Move]:
+) -> MigrationPlan:
     rules = [*(Drop(role=role) for role in OPTIONAL), *AssignmentMap(assignment_map)]
-    return restore(checkpoint, model, rules, unmet=OPTIONAL).plan.moves
+    return restore(checkpoint, model, rules, unmet=OPTIONAL).plan
 
 
 def _named(

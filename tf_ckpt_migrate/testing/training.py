@@ -93,7 +93,7 @@ def assert_same_training(  # noqa: PLR0913 two models and how to train: by keywo
         train = _trainer(tf2_model, step)
         if step is None:
             _build(tf2_model, arrays[0])
-        moves = _of_weights(migrated(tf1, tf2_model, checkpoint, assignment_map))
+        moves = _of_weights(migrated(tf1, tf2_model, checkpoint, assignment_map).moves)
         start, before = weights_of(tf2_model, moves), values_of_all(tf2_model)
         regularization = _regularization(tf1)
         expected = _trained_tf1(tf1, fetches, arrays, moves)

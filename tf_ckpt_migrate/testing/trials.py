@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["changes_of", "owner_of", "whole_changes"]
+__all__ = ["WEIGHTS", "changes_of", "owner_of", "whole_changes"]
 
 # 1.001e-5 is the least that TF1's fused batch norm takes.
 _EPSILONS = (1e-3, 1e-5, 1.001e-5, 1e-6, 1e-7, 1e-8, 1e-12, 1e-4, 1e-2)
+WEIGHTS = "order of weights"
 _SLOPES = (0.2, 0.3, 0.01, 0.1)
 # Where a recurrent layer of tf_keras, and one of Keras 3, chooses a fused kernel.
 _FUSED = ("_could_use_gpu_kernel", "use_cudnn")
@@ -34,6 +35,8 @@ def changes_of(
     earlier: Sequence[Capture],
     constants: Iterable[float],
     training: bool,
+    *,
+    weights: bool = True,
 ) -> Iterator[Change]:
     """Yield the changes to try on a layer.
 
@@ -42,6 +45,7 @@ def changes_of(
       earlier: The calls before it.
       constants: Small numbers of the TF1 graph, which may be its epsilons.
       training: Whether the model was told to train.
+      weights: Whether to try other orders of its weights too.
     """
     layer = capture.layer
     yield from _of_training(layer, training)
@@ -51,7 +55,7 @@ def changes_of(
     yield from _of_slope(layer)
     yield from _of_order(capture, earlier)
     cell = getattr(layer, "cell", None)
-    if all(within is cell for within in layers_of(layer).values()):
+    if weights and all(within is cell for within in layers_of(layer).values()):
         yield from _of_weights(layer)  # else those within it have them
 
 
@@ -217,7 +221,7 @@ def _of_weights(layer: Any) -> Iterator[Change]:
     units = getattr(owner_of(layer, "units"), "units", 0)
     for text, other in weight_orders(values, names, units):
         yield Change(
-            "order of weights",
+            WEIGHTS,
             text,
             made=lambda layer, other=other: _with_weights(layer, other),
         )

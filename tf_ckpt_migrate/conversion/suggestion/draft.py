@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from tf_ckpt_migrate.conversion.layout import is_object_key, name_of_key
@@ -32,11 +32,16 @@ class Draft:
         sides: tuple[Side, Side],
         items: tuple[Sequence[Item], Sequence[Item]],
         choices: Sequence[Choice],
+        notes: Callable[[Iterable[tuple[str, str]]], list[str]],
     ) -> None:
-        """Take over what was found."""
+        """Take over what was found.
+
+        ``notes`` returns what to note on pairs of a name in the source and a key.
+        """
         self._ours, self._theirs = sides
         self._items = items
         self._choices = choices
+        self._notes_on = notes
         self._names = names_in(self._theirs)
         # Rules from objects to names, which `convert_tf2_to_tf1` takes, have paths.
         to_names = not any(map(is_object_key, self._theirs.specs))
@@ -80,6 +85,11 @@ class Draft:
                 *_of_followers(len(followers)),
                 *training.notes,
                 *_of_cells(wholes),
+                *self._notes_on(
+                    (choice.source.key, choice.target.key)
+                    for choice in taken
+                    if not choice.source.members
+                ),
             ),
             partial(self._accepted, dict(decided)),
         )

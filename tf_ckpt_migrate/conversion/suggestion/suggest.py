@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import cast
+from collections.abc import Iterable
+from functools import partial
+from typing import Protocol, cast, runtime_checkable
 
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import CheckpointView
@@ -18,10 +20,20 @@ from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
 from tf_ckpt_migrate.conversion.suggestion.training import carries_over
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.slots import slot_of
+from tf_ckpt_migrate.recipes.layer_defaults import LayerSettings, layer_notes
 
 __all__ = ["suggest_assignment_map"]
 
 _MOST = 5_000  # weights of one side: every pair is scored
+
+
+@runtime_checkable
+class HasLayers(Protocol):
+    """A target that knows the settings of its layers."""
+
+    def layer_settings(self) -> tuple[dict[str, LayerSettings], list[LayerSettings]]:
+        """Return the settings of the innermost layer of each key, and of all layers."""
+        ...
 
 
 @without_collections
@@ -78,7 +90,22 @@ def suggest_assignment_map(
     same = same_bytes(*items, (digests[0], digests[1]))
     choices = chosen(*items, same)
     choices += _of_training(*sides)
-    return Draft(sides, items, choices).suggestion({})
+    notes = partial(_notes_on_layers, *views)
+    return Draft(sides, items, choices, notes).suggestion({})
+
+
+def _notes_on_layers(
+    source: CheckpointView, target: CheckpointView, pairs: Iterable[tuple[str, str]]
+) -> list[str]:
+    """Return notes on what layers of TF1 and of the target may compute differently."""
+    if source.object_graph is not None:
+        return []
+    if not isinstance(target, HasLayers):
+        if target.object_graph is None:
+            return []
+        return layer_notes((name, None) for name, _ in pairs)
+    by_key, every = target.layer_settings()
+    return layer_notes(((name, by_key.get(key)) for name, key in pairs), every)
 
 
 def _seen(target: object) -> CheckpointView:

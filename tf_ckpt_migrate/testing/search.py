@@ -1,0 +1,345 @@
+"""Tries changes to a model: with which does it give what TF1 gives?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.testing.changes import Change
+from tf_ckpt_migrate.testing.comparing import Compared, compared
+from tf_ckpt_migrate.testing.exchanges import exchanges, map_change
+from tf_ckpt_migrate.testing.layers import Capture, Listened, Trial, layers_of, run
+from tf_ckpt_migrate.testing.trials import WEIGHTS, changes_of, owner_of, whole_changes
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.testing.outputs import Comparison, Row
+
+__all__ = ["Outcome", "Search", "found_in", "told"]
+
+_LAYERS = 6  # that are tried first, of those between what agrees and what differs
+_RUNS = 600  # of the model
+_EXCHANGES = 150  # that are tried
+_CLOSER = 20  # times: then a change is worth naming, though something else differs too
+
+# Changes to make together, each with the name of the layer that it is made to.
+_Changes: TypeAlias = tuple[tuple[str, Change], ...]
+
+
+class Outcome(NamedTuple):
+    """What comes of a change.
+
+    Attributes:
+      changes: The changes, the same one to each of these layers.
+      result: How the row is then.
+      is_whole: Whether all that counts agrees.
+    """
+
+    changes: _Changes
+    result: Compared
+    is_whole: bool
+
+    def __str__(self) -> str:
+        (name, change), *more = self.changes
+        where = f"layer {name!r}" if name else ""
+        if more:
+            names = ", ".join(capped([repr(each) for each, _ in more], 3))
+            where = f"layers {name!r}, {names}"
+        text = f"{where}: {change.text}" if where else change.text
+        return f"{text} (max abs {self.result.max_abs:.2g})"
+
+
+def _difference(outcome: Outcome) -> float:
+    return outcome.result.max_abs
+
+
+def told(outcomes: Iterable[Outcome]) -> list[str]:
+    """Return the best change of each kind to each layer, as text."""
+    best: dict[tuple[str, str], Outcome] = {}
+    for each in outcomes:
+        name, change = each.changes[0]
+        known = best.get((name, change.kind))
+        if known is None or _difference(each) < _difference(known):
+            best[name, change.kind] = each
+    return [*map(str, best.values())]
+
+
+class Search:
+    """Tries changes to the model of a comparison, and counts how often it runs."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        """Begin to count."""
+        self._comparison = comparison
+        self._runs = 0
+        self._all: list[Outcome] = []
+        self.kinds: list[str] = []
+        self.failed: dict[str, str] = {}
+        self.limit = ""
+
+    def outcomes(self, row: Row, made: Sequence[Outcome]) -> list[Outcome]:
+        """Return what changes come to, up to the first group that has a cause.
+
+        Args:
+          row: What differs.
+          made: The changes that are made already.
+        """
+        comparison = self._comparison
+        near, far = _suspects(comparison, row)
+        good = _good(comparison) if not made else set[str]()
+        groups: list[Callable[[], Iterator[_Changes]]] = [
+            lambda: _layer_changes(comparison, near),
+            lambda: _alike_changes(comparison, near),
+            lambda: _exchanges(comparison, row, good),
+            lambda: _whole_changes(comparison),
+            lambda: _layer_changes(comparison, far),
+        ]
+        found: list[Outcome] = []
+        for group in groups:
+            for changes in group():
+                outcome = self._tried(row, made, changes)
+                if outcome is not None:
+                    found.append(outcome)
+                    if outcome.is_whole and changes[0][1].exchanged:
+                        break
+            if any(each.is_whole for each in found):
+                break
+        self._all += found
+        return found
+
+    def _tried(
+        self,
+        row: Row,
+        made: Sequence[Outcome],
+        changes: _Changes,
+    ) -> Outcome | None:
+        kind = changes[0][1].kind
+        if self._runs >= _RUNS:
+            self.limit = f"the model has run {_RUNS} times"
+            return None
+        self._runs += 1
+        before = [pair for each in made for pair in each.changes]
+        try:
+            listened = _run(self._comparison, [*before, *changes])
+        except Exception as error:  # noqa: BLE001 it is told; a trial may not hide what differs
+            self.failed[kind] = type(error).__name__
+            return None
+        self.kinds.append(kind)
+        names = _renamed([*before, *changes])
+        result = _compared(self._comparison, listened, row, names)
+        whole = _is_whole(self._comparison, listened, names)
+        if whole and (result is None or not result.agrees):
+            last = self._comparison.rows[-1]  # an output
+            result = _compared(self._comparison, listened, last, names)
+        if result is None:  # the layer of the row is not reached
+            return None
+        return Outcome(changes, result, whole)
+
+    def widened(self, outcome: Outcome, made: Sequence[Outcome]) -> Outcome:
+        """Return the change to all layers like this one, if then all outputs agree."""
+        (name, change), *more = outcome.changes
+        own = _call_of(self._comparison, name)
+        if own is None or more:
+            return outcome
+        used = {name for each in made for name, _ in each.changes}
+        alike = _alike(self._comparison, own, change, used)
+        if len(alike) == 1:
+            return outcome
+        wide = self._tried(self._comparison.rows[-1], made, alike)
+        return wide if wide is not None and wide.is_whole else outcome
+
+    def first_after(self, made: Sequence[Outcome]) -> Row | None:
+        """Return the first row that differs when these changes are made."""
+        changes = [pair for each in made for pair in each.changes]
+        listened = _run(self._comparison, changes)
+        names = _renamed(changes)
+        for row in self._comparison.rows:
+            result = _compared(self._comparison, listened, row, names)
+            if result is not None and not result.agrees:
+                return row
+        return None
+
+    def closer(self, most: float) -> list[Outcome]:
+        """Return the changes that bring the row much closer."""
+        return [each for each in self._all if _difference(each) * _CLOSER < most]
+
+    def advice(self, made: Sequence[Outcome]) -> str:
+        """Return what to change in the map, if variables were exchanged."""
+        comparison = self._comparison
+        pairs = [
+            pair
+            for each in made
+            for _, change in each.changes
+            for pair in change.exchanged
+        ]
+        if not pairs or comparison.plan is None:
+            return ""
+        return map_change(
+            comparison.model, comparison.plan, comparison.assignment_map, pairs
+        )
+
+
+def _are_alike(own: Capture, other: Capture, setting: str) -> bool:
+    """Return whether layers have the same value of a setting, if it is one."""
+    mine, its = (
+        getattr(owner_of(each.layer, setting), setting, None) for each in (own, other)
+    )
+    return mine == its
+
+
+def _whole_changes(comparison: Comparison) -> Iterator[_Changes]:
+    for change in whole_changes(comparison.inputs):
+        yield (("", change),)
+
+
+def _exchanges(
+    comparison: Comparison, row: Row, good: Iterable[str]
+) -> Iterator[_Changes]:
+    every = exchanges(comparison.model, row.layer, good)
+    for change in islice(every, _EXCHANGES):
+        yield (("", change),)
+
+
+def _layer_changes(
+    comparison: Comparison, suspects: Iterable[Capture]
+) -> Iterator[_Changes]:
+    """Yield the changes to try, each with the layer that it is made to."""
+    for capture in suspects:
+        for change in _changes(comparison, capture):
+            yield ((capture.name, change),)
+
+
+def _alike_changes(
+    comparison: Comparison, suspects: Iterable[Capture]
+) -> Iterator[_Changes]:
+    """Yield changes of settings, each to all layers that are alike, if several are."""
+    seen: set[tuple[str, ...]] = set()
+    for capture in suspects:
+        for change in _changes(comparison, capture, weights=False):
+            alike = _alike(comparison, capture, change, ())
+            key = (change.text, *sorted(name for name, _ in alike))
+            if len(alike) > 1 and key not in seen:
+                seen.add(key)
+                yield alike
+
+
+def _alike(
+    comparison: Comparison, own: Capture, change: Change, used: Collection[str]
+) -> _Changes:
+    """Return a change to a layer, and to all that have the same setting."""
+    found = {own.name: change}
+    has_weights = change.kind == WEIGHTS
+    for capture in comparison.listened.captures:
+        if capture.name in used or capture.name in found:
+            continue
+        if _are_alike(own, capture, change.kind):
+            changes = _changes(comparison, capture, weights=has_weights)
+            same = next((each for each in changes if each.text == change.text), None)
+            if same is not None:
+                found[capture.name] = same
+    return tuple(found.items())
+
+
+def _call_of(comparison: Comparison, name: str) -> Capture | None:
+    captures = comparison.listened.captures
+    return next((each for each in captures if each.name == name), None)
+
+
+def _changes(
+    comparison: Comparison, capture: Capture, *, weights: bool = True
+) -> Iterator[Change]:
+    earlier = _earlier(comparison, capture)
+    constants = comparison.reference.constants()
+    yield from changes_of(
+        capture, earlier, constants, comparison.training, weights=weights
+    )
+
+
+def _earlier(comparison: Comparison, capture: Capture) -> list[Capture]:
+    captures = comparison.listened.captures
+    return captures[: next(n for n, each in enumerate(captures) if each is capture)]
+
+
+def _good(comparison: Comparison) -> set[str]:
+    """Return the layers that agree."""
+    return {each.layer for each in comparison.rows if each.result.agrees and each.layer}
+
+
+def _suspects(comparison: Comparison, row: Row) -> tuple[list[Capture], list[Capture]]:
+    """Return the calls up to the one that differs: the nearest ones, and the others.
+
+    The nearest are the last of those that come after a layer that agrees.
+    """
+    captures = comparison.listened.captures
+    names = [capture.name for capture in captures]
+    end = names.index(row.layer) + 1 if row.layer in names else len(captures)
+    good = _good(comparison)
+    start = max((n + 1 for n in range(end) if names[n] in good), default=0)
+    last = {capture.name: capture for capture in captures[start:end]}
+    suspects = [*last.values()]
+    return suspects[-_LAYERS:], suspects[:-_LAYERS][::-1]
+
+
+def _run(comparison: Comparison, changes: Sequence[tuple[str, Change]]) -> Listened:
+    """Run the model with changes to its layers."""
+    layers = layers_of(comparison.model)
+    inputs = comparison.inputs
+    trials: dict[str, Trial] = {}
+    with ExitStack() as stack:
+        for name, change in changes:
+            stack.enter_context(change.made(layers.get(name)))
+            inputs = change.inputs(inputs)
+            if change.trial is not None:
+                trials[name] = change.trial
+            trials.update(change.others)
+        return run(
+            comparison.model, inputs, training=comparison.training, trials=trials
+        )
+
+
+def _renamed(changes: Iterable[tuple[str, Change]]) -> dict[str, str]:
+    """Return which layer has the values of which, after changes in this order."""
+    places: dict[str, str] = {}
+    for _, change in changes:
+        if change.renamed:
+            one, other = change.renamed
+            swapped = {one: other, other: one}
+            places = {name: swapped.get(at, at) for name, at in places.items()}
+            for name in (one, other):
+                places.setdefault(name, swapped[name])
+    return places
+
+
+def _is_whole(
+    comparison: Comparison, listened: Listened, names: Mapping[str, str]
+) -> bool:
+    """Return whether all that counts agrees in another run."""
+    results = (
+        _compared(comparison, listened, row, names)
+        for row in comparison.rows
+        if row.counts
+    )
+    return all(each is not None and each.agrees for each in results)
+
+
+def _compared(
+    comparison: Comparison, listened: Listened, row: Row, names: Mapping[str, str]
+) -> Compared | None:
+    if row.layer is not None and not row.counts:
+        row = row._replace(layer=names.get(row.layer, row.layer))
+    found = found_in(comparison, listened, row)
+    if found is None:
+        return None
+    return compared(row.expected, found, comparison.near)
+
+
+def found_in(comparison: Comparison, listened: Listened, row: Row) -> Any:
+    """Return what the model has in the place of a row's tensor, in some run."""
+    from tf_ckpt_migrate.testing.tf1 import named_results
+
+    if row.layer is not None:
+        return next((c.output for c in listened.captures if c.name == row.layer), None)
+    results = [*named_results(listened.result).values()]
+    names = [*comparison.reference.results]
+    return results[names.index(row.tf1)] if row.tf1 in names else None
