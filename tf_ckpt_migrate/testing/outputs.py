@@ -39,6 +39,7 @@ class Row(NamedTuple):
       place: Where it comes in the TF1 graph.
       counts: Whether the models differ if this does: not where the two were only
         paired by the names of variables.
+      tensors: Then, the tensors of TF1 that may be the one.
     """
 
     tf1: str
@@ -48,6 +49,7 @@ class Row(NamedTuple):
     layer: str | None
     place: int
     counts: bool
+    tensors: Sequence[Any] = ()
 
 
 class Comparison(NamedTuple):
@@ -280,7 +282,8 @@ def _automatic(
         tensor, layer = pair.tensors[best], pair.layer
         place = reference.place(tensor)
         value = values[best]
-        rows.append(Row(tensor.name, layer, result, value, layer, place, counts=False))
+        row = Row(tensor.name, layer, result, value, layer, place, False, pair.tensors)
+        rows.append(row)
     return rows
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.testing.changes import Change
-from tf_ckpt_migrate.testing.comparing import Compared, compared
+from tf_ckpt_migrate.testing.comparing import Compared, compared, likeliest
 from tf_ckpt_migrate.testing.exchanges import exchanges, map_change
 from tf_ckpt_migrate.testing.layers import Capture, Listened, Trial, layers_of, run
 from tf_ckpt_migrate.testing.trials import WEIGHTS, changes_of, owner_of, whole_changes
@@ -73,6 +73,7 @@ class Search:
         """Begin to count."""
         self._comparison = comparison
         self._runs = 0
+        self._values: dict[str, Sequence[Any]] = {}  # of TF1, by the layer of a row
         self._all: list[Outcome] = []
         self.kinds: list[str] = []
         self.failed: dict[str, str] = {}
@@ -127,11 +128,11 @@ class Search:
             return None
         self.kinds.append(kind)
         names = _renamed([*before, *changes])
-        result = _compared(self._comparison, listened, row, names)
-        whole = _is_whole(self._comparison, listened, names)
+        result = self._compared(listened, row, names)
+        whole = self._is_whole(listened, names)
         if whole and (result is None or not result.agrees):
             last = self._comparison.rows[-1]  # an output
-            result = _compared(self._comparison, listened, last, names)
+            result = self._compared(listened, last, names)
         if result is None:  # the layer of the row is not reached
             return None
         return Outcome(changes, result, whole)
@@ -155,10 +156,38 @@ class Search:
         listened = _run(self._comparison, changes)
         names = _renamed(changes)
         for row in self._comparison.rows:
-            result = _compared(self._comparison, listened, row, names)
+            result = self._compared(listened, row, names)
             if result is not None and not result.agrees:
                 return row
         return None
+
+    def _is_whole(self, listened: Listened, names: Mapping[str, str]) -> bool:
+        """Return whether all that counts agrees in another run."""
+        results = (
+            self._compared(listened, row, names)
+            for row in self._comparison.rows
+            if row.counts
+        )
+        return all(each is not None and each.agrees for each in results)
+
+    def _compared(
+        self, listened: Listened, row: Row, names: Mapping[str, str]
+    ) -> Compared | None:
+        """Compare a row in another run, in which layers have the values of others."""
+        comparison = self._comparison
+        if row.layer is None or row.counts:
+            found = found_in(comparison, listened, row)
+            if found is None:
+                return None
+            return compared(row.expected, found, comparison.near)
+        layer = names.get(row.layer, row.layer)
+        found = found_in(comparison, listened, row._replace(layer=layer))
+        if found is None:
+            return None
+        # Which tensor the layer gives is not known as long as none agrees.
+        if row.layer not in self._values:
+            self._values[row.layer] = comparison.reference.run([*row.tensors])
+        return likeliest(self._values[row.layer], found, comparison.near)[1]
 
     def closer(self, most: float) -> list[Outcome]:
         """Return the changes that bring the row much closer."""
@@ -309,29 +338,6 @@ def _renamed(changes: Iterable[tuple[str, Change]]) -> dict[str, str]:
             for name in (one, other):
                 places.setdefault(name, swapped[name])
     return places
-
-
-def _is_whole(
-    comparison: Comparison, listened: Listened, names: Mapping[str, str]
-) -> bool:
-    """Return whether all that counts agrees in another run."""
-    results = (
-        _compared(comparison, listened, row, names)
-        for row in comparison.rows
-        if row.counts
-    )
-    return all(each is not None and each.agrees for each in results)
-
-
-def _compared(
-    comparison: Comparison, listened: Listened, row: Row, names: Mapping[str, str]
-) -> Compared | None:
-    if row.layer is not None and not row.counts:
-        row = row._replace(layer=names.get(row.layer, row.layer))
-    found = found_in(comparison, listened, row)
-    if found is None:
-        return None
-    return compared(row.expected, found, comparison.near)
 
 
 def found_in(comparison: Comparison, listened: Listened, row: Row) -> Any:
