@@ -112,7 +112,7 @@ def saved_by(checkpoint: Any) -> Saved:
     """
     from tensorflow.python.checkpoint import save_util  # pyright: ignore[reportMissingImports] types are checked without it
 
-    view, tracked = view_with_untracked(checkpoint._saver._graph_view)
+    view, untracked = view_with_untracked(checkpoint._saver._graph_view)
     saved, _, _, graph = save_util.serialize_graph_view(view)
     # Objects that save in the way of old come wrapped.
     owned = [(getattr(owner, "obj", owner), each) for owner, each in saved.items()]
@@ -131,19 +131,18 @@ def saved_by(checkpoint: Any) -> Saved:
         [owner for owner, _ in owned],
         path_of,
         frozenset(
-            key for owner, values in owned if id(owner) not in tracked for key in values
+            key for owner, values in owned if id(owner) in untracked for key in values
         ),
     )
 
 
 def has_untracked(checkpoint: Any) -> bool:
     """Return whether a ``tf.train.Checkpoint`` leaves out variables of Keras 3."""
-    view = checkpoint._saver._graph_view
-    whole, tracked = view_with_untracked(view)
-    if whole is view:
+    view, untracked = view_with_untracked(checkpoint._saver._graph_view)
+    if not untracked:
         return False
-    objects, _ = whole.breadth_first_traversal()
-    return any(id(each) not in tracked and is_variable(each) for each in objects)
+    objects, _ = view.breadth_first_traversal()
+    return any(id(each) in untracked and is_variable(each) for each in objects)
 
 
 def stored_variables() -> dict[str, Any]:

@@ -27,20 +27,19 @@ def view_with_untracked(view: Any) -> tuple[Any, frozenset[int]]:
       view: TensorFlow's ``ObjectGraphView``; it is not changed.
 
     Returns:
-      The view, and the ids of the objects that TensorFlow reaches.
+      The view, and the ids of the objects that TensorFlow does not reach.
 
     Example:
       >>> import tensorflow as tf
       >>> module = tf.Module()
       >>> checkpoint = tf.train.Checkpoint(m=module)
-      >>> view, tracked = view_with_untracked(checkpoint._saver._graph_view)
-      >>> id(module) in tracked
-      True
+      >>> view_with_untracked(checkpoint._saver._graph_view)[1]
+      frozenset()
     """
     objects, _ = view.breadth_first_traversal()
     tracked = frozenset(map(id, objects))
     if not any(_is_of_keras_3(each) for each in objects):
-        return view, tracked
+        return view, frozenset()
     whole = copy.copy(view)
     nodes: dict[int, tuple[Any, dict[str, Any]]] = {}  # by the id of a container
     contents: dict[int, dict[str, Any]] = {}  # by the id of its node
@@ -73,7 +72,8 @@ def view_with_untracked(view: Any) -> tuple[Any, frozenset[int]]:
         return found
 
     whole.list_children = list_children
-    return whole, tracked
+    objects, _ = whole.breadth_first_traversal()
+    return whole, frozenset(map(id, objects)) - tracked
 
 
 def children_with_untracked(owner: Any) -> dict[str, Any]:

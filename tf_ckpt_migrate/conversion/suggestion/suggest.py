@@ -28,7 +28,7 @@ _MOST = 5_000  # weights of one side: every pair is scored
 
 
 @runtime_checkable
-class HasLayers(Protocol):
+class _HasLayers(Protocol):
     """A target that knows the settings of its layers."""
 
     def layer_settings(self) -> tuple[dict[str, LayerSettings], list[LayerSettings]]:
@@ -100,7 +100,7 @@ def _notes_on_layers(
     """Return notes on what layers of TF1 and of the target may compute differently."""
     if source.object_graph is not None:
         return []
-    if not isinstance(target, HasLayers):
+    if not isinstance(target, _HasLayers):
         if target.object_graph is None:
             return []
         return layer_notes((name, None) for name, _ in pairs)
