@@ -29,6 +29,8 @@ __all__ = [
 STATE_FILE = "checkpoint"
 _MAX_SIZE = 16 << 20
 _LINE = re.compile(r'\s*(\w+)\s*:\s*(?:"((?:[^"\\]|\\.)*)"|([-+.\w]+))\s*')
+_PLAIN_LINE = re.compile(r'(\w+): "([^"\\\n]*)"\n')
+_PLAIN_LINES = re.compile(r'(?:\w+: "[^"\\\n]*"\n)*')
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|.)", re.DOTALL)
 _NAMED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b'"': b'"', b"'": b"'", b"\\": b"\\"}
 
@@ -56,7 +58,12 @@ def read_state(path: str) -> CheckpointState:
         raise CorruptCheckpointError(f"{path!r} is too large for a state file")
     found: dict[str, list[str]] = {}
     text = read_bytes(path).decode(errors="replace")
-    for number, line in enumerate(text.split("\n"), 1):
+    plain = _PLAIN_LINES.match(text)
+    start = plain.end() if plain else 0  # as a rule all: thousands are read at once
+    for name, value in _PLAIN_LINE.findall(text[:start]):
+        found.setdefault(name, []).append(value)
+    rest = text[start:].split("\n")
+    for number, line in enumerate(rest, text.count("\n", 0, start) + 1):
         match = _LINE.fullmatch(line)
         if match is None and line.strip() and not line.lstrip().startswith("#"):
             raise CorruptCheckpointError(
@@ -120,7 +127,8 @@ def record_latest(prefix: str, without: Collection[str] = ()) -> str:
         kept = [
             other
             for other in kept_beside(prefix)
-            if other not in (base, prefix) and basename(other) not in without
+            if other not in (base, prefix)
+            and not (without and basename(other) in without)
         ]
         put(state_text(CheckpointState(base, (*kept, base))))
     return path
@@ -141,6 +149,8 @@ def state_text(state: CheckpointState) -> str:
 
 
 def _escaped(text: str) -> str:
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return text
     return (
         text.replace("\\", "\\\\")
         .replace('"', '\\"')
