@@ -125,13 +125,15 @@ def _at_path(path: str) -> Location | None:
 
 def _at_prefix(prefix: str) -> Location | None:
     """Return the checkpoint of exactly this prefix: V2 before V1, as TensorFlow."""
-    v1_files = _v1_files(prefix)
     if not is_file(index_path(prefix)):
+        v1_files = _v1_files(prefix)
         return Location(prefix, v1_files) if v1_files else None
+    # Slices of a V1 checkpoint are not looked for: a folder of thousands of checkpoints
+    # would be listed for each.
     notes = tuple(
         f"{path!r} is of a V1 checkpoint of the same prefix, perhaps of another step; "
         "the one with an index is read, as TensorFlow does"
-        for path in v1_files[:1]
+        for path in (_v1_files(prefix)[:1] if is_file(prefix) else ())
     )
     return Location(prefix, saved_model=_is_saved_model(prefix), notes=notes)
 
