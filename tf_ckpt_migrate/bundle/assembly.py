@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Overlap", "Ranges", "assembled", "bounding_box", "covering"]
+__all__ = [
+    "Overlap",
+    "Ranges",
+    "assembled",
+    "bounding_box",
+    "covering",
+    "is_tiled",
+]
 
 Ranges = tuple[tuple[int, int], ...]
 
@@ -153,6 +160,17 @@ def covering(
             "missing, or overlap"
         )
     return found
+
+
+def is_tiled(boxes: Sequence[Ranges], shape: tuple[int, ...]) -> bool:
+    """Return whether boxes within a tensor hold each of its elements once.
+
+    Example:
+      >>> is_tiled([((0, 2),), ((2, 3),)], (3,)), is_tiled([((0, 2),)], (3,))
+      (True, False)
+    """
+    filled = [box for box in boxes if _volume(box)]
+    return sum(map(_volume, filled)) == math.prod(shape) and _are_disjoint(filled)
 
 
 def _are_disjoint(boxes: list[Ranges]) -> bool:

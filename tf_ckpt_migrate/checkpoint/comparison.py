@@ -62,7 +62,7 @@ class Comparison(NamedTuple):
         """
         source = sources[0]
         if transform is not None:
-            array = transform(*(self.a[each] for each in sources))
+            array = transform(*(self.a.part(each) for each in sources))
             pair = array.reshape(-1), self.b[key].reshape(-1)
             return difference(iter([pair]), self.tolerance)
         if self.shares_bytes(source, key):

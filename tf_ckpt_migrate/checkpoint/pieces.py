@@ -39,6 +39,9 @@ def pieces(
       CorruptCheckpointError: If its bytes are damaged, or end too soon.
     """
     shape = reader.specs[key].shape
+    if reader.part_of(key) is not None:
+        yield from flat_pieces(reader.part(key))
+        return
     partitioned = is_partitioned(reader, key)
     if not shape or not (by_rows or partitioned):
         yield from flat_pieces(reader[key])

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tf_ckpt_migrate.bundle.assembly import is_tiled
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.index import not_found
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
@@ -177,6 +178,50 @@ class CheckpointReader(Mapping[str, Any]):
         return tuple(
             Place(path(e.shard), e.shard, e.offset, e.size, p) for e, p in stored
         )
+
+    def part_of(self, key: str) -> tuple[tuple[int, int], ...] | None:
+        """Return which part of a tensor a key holds; None if it is all of it.
+
+        A slot of one part of a partitioned variable is stored under a key of its own,
+        with the shape of the whole and the bytes of that part.
+
+        Raises:
+          TensorNotFoundError: If there is no such tensor.
+          CorruptCheckpointError: If a slice does not lie within the tensor.
+        """
+        shape, where = self.specs[key].shape, f"{self.prefix}, key {key!r}"
+        pieces = [place.piece for place in self.places(key)]
+        boxes = [piece.ranges(shape, where) for piece in pieces if piece is not None]
+        if not boxes or not shape or is_tiled(boxes, shape):
+            return None
+        ends = [[*zip(*axis, strict=True)] for axis in zip(*boxes, strict=True)]
+        low = [min(starts) for starts, _ in ends]
+        lengths = tuple(
+            max(stops) - start for start, (_, stops) in zip(low, ends, strict=True)
+        )
+        moved = [
+            tuple(
+                (a - start, b - start) for (a, b), start in zip(box, low, strict=True)
+            )
+            for box in boxes
+        ]
+        if not is_tiled(moved, lengths):
+            return None
+        return tuple((start, start + n) for start, n in zip(low, lengths, strict=True))
+
+    def part(self, key: str) -> np.ndarray[Any, Any]:
+        """Return what a key holds of a tensor: all of it, or the part that it stores.
+
+        Raises:
+          TensorNotFoundError: If there is no such tensor.
+          CorruptCheckpointError: If its bytes are damaged, or end too soon.
+        """
+        box = self.part_of(key)
+        if box is None:
+            return self[key]
+        if self.bundle is not None and self.bundle.verify:
+            self.bundle.check(key, whole=False)
+        return self._reader.read(key, tuple(slice(*ends) for ends in box))
 
     def check(self, key: str) -> None:
         """Check every byte of a tensor against its checksums.

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice, pairwise, tee
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from tf_ckpt_migrate.bundle.assembly import bounding_box, covering
-from tf_ckpt_migrate.bundle.dtypes import DType
+from tf_ckpt_migrate.bundle.assembly import bounding_box, covering, is_tiled
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.entry import Entry
 from tf_ckpt_migrate.bundle.foreign import cause_of
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.errors import CheckpointError, MissingShardError
 from tf_ckpt_migrate.files.access import exists, is_file, size_of
+from tf_ckpt_migrate.names.slots import Slot, slot_of
 
 __all__ = ["BundleVerifier"]
 
@@ -39,6 +40,15 @@ class _Use(NamedTuple):
         return self.offset + self.size
 
 
+class _Part(NamedTuple):
+    """A key that stores a part of a tensor, and what is wrong if others lack."""
+
+    key: str
+    spec: TensorSpec
+    pieces: Sequence[TensorSlice]
+    problem: str
+
+
 class BundleVerifier:
     """Checks one checkpoint with an index.
 
@@ -60,6 +70,7 @@ class BundleVerifier:
         self._bundle = bundle
         self._report = report
         self._uses: list[_Use] = []
+        self._in_parts: dict[Slot, list[_Part]] = {}
         self._done = self._total = self._missing = 0
         self.problems: list[str] = []
         self.notes: list[str] = []
@@ -71,6 +82,8 @@ class BundleVerifier:
         for key in self._bundle.index:
             for problem in self._gather(key):
                 self._blame(problem, key)
+        for parts in self._in_parts.values():
+            self._check_parts(parts)
         self._uses.sort()
         self._total = sum(users[0].size for users in _places(self._uses))
         by_shard = groupby(self._uses, attrgetter("shard"))
@@ -130,7 +143,21 @@ class BundleVerifier:
         try:
             covering(entry.spec, placed, whole, where)
         except CheckpointError as error:
-            yield str(error)
+            slot = slot_of(key, self._bundle.index)
+            if slot is None or slot.variable is None:
+                yield str(error)
+            else:  # TF1 stores a slot of each part of a variable under its own key
+                part = _Part(key, entry.spec, placed, str(error))
+                self._in_parts.setdefault(slot, []).append(part)
+
+    def _check_parts(self, parts: Sequence[_Part]) -> None:
+        """Check that keys which store a part each have all of the slot together."""
+        spec, pieces = parts[0].spec, [piece for part in parts for piece in part.pieces]
+        boxes = [piece.ranges(spec.shape, parts[0].key) for piece in pieces]
+        if {part.spec for part in parts} == {spec} and is_tiled(boxes, spec.shape):
+            return
+        for part in parts:
+            self._blame(part.problem, part.key)
 
     def _add(self, entry: Entry, key: str, number: int = -1) -> None:
         place = entry.shard, entry.offset, entry.size

@@ -296,7 +296,7 @@ def _changed(
     if how is None and partition is not None:
         return repartitioned(reader, sources[0], partition)
     made = how or transform
-    value = Value(spec, lambda: made(*(reader[key] for key in sources)))
+    value = Value(spec, lambda: made(*(reader.part(key) for key in sources)))
     return value if partition is None else divided(value, partition)
 
 

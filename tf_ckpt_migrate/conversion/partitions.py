@@ -24,7 +24,7 @@ from tf_ckpt_migrate.conversion.boxes import (
 )
 from tf_ckpt_migrate.conversion.contents import Item, Partitioned, Stream, Value
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.transforms import Partition
+from tf_ckpt_migrate.transforms import Partition, StorePart
 from tf_ckpt_migrate.transforms.partition import even_sizes
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ def _layout_of(reader: CheckpointReader, key: str) -> Partition | None:
     return None
 
 
-def repartitioned(reader: CheckpointReader, key: str, partition: Partition) -> Item:
+def repartitioned(
+    reader: CheckpointReader, key: str, partition: Partition | StorePart
+) -> Item:
     """Return how a tensor of a checkpoint comes into an output in other slices.
 
     Args:
@@ -111,7 +113,7 @@ def _read(reader: CheckpointReader, key: str, box: Ranges) -> Stream:
     return Stream(spec, lambda: _bands(reader, key, box))
 
 
-def divided(whole: Value, partition: Partition) -> Value | Partitioned:
+def divided(whole: Value, partition: Partition | StorePart) -> Value | Partitioned:
     """Return a value that is computed, in slices; it is computed once for them."""
     pieces = partition.slices(whole.spec)
     if not pieces:

@@ -29,7 +29,7 @@ from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.moves import KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.transforms import Partition
+from tf_ckpt_migrate.transforms import Partition, StorePart
 from tf_ckpt_migrate.transforms.partition import parted
 
 if TYPE_CHECKING:
@@ -233,9 +233,11 @@ class _Run:
         how, partition = parted(wanted.transform)
         if partition is not None and (found := self._other_slices(key, partition)):
             return found
+        if how is None and isinstance(partition, StorePart):
+            how = partition
         if how is not None:
             self.counts["computed"] += 1
-            array = how(*(self._source[k] for k in wanted.sources))
+            array = how(*(self._source.part(k) for k in wanted.sources))
             return self._compared_array(key, array, computed_from(wanted))
         if is_same_place(self._source, wanted.sources[0], self._result, key):
             self.counts["linked"] += 1
@@ -243,7 +245,9 @@ class _Run:
         self.counts["compared"] += 1
         return self._compared_with(self._source, wanted.sources[0], key)
 
-    def _other_slices(self, key: str, partition: Partition) -> Finding | None:
+    def _other_slices(
+        self, key: str, partition: Partition | StorePart
+    ) -> Finding | None:
         bundle = self._result.bundle
         stored = () if bundle is None else bundle.index[key].slices
         planned = partition.slices(self._result.specs[key])
@@ -295,7 +299,10 @@ class _Run:
         return Finding("object graph", OBJECT_GRAPH_KEY, text)
 
     def _compared_array(self, key: str, array: Array, what: str) -> Finding | None:
-        value = self._result[key]
+        box = self._result.part_of(key)
+        value = self._result.part(key)
+        if box is not None and array.shape == self._result.specs[key].shape:
+            array = array[tuple(slice(*ends) for ends in box)]
         if (array.shape, array.dtype) != (value.shape, value.dtype):
             text = f"{key!r} is {self._result.specs[key]}, but {what} "
             text += f"is {array.dtype}{[*array.shape]}"

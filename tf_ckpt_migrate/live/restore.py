@@ -224,5 +224,5 @@ def value_of(move: Move, reader: CheckpointReader) -> np.ndarray[Any, Any]:
       ...     value_of(plan_migration(prefix).moves[0], opened(prefix)).tolist()
       [1, 2]
     """
-    values = [reader[key] for key in move.sources]
+    values = [reader.part(key) for key in move.sources]
     return values[0] if move.transform is None else move.transform(*values)

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.contents import Value
-from tf_ckpt_migrate.conversion.output import write_output
+from tf_ckpt_migrate.conversion.contents import Item, Value
+from tf_ckpt_migrate.conversion.output import taken_from, write_output
+from tf_ckpt_migrate.conversion.partitions import divided
 from tf_ckpt_migrate.conversion.planning import Averages, CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.files.paths import path_of
@@ -29,6 +30,7 @@ from tf_ckpt_migrate.live.variables import value_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import KeptTarget, Move
 from tf_ckpt_migrate.names.resolution import Unmet
+from tf_ckpt_migrate.transforms.partition import parted
 
 __all__ = ["save_like"]
 
@@ -109,10 +111,8 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
     )
     back = there.reversed()
     value_in = _reading(variables, session)
-    contents = {
-        move.target: Value(move.spec, lambda move=move: _value(move, value_in))
-        for move in back.moves
-    }
+    saved = {move.target: _saved(move, value_in) for move in back.moves}
+    contents: dict[str, Item] = dict(saved)
     # Of a dual-keyed one the names are written; its objects have the old values.
     by_keys = goes_by_keys(reader, live, made.rules)
     aside = {rule.source for rule in other_half(reader, by_keys=by_keys)}
@@ -130,7 +130,7 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
             why = f"the optimizers have taken {told} steps, and it is one for all"
             as_it_was[step] = KeptTarget(step, reader.specs[step], why)
     for kept in as_it_was.values():
-        contents[kept.name] = Value(kept.spec, lambda key=kept.name: reader[key])
+        contents[kept.name] = taken_from(reader, kept.name)
     prefix = path_of(output_prefix)
     shards = write_output(prefix, contents, sources=[reader], overwrite=overwrite)
     notes = [f"{e.name!r} is as it was: {e.reason}" for e in as_it_was.values()]
@@ -178,6 +178,13 @@ def _count(steps: int, spec: TensorSpec) -> Value:
     return Value(spec, lambda: np.asarray(steps, spec.dtype.as_numpy_dtype))
 
 
-def _value(move: Move, value_in: Callable[[str], Any]) -> Any:
-    values = [value_in(name) for name in move.sources]
-    return values[0] if move.transform is None else move.transform(*values)
+def _saved(move: Move, value_in: Callable[[str], Any]) -> Item:
+    """Return what is saved under the target of a move, in the slices that it names."""
+    how, partition = parted(move.transform)
+
+    def compute() -> Any:
+        values = [value_in(name) for name in move.sources]
+        return values[0] if how is None else how(*values)
+
+    value = Value(move.spec, compute)
+    return value if partition is None else divided(value, partition)

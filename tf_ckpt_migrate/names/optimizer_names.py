@@ -72,7 +72,9 @@ KERAS_SLOTS = frozenset(
 
 NUMBERED = re.compile(r"(.+?)(?:_(\d+))?", re.DOTALL)
 OPTIMIZER_NAME = re.compile(r"[A-Z]+[a-z]")
-PART = re.compile(r"(?:part|t)_\d+")
+# What TF1 puts between a variable of several parts and the slot of one of them: the
+# end of "<variable>/part_0" that is as long as the scope of its optimizer.
+PART = re.compile(r"(?:.*/)?[^/]*?(\d+)", re.DOTALL)
 GLOBAL_STEP = re.compile(r"(?:.*/)?global_step(?:_\d+)?", re.DOTALL)
 OF_OPTIMIZER = re.compile(
     r"(?:.*/)?(?:beta[12]_power(?:_\d+)?|current_loss_scale|good_steps)", re.DOTALL

@@ -261,12 +261,19 @@ def _owner(variable: str, keys: Container[str]) -> str | None:
 
     Canned estimators put ``part_0`` or ``t_0`` between a variable and its slot.
     """
-    stem, _, last = variable.rpartition("/")
-    names = [variable, stem] if stem and PART.fullmatch(last) else [variable]
-    for name in names:
-        for candidate in _without_scopes(name):
-            if candidate in keys:
+    for candidate in _without_scopes(variable):
+        if candidate in keys:
+            return candidate
+    part = PART.fullmatch(variable)
+    if part is None:
+        return None
+    stem, slash, end = variable.rpartition("/")
+    while slash:
+        for candidate in _without_scopes(stem):
+            if candidate in keys and f"/{candidate}/part_{part[1]}".endswith(end):
                 return candidate
+        stem, slash, last = stem.rpartition("/")
+        end = f"{last}/{end}"
     return None
 
 

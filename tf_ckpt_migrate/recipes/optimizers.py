@@ -40,6 +40,8 @@ class SavedOptimizer(NamedTuple):
       settings: The keys of its settings; only one of tf.keras has any.
       scalars: The keys of what it remembers besides, by name.
       scaling: The keys of what scales the loss, by name.
+      parts: By the first key of a slot that has a key for each part of its variable,
+        all of them.
     """
 
     kind: Kind
@@ -51,6 +53,7 @@ class SavedOptimizer(NamedTuple):
     settings: Mapping[str, str] = MappingProxyType({})
     scalars: Mapping[str, str] = MappingProxyType({})
     scaling: Mapping[str, str] = MappingProxyType({})
+    parts: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 def keras_scope(name: str, specs: Mapping[str, TensorSpec]) -> str | None:
@@ -121,10 +124,14 @@ def saved_optimizer(
     if own.removesuffix("Optimizer") == kind:  # not what it is called by default
         own = default
     found: dict[str, list[dict[str, str]]] = {}
+    parts: dict[str, tuple[str, ...]] = {}
     for key in specs:
         slot = slot_of(key, specs, {own: default})
         if slot and slot.optimizer == own and _is_within(key, scope):
-            _add(found, slot, key)
+            first = _add(found, slot, key)
+            if first != key:
+                _check_parts(name, slot, first, key)
+                parts[first] = (*parts.get(first, (first,)), key)
     if not found and kinds[kind].slots:
         raise _not_found(name, kind, specs)
     return SavedOptimizer(
@@ -134,6 +141,7 @@ def saved_optimizer(
         _powers(name, kinds[kind], specs, instance),
         global_step=_global_step(specs),
         scaling={m[1]: key for key in specs if (m := _SCALING.fullmatch(key))},
+        parts=parts,
     )
 
 
@@ -162,11 +170,23 @@ def _is_within(key: str, scope: str) -> bool:
     return not scope or key.startswith(f"{scope}/")
 
 
-def _add(found: dict[str, list[dict[str, str]]], slot: Slot, key: str) -> None:
+def _add(found: dict[str, list[dict[str, str]]], slot: Slot, key: str) -> str:
+    """Note the key of a slot; return the first one of the same slot."""
     instances = found.setdefault(slot.variable or "", [])
     while len(instances) <= slot.instance:
         instances.append({})
-    instances[slot.instance][slot.name] = key
+    return instances[slot.instance].setdefault(slot.name, key)
+
+
+def _check_parts(name: str, slot: Slot, first: str, key: str) -> None:
+    """Check that two keys of one slot are those of two parts of its variable."""
+    start = f"{slot.variable}/"
+    if not (first.startswith(start) and key.startswith(start)):
+        raise PlanError(
+            f"{first!r} and {key!r} are slots of two optimizers called {name!r}; say "
+            "the scope of the one that is meant before its name, as in "
+            f'Recipe("optimizer", "scope/{name}", …)'
+        )
 
 
 def _chosen(

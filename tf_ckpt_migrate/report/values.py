@@ -160,7 +160,7 @@ class _Reading(NamedTuple):
         move = self._move(row)
         if move is None or move.transform is None:
             return None
-        array = move.transform(*(self.a[each] for each in move.sources))
+        array = move.transform(*(self.a.part(each) for each in move.sources))
         return _Stream(move.spec.dtype, move.spec.size, lambda: flat_pieces(array))
 
     def _difference(self, row: Row, after: _Stream | None) -> Difference | None:

@@ -20,7 +20,7 @@ from tf_ckpt_migrate.transforms.compose import Chain, Function
 from tf_ckpt_migrate.transforms.modulo import DivToMod, ModToDiv
 from tf_ckpt_migrate.transforms.numbers import Fill, Scale, Shift
 from tf_ckpt_migrate.transforms.padding import Join, Pad, Stack
-from tf_ckpt_migrate.transforms.partition import Partition
+from tf_ckpt_migrate.transforms.partition import JoinParts, Partition, StorePart
 from tf_ckpt_migrate.transforms.parts import Concat, Slice
 from tf_ckpt_migrate.transforms.reassemble import Reassemble, only_moves
 from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
@@ -38,6 +38,7 @@ __all__ = [
     "Function",
     "GruBiases",
     "Join",
+    "JoinParts",
     "ModToDiv",
     "Pad",
     "Partition",
@@ -49,6 +50,7 @@ __all__ = [
     "Slice",
     "Stack",
     "StepsOfPowers",
+    "StorePart",
     "Sum",
     "Transform",
     "Transpose",

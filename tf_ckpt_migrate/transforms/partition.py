@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from tf_ckpt_migrate.bundle.assembly import is_tiled
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.errors import TransformError
@@ -15,7 +16,7 @@ from tf_ckpt_migrate.transforms.compose import Chain
 if TYPE_CHECKING:
     from tf_ckpt_migrate.transforms.base import Array
 
-__all__ = ["Partition", "even_sizes", "parted"]
+__all__ = ["JoinParts", "Partition", "StorePart", "even_sizes", "parted"]
 
 _MOST = 100_000  # entries in an index that one number in a plan may ask for
 
@@ -126,6 +127,121 @@ class Partition(Transform, op="partition"):
         return replace(before, was=here)
 
 
+@dataclass(frozen=True)
+class StorePart(Transform, op="store_part"):
+    """Stores only a part of a tensor, as TensorFlow stores a slot of a variable's part.
+
+    The value is the whole tensor; the key has its shape, and the bytes of the part.
+
+    Attributes:
+      starts: The first index in each dimension.
+      lengths: The number of indices in each dimension.
+
+    Raises:
+      TransformError: If the numbers are no part of a tensor.
+    """
+
+    starts: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("starts", "lengths"):
+            object.__setattr__(self, name, integers(name, getattr(self, name)))
+        if (
+            len(self.starts) != len(self.lengths)
+            or min((*self.starts, *(length - 1 for length in self.lengths)), default=0)
+            < 0
+        ):
+            raise TransformError(f"{self!r} is not a part of a tensor")
+
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """The part, as an index of NumPy."""
+        pairs = zip(self.starts, self.lengths, strict=True)
+        return tuple(slice(start, start + length) for start, length in pairs)
+
+    def slices(self, spec: TensorSpec) -> tuple[TensorSlice, ...]:
+        """Return the one slice that is stored.
+
+        Raises:
+          TransformError: If it does not lie within the tensor.
+        """
+        ends = [each.stop for each in self.box]
+        if len(ends) != len(spec.shape) or any(
+            end > whole for end, whole in zip(ends, spec.shape, strict=True)
+        ):
+            raise self._misfit("the part does not lie within it", spec)
+        return (TensorSlice(self.starts, self.lengths),)
+
+    def output_spec(self, *specs: TensorSpec) -> TensorSpec:
+        """Return the spec itself, after a look whether the part lies within it."""
+        spec = self._only(*specs)
+        self.slices(spec)
+        return spec
+
+    def _apply(self, *arrays: Array) -> Array:
+        return arrays[0]
+
+
+@dataclass(frozen=True)
+class JoinParts(Transform, op="join_parts"):
+    """Puts a tensor together from keys that store a part of it each.
+
+    Attributes:
+      parts: Where each of them lies.
+
+    Raises:
+      TransformError: If they are not all of a tensor, each element once.
+
+    Example:
+      >>> import numpy as np
+      >>> halves = StorePart((0,), (2,)), StorePart((2,), (1,))
+      >>> JoinParts(halves)(np.array([1, 2]), np.array([3])).tolist()
+      [1, 2, 3]
+    """
+
+    parts: tuple[StorePart, ...]
+
+    def __post_init__(self) -> None:
+        """Check that the parts are a whole."""
+        object.__setattr__(self, "parts", tuple(self.parts))
+        boxes = [
+            tuple((each.start, each.stop) for each in part.box) for part in self.parts
+        ]
+        if not boxes or not is_tiled(boxes, self.shape):
+            raise TransformError(f"{self!r}: the parts are not a whole tensor")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the whole."""
+        ends = ([each.stop for each in part.box] for part in self.parts)
+        return tuple(map(max, zip(*ends, strict=True)))
+
+    def output_spec(self, *specs: TensorSpec) -> TensorSpec:
+        """Return the spec of the whole, which the key of each part has too."""
+        fit = len(specs) == len(self.parts) and all(
+            spec.shape in (self.shape, part.lengths) and spec.dtype == specs[0].dtype
+            for spec, part in zip(specs, self.parts, strict=True)
+        )
+        if not fit:
+            raise self._misfit(f"it takes {len(self.parts)} parts of one dtype", *specs)
+        return TensorSpec(specs[0].dtype, self.shape)
+
+    def _apply(self, *arrays: Array) -> Array:
+        import numpy as np
+
+        whole = np.empty(self.shape, arrays[0].dtype)
+        for part, array in zip(self.parts, arrays, strict=True):
+            whole[part.box] = array if array.shape == part.lengths else array[part.box]
+        return whole
+
+    def inverses(self, *specs: TensorSpec) -> tuple[Transform, ...]:
+        """Return what stores each of the parts."""
+        del specs
+        return self.parts
+
+
 def even_sizes(length: int, parts: int) -> tuple[int, ...]:
     """Return the lengths of parts as even as can be, the longer ones first.
 
@@ -140,7 +256,7 @@ def even_sizes(length: int, parts: int) -> tuple[int, ...]:
 
 def parted(
     transform: Transform | None,
-) -> tuple[Transform | None, Partition | None]:
+) -> tuple[Transform | None, Partition | StorePart | None]:
     """Return what a transform does to the value, and how the result is stored.
 
     Example:
@@ -148,10 +264,10 @@ def parted(
       >>> parted(Chain((Transpose((1, 0)), Partition(parts=2))))
       (Transpose(perm=(1, 0)), Partition(axis=0, parts=2))
     """
-    if isinstance(transform, Partition):
+    if isinstance(transform, Partition | StorePart):
         return None, transform
     if isinstance(transform, Chain) and len(transform.transforms) > 1:
         *links, last = transform.transforms
-        if isinstance(last, Partition):
+        if isinstance(last, Partition | StorePart):
             return Chain(tuple(links)) if len(links) > 1 else links[0], last
     return transform, None

@@ -136,7 +136,7 @@ class OptimizerReturn:
         pair, rate = self._pair, self._pair.settings.learning_rate
         is_scaled = pair.saved.kind.by_rate and rate is not None
         how = Scale(-1 / (rate or 1)) if is_scaled else None
-        change = Change(pair.names.name, how, pair.starts())
+        change = Change(pair.names.name, how, pair.starts(), pair.parts)
         return slot_rules(self._weights, pair.slots(), pair.saved.slots, change)
 
     def _leave_what_has_no_slot(self) -> None:
@@ -153,7 +153,9 @@ class OptimizerReturn:
             return
         slots = [each for each in pair.saved.slots.values() if "momentum" in each]
         if self._like is not None:
-            self.may_stay |= {each["momentum"]: why for each in slots}
+            keys = (each["momentum"] for each in slots)
+            whole = (key for k in keys for key in pair.parts.get(k, (k,)))
+            self.may_stay |= dict.fromkeys(whole, why)
         else:
             momentum = {each["rms"]: each["momentum"] for each in slots}
             self._rules = [_with_zeros(rule, momentum) for rule in self._rules]

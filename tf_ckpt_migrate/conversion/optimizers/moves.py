@@ -131,7 +131,7 @@ class OptimizerMoves:
         pair, rate = self._pair, self._pair.settings.learning_rate
         is_scaled = pair.saved.kind.by_rate and rate is not None
         how = Scale(-(rate or 0)) if is_scaled else None
-        change = Change(pair.names.name, how, pair.starts())
+        change = Change(pair.names.name, how, pair.starts(), pair.parts)
         return slot_rules(self._weights, pair.saved.slots, pair.slots(), change)
 
     def _add_scalars(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
@@ -10,6 +11,7 @@ from tf_ckpt_migrate.conversion.optimizers.slots import Slots
 from tf_ckpt_migrate.recipes.epsilon import Epsilons, is_outside, step_fraction
 from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
+from tf_ckpt_migrate.transforms import JoinParts, StorePart
 
 __all__ = ["epsilon_fraction"]
 
@@ -17,7 +19,11 @@ _DECAYS = ("beta_2", "beta2", "rho")  # of means of squares
 
 
 def epsilon_fraction(
-    known: Known, have: KerasSettings, source: CheckpointReader, slots: Slots
+    known: Known,
+    have: KerasSettings,
+    source: CheckpointReader,
+    slots: Slots,
+    parts: Mapping[str, Mapping[str, StorePart]] = MappingProxyType({}),
 ) -> float:
     """Return by how much of itself a step differs for another epsilon.
 
@@ -26,6 +32,7 @@ def epsilon_fraction(
       have: The settings of that of Keras.
       source: The checkpoint that it goes on from.
       slots: Those of the source.
+      parts: Where the parts lie of those that are stored in parts.
     """
     epsilons = _epsilons(known, have)
     if epsilons is None:
@@ -34,7 +41,7 @@ def epsilon_fraction(
     if is_adamax:
         epsilons = epsilons._replace(decay=epsilons.decay**2)
     found = (
-        step_fraction(_values(source, each, is_adamax=is_adamax), epsilons)
+        step_fraction(_values(source, each, parts, is_adamax=is_adamax), epsilons)
         for each in slots.values()
     )
     return max(found, default=0.0)
@@ -64,9 +71,17 @@ def _epsilons(known: Known, have: KerasSettings) -> Epsilons | None:
 
 
 def _values(
-    source: CheckpointReader, slots: Mapping[str, str], *, is_adamax: bool
+    source: CheckpointReader,
+    slots: Mapping[str, str],
+    parts: Mapping[str, Mapping[str, StorePart]],
+    *,
+    is_adamax: bool,
 ) -> dict[str, Any]:
-    values = {name: source[key] for name, key in slots.items()}
+    values = {name: source.part(key) for name, key in slots.items()}
+    for name, key in slots.items():
+        if key in parts:
+            joined = JoinParts(tuple(parts[key].values()))
+            values[name] = joined(*map(source.part, parts[key]))
     if is_adamax:
         values["v"] = values["v"].astype("float64") ** 2
     return values

@@ -19,7 +19,7 @@ from tf_ckpt_migrate.conversion.optimizers.settings import (
     live_settings,
     saved_settings,
 )
-from tf_ckpt_migrate.conversion.optimizers.slots import Slots
+from tf_ckpt_migrate.conversion.optimizers.slots import Slots, slot_parts
 from tf_ckpt_migrate.conversion.optimizers.told_by_tf1 import settings_told
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.keys import ATTRIBUTES, VARIABLE_VALUE
@@ -49,6 +49,7 @@ class OptimizerPair:
       into: The optimizer of Keras.
       settings: Its settings.
       saved: The optimizer of TF1.
+      parts: Where the parts of its slots lie that are stored in parts.
       betas: By the setting, the betas of the powers: as told, or as these fit.
 
     Raises:
@@ -72,6 +73,7 @@ class OptimizerPair:
         name, kinds = names.kind(have.keras_class, self.into, is_of_keras=is_of_keras)
         self.saved: SavedOptimizer = saved_of(name, kinds, self.into)
         names.check_options(name, self.saved)
+        self.parts = {} if tf1 is None else slot_parts(tf1, self.saved.parts)
         have = have._replace(keras_class=have.keras_class or names.told_class)
         told = {k: v for k, v in names.told.items() if not k.startswith(OF_KERAS)}
         self._known = Known(
@@ -108,7 +110,9 @@ class OptimizerPair:
           slots: Those of the source.
           steps: How many it has taken, where someone counted.
         """
-        fraction = epsilon_fraction(self._known, self.settings, source, slots)
+        fraction = epsilon_fraction(
+            self._known, self.settings, source, slots, self.parts
+        )
         known = self._known._replace(epsilon_fraction=fraction, steps=steps)
         return tuple(map(self.named, judged(known, self.settings)))
 

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.errors import PlanError, TransformError
 from tf_ckpt_migrate.names.keys import ATTRIBUTES, VARIABLE_VALUE
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
-from tf_ckpt_migrate.transforms import Chain, Transform
+from tf_ckpt_migrate.transforms import Chain, JoinParts, StorePart, Transform
 
-__all__ = ["Change", "SlotRules", "Slots", "slot_rules"]
+__all__ = ["Change", "SlotRules", "Slots", "slot_parts", "slot_rules"]
 
 # By the key of a variable, by the slot of TF1: the key.
 Slots: TypeAlias = Mapping[str, Mapping[str, str]]
@@ -27,11 +28,14 @@ class Change(NamedTuple):
       recipe: Whose slots they are, for messages.
       scale: What they are multiplied by; None leaves them.
       starts: What they hold before they are trained, where that is not 0.
+      parts: By the first key of a slot that has a key for each part of its variable,
+        all of them, each with its part.
     """
 
     recipe: str
     scale: Transform | None = None
     starts: Mapping[str, float] = MappingProxyType({})
+    parts: Mapping[str, Mapping[str, StorePart]] = MappingProxyType({})
 
 
 class SlotRules(NamedTuple):
@@ -120,21 +124,38 @@ def _one(
     variables = moves[0].sources
     keys = [sources.get(variable, {}).get(name) for variable in variables]
     present = [key for key in keys if key]
-    into = {
-        goals[move.target][name]: _followed(move, name, change)
-        for move in moves
-        if name in goals.get(move.target, {})
-    }
+    into: dict[str, Transform | None] = {}
+    for move in moves:
+        if name in goals.get(move.target, {}):
+            goal, how = goals[move.target][name], _followed(move, name, change)
+            parts = change.parts.get(goal, {})
+            into |= {key: _chained(how, part) for key, part in parts.items()}
+            into |= {} if parts else {goal: how}
     if not into:
         why = f"the optimizer has no such slot of {moves[0].target!r}"
-        return [Drop(key, reason=why) for key in present]
+        return [
+            Drop(key, reason=why)
+            for first in present
+            for key in change.parts.get(first, (first,))
+        ]
     if len(present) < len(keys):
         raise PlanError(
             f"of {', '.join(map(repr, variables))}, which become one variable, only "
             f"{len(present)} have the slot {name!r}"
         )
+    if len(keys) == 1 and present[0] in change.parts:
+        parts = change.parts[present[0]]
+        joined = JoinParts(tuple(parts.values()))
+        whole = {to: _chained(joined, how) for to, how in into.items()}
+        return Combine([*parts], {to: how for to, how in whole.items() if how})
     if len(keys) == 1:
         return Split(present[0], into)
+    if any(key in change.parts for key in present):
+        raise PlanError(
+            f"{', '.join(map(repr, variables))} become one variable, and the slots "
+            f"{name!r} of {change.recipe!r} are stored in parts; make each one whole "
+            "by a conversion of its own first"
+        )
     return Combine(present, {to: how for to, how in into.items() if how})
 
 
@@ -148,6 +169,44 @@ def _followed(move: Move, name: str, change: Change) -> Transform | None:
             f"{error}; leave the recipe out and begin the optimizer anew, with "
             "tcm.Drop(role='slot'), tcm.Drop(role='optimizer')"
         ) from None
-    if change.scale is None or how is None:
-        return how or change.scale
-    return Chain((how, change.scale))
+    return _chained(how, change.scale)
+
+
+def _chained(first: Transform | None, second: Transform | None) -> Transform | None:
+    """Return both transforms, one after the other."""
+    if first is None or second is None:
+        return first or second
+    return Chain((first, second))
+
+
+def slot_parts(
+    reader: CheckpointReader, keys: Mapping[str, Iterable[str]]
+) -> dict[str, dict[str, StorePart]]:
+    """Return where the parts lie that keys of slots store.
+
+    Args:
+      reader: The checkpoint that has them.
+      keys: By the first key of a slot, all of them.
+
+    Raises:
+      PlanError: If they are not all of the slot.
+    """
+    found: dict[str, dict[str, StorePart]] = {}
+    for first, each in keys.items():
+        boxes = {key: reader.part_of(key) for key in each}
+        found[first] = {
+            key: StorePart(
+                tuple(low for low, _ in box), tuple(high - low for low, high in box)
+            )
+            for key, box in boxes.items()
+            if box is not None
+        }
+        try:
+            JoinParts(tuple(found[first].values()))
+        except TransformError:
+            keys_text = ", ".join(map(repr, boxes))
+            raise PlanError(
+                f"{keys_text} are slots of one variable of {reader.prefix!r}, and not "
+                "its parts; say in the recipe which optimizer is meant"
+            ) from None
+    return found
