@@ -10,7 +10,8 @@ from tf_ckpt_migrate.conversion.optimizers.rules import (
     with_optimizers,
 )
 from tf_ckpt_migrate.conversion.planning import plan_into
-from tf_ckpt_migrate.live.goals import goal_by_names, names_of
+from tf_ckpt_migrate.live.goals import names_of
+from tf_ckpt_migrate.live.planning import goal_for
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.moves import Move
@@ -24,7 +25,7 @@ def with_live_optimizers(
     """Return the rules with those that recipes for optimizers stand for.
 
     Args:
-      reader: A checkpoint; name-based if there is such a recipe.
+      reader: The checkpoint; of an object-based one the recipe names an object path.
       live: What has the model and the optimizers.
       rules: Where the weights go, and the recipes.
 
@@ -53,7 +54,8 @@ def with_live_optimizers(
 
     def weights(others: AssignmentMap) -> Sequence[Move]:
         keys = {name: key for key, name in names_of(live).items()}
-        goal = goal_by_names(live)
+        keys |= {key: key for key in live.variables}
+        goal = goal_for(reader, live, others)
         plan = plan_into(goal, reader, others, unmatched="drop", unmet="keep")
         moves = (move for move in plan.moves if move.target in keys)
         return [move._replace(target=keys[move.target]) for move in moves]

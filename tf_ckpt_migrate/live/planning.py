@@ -33,6 +33,7 @@ __all__ = [
     "Transforms",
     "bound",
     "check_unmatched",
+    "goal_for",
     "goes_by_keys",
     "other_half",
     "plan_restore",
@@ -83,7 +84,7 @@ def plan_restore(  # noqa: PLR0913 what restore was given
       'w' -> 'w' int64[1]
     """
     by_keys = goes_by_keys(reader, live, rules)
-    goal = goal_by_keys(live) if by_keys else goal_by_names(live)
+    goal = goal_for(reader, live, rules)
     names = {key: goal.aliases.get(key, key) for key in live.variables}
     reasons = {names[key]: why for key, why in may_stay.items()}
     plan = plan_into(
@@ -107,6 +108,13 @@ def plan_restore(  # noqa: PLR0913 what restore was given
         )
         plan = replace(plan, kept_targets=tuple(kept))
     return LivePlan(plan, variables)
+
+
+def goal_for(reader: CheckpointReader, live: LiveTarget, rules: AssignmentMap) -> Goal:
+    """Return the target by the kind of names that the checkpoint has too."""
+    if goes_by_keys(reader, live, rules):
+        return goal_by_keys(live)
+    return goal_by_names(live)
 
 
 def _to_given_names(

@@ -21,6 +21,7 @@ __all__ = [
     "OPTIMIZER_NAME",
     "PART",
     "RMSPROP_CENTERED",
+    "SCALING",
     "SEED",
     "SLOT_STARTS",
     "STEPS",
@@ -56,6 +57,11 @@ SLOT_STARTS: dict[tuple[str, str], float] = {
     ("RMSProp", "rms"): 1.0,
 }
 RMSPROP_CENTERED = ("rms", "mg", "momentum")
+# What scales the loss is called in Keras 3 and in Keras 2, by what TF1 calls it.
+SCALING: dict[str, tuple[str, ...]] = {
+    "current_loss_scale": ("dynamic_scale", "current_loss_scale"),
+    "good_steps": ("step_counter", "good_steps"),
+}
 
 # BERT's AdamWeightDecay and LAMB name the slot, not the optimizer; Mesh-TF's Adafactor
 # glues it to the variable's name.

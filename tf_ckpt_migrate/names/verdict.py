@@ -28,6 +28,7 @@ class Verdict(NamedTuple):
       assumes: What TF1 must have had, which no checkpoint tells and nobody said.
       into: The optimizer that goes on, likewise.
       supposes: What that of Keras must have, likewise.
+      saved_by: Who must have had what is assumed; "" for TF1.
     """
 
     optimizer: str
@@ -39,6 +40,7 @@ class Verdict(NamedTuple):
     assumes: str = ""
     into: str = ""
     supposes: str = ""
+    saved_by: str = ""
 
     @property
     def reason(self) -> str:

@@ -30,10 +30,11 @@ def verdict_groups(
     for each in verdicts:
         by_optimizer.setdefault((each.optimizer, each.into), []).append(each)
     for (optimizer, into), own in by_optimizer.items():
-        head = [f"optimizer {optimizer!r} goes on in {into!r} {_summary(own)}"]
+        text = _summary(own, is_of_tf1=not own[0].saved_by)
+        head = [f"optimizer {optimizer!r} goes on in {into!r} {text}"]
         assumed = ", ".join(each.assumes for each in own if each.assumes)
         supposed = ", ".join(each.supposes for each in own if each.supposes)
-        given = [f"TF1 had {assumed}"] if assumed else []
+        given = [f"{own[0].saved_by or 'TF1'} had {assumed}"] if assumed else []
         given += [f"Keras has {supposed}"] if supposed else []
         if given:
             head.append(
@@ -44,12 +45,14 @@ def verdict_groups(
         yield head, [(each.what, each.kind, each.reason) for each in rows]
 
 
-def _summary(verdicts: Sequence[Verdict]) -> str:
+def _summary(verdicts: Sequence[Verdict], *, is_of_tf1: bool) -> str:
     doubtful = [each for each in verdicts if each.kind != "exact"]
     far = math.prod(1 + each.how_far for each in doubtful) - 1
-    names = ", ".join(each.what for each in doubtful)
+    names = ", ".join(dict.fromkeys(each.what for each in doubtful))
+    as_before = "as in TF1" if is_of_tf1 else "as before"
     if not doubtful:
-        return "as in TF1"
+        return as_before
     if far == _ANY:
-        return f"not as in TF1: {names}"
-    return f"with the next {STEPS_AHEAD} steps each within {far:.1e} of TF1's: {names}"
+        return f"not {as_before}: {names}"
+    steps = f"with the next {STEPS_AHEAD} steps each within {far:.1e} of"
+    return f"{steps} {'TF1' if is_of_tf1 else 'the saved one'}'s: {names}"

@@ -114,7 +114,11 @@ def _beside_all(known: Known, live: KerasSettings) -> Iterator[Verdict]:
         if told is not None and _same(have or 0.0, told):
             yield Verdict(known.name, what, "exact", f"{have!r}, as you say")
             continue
-        had = f"TF1 had {told!r}" if told is not None else "nothing was said of TF1"
+        had = (
+            f"{known.saved_by} had {told!r}"
+            if told is not None
+            else "nothing was said of TF1"
+        )
         instead = f"say {what}={have!r} if TF1 did the same, or set what TF1 had"
         if told is not None:
             instead = f"set {what}={told or None!r}"
@@ -139,7 +143,7 @@ def _differs(known: Known, argument: str, have: Any, wanted: Wanted) -> Verdict:
         argument == "momentum" and bool(have) != bool(wanted.value)
     )
     value = wanted.value
-    why = f"it has {setting.keras}={have!r}, TF1 had {value!r}"
+    why = f"it has {setting.keras}={have!r}, {known.saved_by} had {value!r}"
     instead = f"set {setting.keras}={value!r}"
     if setting.is_told and argument not in {**known.saved, **known.told}:
         instead += f", or say {argument}=… as TF1 had it"
@@ -155,19 +159,25 @@ def _epsilon(known: Known, live: KerasSettings, wanted: Wanted) -> Iterator[Verd
             yield _exact(known, "epsilon", have, wanted)
         return
     keras, momentum = known.kind.keras, live.values.get("momentum") or 0.0
-    is_of_tf1 = not known.is_of_keras
-    if is_of_tf1 and keras == "RMSprop" and is_outside(keras, live.flavor, momentum):
+    if (
+        known.flavor is None
+        and keras == "RMSprop"
+        and is_outside(keras, live.flavor, momentum)
+    ):
         why = "legacy RMSprop without momentum adds epsilon to the root, TF1 below it"
         instead = f"set momentum=1e-30, epsilon={wanted.value!r}"
     elif (
-        known.is_of_keras
+        known.flavor is not None
         and keras in ("Adagrad", "RMSprop")
         and _same(have, wanted.value)
     ):
-        why = "it adds epsilon below the root, that of tf.keras in TF1 to it"
-        instead = f"go on with tf.keras.optimizers.legacy.{keras}"
+        ends = ("to", "below") if known.flavor == "legacy" else ("below", "to")
+        why = f"it adds epsilon {ends[1]} the root, {known.saved_by} {ends[0]} it"
+        instead = "choose an epsilon for the steps that you want"
+        if known.flavor == "legacy":
+            instead = f"go on with tf.keras.optimizers.legacy.{keras}"
     else:
-        why = f"it has epsilon={have!r}, TF1 had {wanted.value!r}"
+        why = f"it has epsilon={have!r}, {known.saved_by} had {wanted.value!r}"
         # Legacy optimizers take 0 for "the default".
         instead = f"set epsilon={wanted.value or 1e-30!r}"
         if setting.is_told and "epsilon" not in known.told:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tf_ckpt_migrate.recipes.optimizer_kinds import Kind, Setting, by_flavor
+from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor, Kind, Setting, by_flavor
 
-__all__ = ["KINDS_OF_KERAS"]
+__all__ = ["KINDS_OF_KERAS", "kinds_between"]
 
 _MOMENTS = {"m": by_flavor("m", "m", "momentum"), "v": by_flavor("v", "v", "velocity")}
 _BETAS = {"beta_1": Setting("beta_1", 0.9), "beta_2": Setting("beta_2", 0.999)}
@@ -87,3 +87,43 @@ KINDS_OF_KERAS: Mapping[str, Kind] = {
         is_lazy=True,
     ),
 }
+
+_NADAM = ("_u_product",)  # what Nadam remembers since 2.11
+_AVERAGE = {"average": by_flavor("average")}
+# Those that tf.keras of TF1 did not have.
+_NEWER = {
+    "AdamW": Kind(
+        "AdamW",
+        KINDS_OF_KERAS["Adam"].slots,
+        {**KINDS_OF_KERAS["Adam"].settings, "weight_decay": Setting("weight_decay")},
+    ),
+    "Lion": Kind("Lion", {"m": by_flavor("m", "m", "momentum")}, _BETAS),
+}
+
+
+def kinds_between(flavor: Flavor) -> Mapping[str, Kind]:
+    """Return the kinds of Keras optimizers that another Keras continues, by class.
+
+    What their checkpoint does not tell is taken to be what the other one has.
+
+    Args:
+      flavor: Of which Keras the checkpoint is.
+
+    Example:
+      >>> kinds_between("keras_3")["Nadam"].scalars
+      ('_u_product',)
+    """
+    is_legacy = flavor == "legacy"
+    return {
+        name: kind._replace(
+            slots={**kind.slots, **_AVERAGE},
+            settings={
+                argument: setting._replace(default=None)
+                for argument, setting in kind.settings.items()
+                if argument != "decay"
+            },
+            is_lazy=kind.is_lazy and is_legacy,
+            scalars=() if not kind.scalars else kind.scalars if is_legacy else _NADAM,
+        )
+        for name, kind in {**KINDS_OF_KERAS, **_NEWER}.items()
+    }

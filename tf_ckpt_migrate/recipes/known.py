@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
-from tf_ckpt_migrate.recipes.optimizer_kinds import Kind
+from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor, Kind
 
 __all__ = ["Known", "Wanted"]
 
@@ -29,14 +29,15 @@ class Wanted(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of an optimizer of TF1.
+    """What is known of the optimizer that another one continues.
 
     Attributes:
       name: What its kind is called.
       kind: Its kind.
       told: What someone says that TF1 had, by the names of its arguments.
       saved: What the checkpoint says, likewise.
-      is_of_keras: Whether it is one of tf.keras, and so a legacy one.
+      flavor: Of which Keras it is; None for one of TF1's own.
+      saved_by: Who had its settings, for messages.
       epsilon_fraction: By how much of itself a step differs for what is done with
         epsilon; `epsilon.step_fraction` knows.
       steps: How many steps it has taken, where someone counted.
@@ -48,11 +49,17 @@ class Known(NamedTuple):
     kind: Kind
     told: Mapping[str, Any] = _NOTHING
     saved: Mapping[str, Any] = _NOTHING
-    is_of_keras: bool = False
+    flavor: Flavor | None = None
+    saved_by: str = "TF1"
     epsilon_fraction: float = 0.0
     steps: int = 0
     is_sparse: bool = True
     embeddings: tuple[str, ...] = ()
+
+    @property
+    def is_of_keras(self) -> bool:
+        """Whether it is one of Keras."""
+        return self.flavor is not None
 
     def wanted(self, argument: str, live: KerasSettings) -> Wanted | None:
         """Return what TF1 had; None where nothing is known and the live one has none.
@@ -70,11 +77,13 @@ class Known(NamedTuple):
             return Wanted(self.saved[argument], "as the checkpoint tells")
         if setting.default is not None:
             value = setting.default
-            why = f"if TF1 had {argument}={value!r}, its default"
+            why = f"if {self.saved_by} had {argument}={value!r}, its default"
             return Wanted(value, why, f"{argument}={value!r}")
         taken = live.values.get(setting.keras)
         if taken is None:
             return None
         return Wanted(
-            taken, f"if TF1 had {argument}={taken!r}", f"{argument}={taken!r}"
+            taken,
+            f"if {self.saved_by} had {argument}={taken!r}",
+            f"{argument}={taken!r}",
         )

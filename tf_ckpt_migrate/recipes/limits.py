@@ -35,14 +35,27 @@ def limits(known: Known, live: KerasSettings) -> Iterator[Verdict]:
         yield from _momentum(known, live)
     if not known.kind.corrects_bias:
         yield from _without_bias(known, live)
-    if known.kind.keras == "Nadam" and live.flavor != "legacy":
+    ends = {known.flavor, live.flavor}
+    if known.kind.keras == "Nadam" and "legacy" in ends and len(ends) > 1:
         yield Verdict(
             known.name,
             "state",
             "impossible",
-            "its momentum grows with 0.96 ** step, that of tf.keras in TF1 with "
-            "0.96 ** (0.004 * step)",
-            "go on with tf.keras.optimizers.legacy.Nadam",
+            "the momentum of legacy optimizers grows with 0.96 ** (0.004 * step), that "
+            "of others with 0.96 ** step",
+            "go on with an optimizer of the same kind, "
+            "tf.keras.optimizers.legacy.Nadam for a legacy one",
+        )
+    if known.kind.keras == "Nadam" and live.flavor == "tf_keras":
+        yield Verdict(
+            known.name,
+            "state",
+            "approximate",
+            "tf-keras saves no count of the products of its momenta, and after a "
+            "restore multiplies them once for each variable",
+            "set optimizer._u_product_counter = int(optimizer.iterations) + 1 after "
+            "the restore",
+            _ANY,
         )
     sparse = _sparse(known, live)
     if sparse is not None:
@@ -121,8 +134,9 @@ def _sparse(known: Known, live: KerasSettings) -> Verdict | None:
     what, is_alike = "sparse gradients", _is_lazy_too(known, live)
     if known.kind.keras.startswith(OWN_MODULE):  # these do as TF1
         return None
-    squares_each = live.flavor == "keras_3" and known.kind.keras != "SGD"
-    if not known.kind.is_lazy and not squares_each:
+    ends = {known.flavor or "legacy", live.flavor}
+    squares_each = "keras_3" in ends and known.kind.keras != "SGD"
+    if known.flavor == live.flavor or not (known.kind.is_lazy or squares_each):
         return None
     if not known.is_sparse:
         return Verdict(known.name, what, "exact", "none, as you say")
@@ -133,7 +147,11 @@ def _sparse(known: Known, live: KerasSettings) -> Verdict | None:
         why = "TF1 lets be rows that are not looked up and their slots, it does not"
         instead = _as_tf1(known, live, _instead(known))
     else:
-        why = "of a row looked up twice TF1 squares the sum of gradients, Keras 3 each"
+        other = "TF1" if known.flavor is None else "another Keras"
+        why = (
+            f"of a row looked up twice {other} squares the sum of gradients, Keras 3 "
+            "each"
+        )
         instead = "apply tf.convert_to_tensor(gradient), and say sparse=False"
     if known.embeddings:
         why += f": {', '.join(map(repr, known.embeddings))}"

@@ -267,12 +267,15 @@ def _not_found(name: str, kind: str, specs: Mapping[str, TensorSpec]) -> PlanErr
 def _without_other_side(
     source: str, target: str, specs: object, targets: object, **options: object
 ) -> list[object]:
-    """Refuse: what a slot becomes depends on the settings of the one in Keras."""
+    """Refuse: the caller moves tensors by name, and translates no optimizer."""
     del specs, targets, options
     raise PlanError(
-        f'Recipe("optimizer", {source!r}, {target!r}): what the state of an optimizer '
-        "becomes depends on that of Keras, which is none of this call. Give a "
-        "checkpoint that the model and its optimizer saved, convert_tf1_to_tf2(…, "
-        "like=…) or plan_migration(source, target, …); restore into live ones, "
-        "tcm.restore(…); or for the way back call convert_tf2_to_tf1(…, names=…)"
+        f'Recipe("optimizer", {source!r}, {target!r}): this call moves or names '
+        "tensors as they are and cannot translate the state of an optimizer. From "
+        "TF1 call tcm.restore(path, target, rules) with live objects, or "
+        "convert_tf1_to_tf2(…, like=…) or plan_migration(source, target, rules) with a "
+        "checkpoint that the model and its optimizer saved. Back to TF1 call "
+        "tcm.save_like(tf1_checkpoint, target, rules, output_prefix=…), which writes "
+        "live objects by rules from TF1 to Keras, or convert_tf2_to_tf1(saved, …, "
+        "names=rules) with what tf.train.Checkpoint saved"
     )

@@ -35,29 +35,29 @@ def rate_of_learning(known: Known, live: KerasSettings) -> Verdict:
     source = "as you say" if _RATE in known.told else "as the checkpoint tells"
     rate: float | None = {**known.saved, **known.told}.get(_RATE)
     if rate is None:
-        return _assumed(name, have)
+        return _assumed(known, have)
     if is_of_rate and known.saved.get("decay"):
         return _decayed(known, live, rate, float(known.saved["decay"]))
     instead = f"set learning_rate={rate:.6g}"
     if have is None:
-        why = f"it has a schedule, TF1 had {rate:.6g}"
+        why = f"it has a schedule, {known.saved_by} had {rate:.6g}"
         return Verdict(name, _RATE, "approximate", why, instead, _ANY)
     far = abs(have / rate - 1) if rate else _ANY
     if far <= _NOTHING:
         return Verdict(name, _RATE, "exact", f"{have:.6g}, {source}")
-    why = f"it has learning_rate={have:.6g}, TF1 had {rate:.6g}"
+    why = f"it has learning_rate={have:.6g}, {known.saved_by} had {rate:.6g}"
     is_in_proportion = known.kind.by_rate or known.kind.keras in _IN_PROPORTION
     far = far if is_in_proportion or known.kind.keras == "SGD" else _ANY
     return Verdict(name, _RATE, "approximate", why, instead, far)
 
 
-def _assumed(name: str, have: float | None) -> Verdict:
+def _assumed(known: Known, have: float | None) -> Verdict:
     if have is None:
-        why = "if TF1 had the schedule that it has"
-        return Verdict(name, _RATE, "exact", why, assumes="the same schedule")
+        why = f"if {known.saved_by} had the schedule that it has"
+        return Verdict(known.name, _RATE, "exact", why, assumes="the same schedule")
     assumed = f"learning_rate={have:.6g}"
-    why = f"if TF1 had {assumed} at this step"
-    return Verdict(name, _RATE, "exact", why, assumes=assumed)
+    why = f"if {known.saved_by} had {assumed} at this step"
+    return Verdict(known.name, _RATE, "exact", why, assumes=assumed)
 
 
 def _decayed(known: Known, live: KerasSettings, rate: float, decay: float) -> Verdict:
@@ -70,7 +70,7 @@ def _decayed(known: Known, live: KerasSettings, rate: float, decay: float) -> Ve
     if live.flavor != "legacy":
         schedule = "tf.keras.optimizers.schedules.InverseTimeDecay"
         instead = f"set learning_rate={schedule}({rate:.6g}, 1, {decay:.6g})"
-    why = f"TF1 had {told}, it has not"
+    why = f"{known.saved_by} had {told}, it has not"
     return Verdict(known.name, _RATE, "approximate", why, instead, _ANY)
 
 
@@ -119,7 +119,7 @@ def decay_of_weights(known: Known, live: KerasSettings) -> Verdict:
     by_rate = f"{have!r} times the learning rate is TF1's {have * rate:.6g}"
     if wanted is None:
         assumed = f"weight_decay={have * rate:.6g}"
-        why = f"if TF1 had {assumed}: {by_rate}"
+        why = f"if {known.saved_by} had {assumed}: {by_rate}"
         return Verdict(known.name, what, "exact", why, assumes=assumed)
     if abs(have * rate - wanted) <= abs(wanted) * _NOTHING:
         why = f"{by_rate}, while the rate stays {rate:.6g}"

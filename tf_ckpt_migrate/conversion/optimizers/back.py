@@ -11,16 +11,13 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import VALUE_END
 from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
-from tf_ckpt_migrate.conversion.optimizers.moves import (
-    SCALING,
-    slot_verdicts,
-    verdicts_on_left,
-)
+from tf_ckpt_migrate.conversion.optimizers.moves import slot_verdicts, verdicts_on_left
 from tf_ckpt_migrate.conversion.optimizers.named import Named
 from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
 from tf_ckpt_migrate.conversion.optimizers.slots import Change, SlotRules, slot_rules
 from tf_ckpt_migrate.conversion.optimizers.steps_back import StepRulesBack
 from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.optimizer_names import SCALING
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.made_optimizer import made_optimizer

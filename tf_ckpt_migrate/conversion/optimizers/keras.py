@@ -67,6 +67,17 @@ class KerasOptimizer(NamedTuple):
     called: str = ""
 
     @property
+    def keys(self) -> set[str]:
+        """The keys of all that it saves."""
+        slots = (key for by_name in self.slots.values() for key in by_name.values())
+        return {
+            self.iterations,
+            *self.hyperparameters.values(),
+            *slots,
+            *self.unknown,
+        }
+
+    @property
     def slot_names(self) -> set[str]:
         """What it calls its slots."""
         return {name for slots in self.slots.values() for name in slots}

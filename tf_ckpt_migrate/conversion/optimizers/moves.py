@@ -17,6 +17,7 @@ from tf_ckpt_migrate.conversion.optimizers.slots import Change, SlotRules, slot_
 from tf_ckpt_migrate.conversion.optimizers.steps import StepRules
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.optimizer_names import SCALING
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rule, Split
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
@@ -24,14 +25,9 @@ from tf_ckpt_migrate.recipes.optimizers import saved_optimizer
 from tf_ckpt_migrate.recipes.ways import sources_of
 from tf_ckpt_migrate.transforms import Cast, Scale
 
-__all__ = ["SCALING", "OptimizerMoves", "slot_verdicts", "verdicts_on_left"]
+__all__ = ["OptimizerMoves", "slot_verdicts", "verdicts_on_left"]
 
 _ANY = float("inf")
-# What scales the loss is called in Keras 3 and in Keras 2, by what TF1 calls it.
-SCALING = {
-    "current_loss_scale": ("dynamic_scale", "current_loss_scale"),
-    "good_steps": ("step_counter", "good_steps"),
-}
 
 
 class OptimizerMoves:
@@ -81,7 +77,10 @@ class OptimizerMoves:
         self.rules: list[Split | Combine] = []
         self.drops: list[Drop] = []
         self.notes: tuple[str, ...] = ()
-        why = "a setting of that of Keras; what TF1 had is judged by its verdict"
+        why = (
+            "a setting of that of Keras; what "
+            f"{pair.saved_by} had is judged by its verdict"
+        )
         unsaid = pair.into.hyperparameters.values()
         self.may_stay: dict[str, str] = dict.fromkeys(unsaid, why)
         step = pair.saved.step or pair.saved.global_step
@@ -151,7 +150,9 @@ class OptimizerMoves:
                 why = "the optimizer of Keras scales no loss"
                 self.drops.append(Drop(key, reason=why))
         why = "a setting, compared with that of Keras"
-        self.drops += [Drop(key, reason=why) for key in saved.settings.values()]
+        own = {*saved.settings.values(), *self._pair.settings_of_source}
+        moved = {*saved.scalars.values(), *saved.scaling.values()}
+        self.drops += [Drop(key, reason=why) for key in sorted(own - moved)]
 
     def _add_scalar(self, key: str, goals: Mapping[str, Cast | None]) -> None:
         self.rules.append(Split(key, goals))

@@ -6,15 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
+from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
+from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer, keras_optimizer
 from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
 from tf_ckpt_migrate.names.rules import Recipe
 from tf_ckpt_migrate.recipes.counterparts import without_counterpart
 from tf_ckpt_migrate.recipes.judging import BESIDE_ALL
-from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
+from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS, kinds_between
 from tf_ckpt_migrate.recipes.optimizer_kinds import (
     KINDS,
     OWN_MODULE,
+    Flavor,
     Kind,
     kind_for,
 )
@@ -51,18 +53,26 @@ class Named(NamedTuple):
     is_back: bool = False
 
     def kind(
-        self, keras_class: str, keras: KerasOptimizer, *, is_of_keras: bool
+        self,
+        keras_class: str,
+        keras: KerasOptimizer,
+        flavor: Flavor | None,
+        source: KerasOptimizer | None = None,
     ) -> tuple[str, Mapping[str, Kind]]:
         """Return which kind of optimizer is meant, and the kinds that it is one of.
 
         Args:
           keras_class: The class of that of Keras, "" if nobody knows.
           keras: What is known of it.
-          is_of_keras: Whether that of TF1 is one of tf.keras.
+          flavor: Of which Keras the one that continues is; None for one of TF1's own.
+          source: The same, if it is in an object-based checkpoint.
 
         Raises:
           PlanError: If none is known that goes on so.
         """
+        if source is not None:
+            return self._kind_between(keras_class or self.told_class, keras, source)
+        is_of_keras = flavor is not None
         name = self.like or self.name.rpartition("/")[2]
         kinds = KINDS_OF_KERAS if is_of_keras else KINDS
         if not keras_class and not is_of_keras:
@@ -89,6 +99,53 @@ class Named(NamedTuple):
                 f"{', '.join(kinds)}"
             )
         return kind, kinds
+
+    def source_in(self, reader: CheckpointReader | None) -> KerasOptimizer | None:
+        """Return the Keras optimizer of the source; None for one saved by name.
+
+        Raises:
+          PlanError: If an object-based checkpoint has none at that path.
+        """
+        if reader is None or reader.object_graph is None:
+            return None
+        if reader.format is CheckpointFormat.DUAL_KEYED:
+            return None  # rules go by its names
+        return keras_optimizer(reader, self.name)
+
+    @property
+    def source_text(self) -> str:
+        """What to call a Keras optimizer of the source, in messages."""
+        return f"the optimizer at {self.name!r}"
+
+    def _kind_between(
+        self, keras_class: str, keras: KerasOptimizer, source: KerasOptimizer
+    ) -> tuple[str, Mapping[str, Kind]]:
+        """Return the kind of two Keras optimizers: the class of the live one.
+
+        Raises:
+          PlanError: If the slots of the source are not those of that class.
+        """
+        own = {kind.keras: name for name, kind in KINDS_OF_TF1.items()}
+        kinds = kinds_between(source.flavor)
+        name = self.like or keras_class
+        if name in own:
+            return own[name], KINDS_OF_TF1
+        if not name:
+            fit = [
+                each
+                for each, kind in kinds.items()
+                if _may_be(kind, source) and _may_be(kind, keras)
+            ]
+            named = [each for each in fit if each.lower() in source.called.lower()]
+            name = next(iter(named or fit), "")
+        if name not in kinds or not _may_be(kinds[name], source):
+            slots = ", ".join(sorted(source.slot_names)) or "none"
+            raise PlanError(
+                f"{self.recipe!r}: the slots of {self.source_text}, {slots}, are not "
+                f"those of {name or 'a known class'}; say like=… with one of "
+                f"{', '.join(kinds)}, or begin anew with tcm.Drop(role='slot')"
+            )
+        return name, kinds
 
     @property
     def told_class(self) -> str:
@@ -176,6 +233,11 @@ def named(recipe: Recipe, *, back: bool = False) -> Named:
         name, path = path, name
     is_sparse = sparse is not False
     return Named(recipe, name, path, instance, like, is_sparse, told, back)
+
+
+def _may_be(kind: Kind, keras: KerasOptimizer) -> bool:
+    """Whether the slots of a Keras optimizer are those of a kind, or some of them."""
+    return keras.slot_names <= {each[keras.flavor] for each in kind.slots.values()}
 
 
 def _by_slots(keras: KerasOptimizer, kinds: Mapping[str, Kind]) -> str | None:

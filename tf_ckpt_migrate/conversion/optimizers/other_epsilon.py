@@ -53,11 +53,9 @@ def _epsilons(known: Known, have: KerasSettings) -> Epsilons | None:
     if "epsilon" not in known.kind.settings or live is None:
         return None
     wanted = known.wanted("epsilon", have)
-    # Within TF1, its own optimizers of these kinds add epsilon below the root.
+    # TF1's own optimizers of these kinds add epsilon below the root, as Keras 3 does.
     outside = is_outside(
-        keras,
-        "legacy" if known.is_of_keras else "keras_3",
-        known.saved.get("momentum", 0.0),
+        keras, known.flavor or "keras_3", known.saved.get("momentum", 0.0)
     )
     epsilons = Epsilons(
         wanted.value if wanted else live,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
+from tf_ckpt_migrate.conversion.optimizers.from_keras import keras_saved
 from tf_ckpt_migrate.conversion.optimizers.keras import (
     KerasOptimizer,
     embeddings_of,
@@ -28,7 +29,7 @@ from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.judging import judged
 from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
-from tf_ckpt_migrate.recipes.optimizer_kinds import Kind
+from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor, Kind
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer, keras_scope
 
 __all__ = ["OptimizerPair"]
@@ -69,9 +70,17 @@ class OptimizerPair:
         live = live_settings(keras, names.path)
         self.into: KerasOptimizer = keras_optimizer(keras, names.path)
         have = live or saved_settings(keras, self.into)
-        is_of_keras = tf1 is not None and keras_scope(names.name, tf1.specs) is not None
-        name, kinds = names.kind(have.keras_class, self.into, is_of_keras=is_of_keras)
-        self.saved: SavedOptimizer = saved_of(name, kinds, self.into)
+        source = names.source_in(tf1)
+        flavor: Flavor | None = None if source is None else source.flavor
+        if flavor is None and tf1 is not None and keras_scope(names.name, tf1.specs):
+            flavor = "legacy"
+        name, kinds = names.kind(have.keras_class, self.into, flavor, source)
+        self.settings_of_source: tuple[str, ...] = ()
+        if source is None or tf1 is None:
+            self.saved: SavedOptimizer = saved_of(name, kinds, self.into)
+        else:
+            self.saved = keras_saved(source, kinds[name])
+            self.settings_of_source = tuple(source.hyperparameters.values())
         names.check_options(name, self.saved)
         self.parts = {} if tf1 is None else slot_parts(tf1, self.saved.parts)
         have = have._replace(keras_class=have.keras_class or names.told_class)
@@ -81,7 +90,8 @@ class OptimizerPair:
             self.saved.kind,
             told,
             settings_told(self.saved, tf1, told, have.values),
-            is_of_keras,
+            flavor,
+            names.source_text if source is not None else "TF1",
             is_sparse=names.is_sparse,
             embeddings=self._embeddings(keras),
         )
@@ -98,7 +108,13 @@ class OptimizerPair:
         """Return a verdict with the names of the optimizers that it is about."""
         ends = self.names.name, self.into.path
         optimizer, into = reversed(ends) if self.names.is_back else ends
-        return verdict._replace(optimizer=optimizer, into=into)
+        saved_by = "" if self.saved_by == "TF1" else self.saved_by
+        return verdict._replace(optimizer=optimizer, into=into, saved_by=saved_by)
+
+    @property
+    def saved_by(self) -> str:
+        """Who had the settings of the optimizer to continue, for messages."""
+        return self._known.saved_by
 
     def verdicts(
         self, source: CheckpointReader, slots: Slots, steps: int

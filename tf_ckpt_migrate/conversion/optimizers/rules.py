@@ -19,6 +19,7 @@ from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import (
     Combine,
+    Drop,
     Recipe,
     Rename,
     RenameRegex,
@@ -92,7 +93,15 @@ def with_optimizers(
       PlanError: If an optimizer is not there, or cannot go on in that of Keras.
       RuleError: If a recipe takes no such option.
     """
-    found = _expanded(rules, weights)
+    recipes = _recipes_among(rules)
+    sources = (named(recipe).source_in(reader) for recipe in recipes)
+    own = sorted(key for each in sources if each for key in each.keys)
+
+    def without_optimizers(others: AssignmentMap) -> Sequence[Move]:
+        # Keys of optimizers are numbers, which mean others in another Keras.
+        return weights(AssignmentMap([*others, *map(Drop, own)]))
+
+    found = _expanded(rules, without_optimizers)
     if found is None:
         return WithOptimizers(rules, {})
     recipes, others, moved = found
