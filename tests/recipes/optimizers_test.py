@@ -153,7 +153,7 @@ class TestFinding:
 
     def test_without_an_optimizer_of_keras_it_is_refused(self, goldens):
         recipe = tcm.Recipe("optimizer", "Adam", "optimizer")
-        with pytest.raises(PlanError, match="depends on that of Keras"):
+        with pytest.raises(PlanError, match="cannot translate the state"):
             tcm.plan_migration(reader(goldens, "optimizer_adam"), None, [recipe])
 
     def test_kinds(self):
@@ -329,7 +329,7 @@ class TestVerdicts:
 
     def test_an_epsilon_of_keras_that_differs_is_no_matter_of_place(self):
         live = keras("RMSprop", "legacy", rho=0.9, momentum=0.0, epsilon=1e-3)
-        more = {"epsilon_fraction": 0.1, "is_of_keras": True}
+        more = {"epsilon_fraction": 0.1, "flavor": "legacy"}
         verdict = verdicts("RMSprop", live, {"epsilon": 0.5}, KINDS_OF_KERAS, **more)
         assert verdict["epsilon"].instead == "set epsilon=0.5"
 

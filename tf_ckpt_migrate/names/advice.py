@@ -8,15 +8,50 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.names.keys import parse_object_key
 from tf_ckpt_migrate.names.plan_text import rename_pattern
 from tf_ckpt_migrate.names.rules import Rename, RenameScope
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.names.slots import role_of, slot_of
 
-__all__ = ["about_averages", "leaving", "proposing", "rename_rules"]
+__all__ = [
+    "about_averages",
+    "is_positional",
+    "leaving",
+    "may_be_one",
+    "proposing",
+    "rename_rules",
+]
 
 # What every optimizer of Keras has, by any of its names.
 _ITERATIONS = re.compile(r"(?:^|/)_?iter(?:ations?)?(?:/|$)")
 _COUNTED = 10_000  # keys whose role is looked up: advice may not cost seconds
+
+
+def is_positional(key: str) -> bool:
+    """Return whether a key ends in the number of a list: it tells no variable.
+
+    Example:
+      >>> is_positional("optimizer/_variables/1/.ATTRIBUTES/VARIABLE_VALUE")
+      True
+      >>> is_positional("layers/0/kernel")
+      False
+    """
+    parsed = parse_object_key(key)
+    path = parsed.path if parsed else key.split("/")
+    return len(path) > 1 and path[-1].isdecimal() and path[-2].startswith("_")
+
+
+def may_be_one(key: str, name: str) -> bool:
+    """Return whether two keys may name one variable: no slot is a weight.
+
+    Example:
+      >>> may_be_one("a/w", "b/w"), may_be_one("opt/_variables/1", "b/w")
+      (True, False)
+    """
+    ends = parse_object_key(key), parse_object_key(name)
+    are_slots = [bool(end.slot) for end in ends if end is not None]
+    is_known = not is_positional(key) and not is_positional(name)
+    return is_known and (len(are_slots) < 2 or are_slots[0] == are_slots[1])
 
 
 def rename_rules(pairs: Mapping[str, str]) -> list[Rename | RenameScope]:
@@ -59,12 +94,16 @@ def proposing(
     """
     call = "suggest_assignment_map(source, target)"
     lines = ["", f"or have rules proposed, with how sure they are, by {call}"]
-    slot = next((k for k in left[:_COUNTED] if role_of(k, source) == "slot"), "")
-    wanted = islice(unmet, _COUNTED)
-    if slot and any(_ITERATIONS.search(name) for name in wanted):
-        name = re.sub(r"_\d+$", "", slot.rpartition("/")[2])
-        rule = f'Recipe("optimizer", "{name}", "optimizer")'
-        lines += [f"or let the optimizer go on by {rule}, if it is at that path"]
+    slots = (slot_of(key, source) for key in left[:_COUNTED])
+    slot = next((each for each in slots if each and each.name != "average"), None)
+    found = (_ITERATIONS.search(name) for name in islice(unmet, _COUNTED))
+    steps = next(filter(None, found), None)
+    if slot is not None and steps is not None:
+        is_key = parse_object_key(steps.string) is not None
+        path = steps.string[: steps.start()] if is_key else "optimizer"
+        rule = f'Recipe("optimizer", "{slot.optimizer}", "{path}")'
+        where = "" if is_key else ", if it is at that path"
+        lines += [f"or let the optimizer go on by {rule}{where}"]
     return lines
 
 

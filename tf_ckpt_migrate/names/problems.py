@@ -15,7 +15,9 @@ from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.advice import (
     about_averages,
+    is_positional,
     leaving,
+    may_be_one,
     proposing,
     rename_rules,
 )
@@ -271,8 +273,9 @@ class Problems:
         rules += [f"{rule!r}," for rule in renames if rule not in first]
         lines: list[str] = []
         if self.closed and self._unmet:
-            free = {key: source[key] for key in self._unmatched}
-            causes = [cause.text for cause in likely_causes(self._unmet, free)]
+            free = {k: source[k] for k in self._unmatched if not is_positional(k)}
+            wanted = {n: s for n, s in self._unmet.items() if not is_positional(n)}
+            causes = [cause.text for cause in likely_causes(wanted, free)]
             lines += (
                 ["", f"Likely cause: {'; '.join(causes[:_CAUSES])}."] if causes else []
             )
@@ -301,7 +304,7 @@ class Problems:
         free = Hints(self._unmatched)
         for name, spec in [*self._unmet.items()][:_HINTED]:
             for key in free.nearest(name):
-                if source[key] == spec and key not in pairs:
+                if source[key] == spec and key not in pairs and may_be_one(key, name):
                     pairs[key] = name
                     break
         return pairs
