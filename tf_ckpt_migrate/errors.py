@@ -4,11 +4,18 @@ Each class is one way to be wrong, and each is also the builtin that a caller of
 function expects, so that existing ``except FileNotFoundError`` or ``except ValueError``
 clauses keep working. Messages name what failed (file, key, offset), what was expected
 and what was found, the probable cause, and the corrected call.
+
+Programs that use TensorFlow catch ``tf.errors.NotFoundError`` and others from a reader.
+Where TensorFlow has been imported, an error that its reader would raise is therefore of
+that class too. Nothing here imports TensorFlow.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, ClassVar
 
 __all__ = [
     "AmbiguousCheckpointError",
@@ -19,6 +26,7 @@ __all__ = [
     "CheckpointReplacedError",
     "ChecksumError",
     "CorruptCheckpointError",
+    "DirectoryWithoutCheckpointError",
     "FarFileError",
     "GraphModeError",
     "LayoutError",
@@ -49,9 +57,47 @@ __all__ = [
 class CheckpointError(Exception):
     """Base of every error that this package raises on purpose."""
 
+    # The class of `tf.errors` that an error is of too where TensorFlow is imported.
+    _in_tensorflow: ClassVar[str] = ""
+
+    def __new__(cls, *args: Any, **keywords: Any) -> Any:
+        """Return an error that is also of TensorFlow's class, if there is one."""
+        errors = getattr(sys.modules.get("tensorflow"), "errors", None)
+        theirs = getattr(errors, cls._in_tensorflow, None) if errors else None
+        if theirs is None or issubclass(cls, theirs):
+            return super().__new__(cls, *args, **keywords)
+        return super().__new__(_with_base(cls, theirs), *args, **keywords)
+
+
+@cache
+def _with_base(own: type[CheckpointError], theirs: Any) -> Any:
+    """Return an error class of this package that is also one of TensorFlow."""
+
+    def initialize(self: Any, message: object = "") -> None:
+        theirs.__init__(self, None, None, str(message))  # no operation has failed
+        self.args = (message,)
+
+    def reduce(self: Any) -> tuple[type, tuple[Any, ...]]:
+        return own, self.args  # another process may not have imported TensorFlow
+
+    members = {
+        "__init__": initialize,
+        "__reduce__": reduce,
+        **{name: getattr(own, name) for name in ("__module__", "__qualname__")},
+    }
+    return type(own.__name__, (own, theirs), {**members, "__doc__": own.__doc__})
+
 
 class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
     """Nothing that could be a checkpoint is at the given path."""
+
+    _in_tensorflow = "NotFoundError"
+
+
+class DirectoryWithoutCheckpointError(CheckpointNotFoundError, ValueError):
+    """A directory holds no checkpoint, or not the one that it names as its latest."""
+
+    _in_tensorflow = ""  # TensorFlow raises a ValueError
 
 
 class AmbiguousCheckpointError(CheckpointError, ValueError):
@@ -61,9 +107,13 @@ class AmbiguousCheckpointError(CheckpointError, ValueError):
 class NotACheckpointError(CheckpointError, ValueError):
     """The file is something else (a Git LFS pointer, HDF5, HTML, a GraphDef)."""
 
+    _in_tensorflow = "DataLossError"
+
 
 class MissingShardError(CheckpointError, FileNotFoundError):
     """The index names a data file that is not there."""
+
+    _in_tensorflow = "DataLossError"
 
 
 class CheckpointReplacedError(CheckpointError, RuntimeError):
@@ -72,6 +122,8 @@ class CheckpointReplacedError(CheckpointError, RuntimeError):
 
 class CorruptCheckpointError(CheckpointError, ValueError):
     """The bytes of a checkpoint contradict its format."""
+
+    _in_tensorflow = "DataLossError"
 
 
 class TruncatedFileError(CorruptCheckpointError):
@@ -93,6 +145,8 @@ class LayoutError(CheckpointError, ValueError):
 class TensorNotFoundError(CheckpointError, LookupError):
     """No tensor of this name is in the checkpoint."""
 
+    _in_tensorflow = "NotFoundError"
+
 
 class SliceError(CheckpointError, ValueError):
     """A slice specification does not fit the tensor it is asked of."""
@@ -109,6 +163,8 @@ class VocabularyError(TransformError):
 class UnsupportedDTypeError(CheckpointError, TypeError):
     """The value's dtype has no NumPy form (resource, variant)."""
 
+    _in_tensorflow = "UnimplementedError"
+
 
 class RuleError(CheckpointError, ValueError):
     """An assignment map or one of its rules is not well formed."""
@@ -120,7 +176,8 @@ class PlanError(CheckpointError, ValueError):
     Attributes:
       problems: every finding, one line of text each, in the order of the message.
       details: where names were to be resolved, the findings as values, which
-        `names.unaccounted.Unaccounted` describes; else None.
+        `names.unaccounted.Unaccounted` or, for a saver, `conversion.misses.Misses`
+        describes; else None.
     """
 
     def __init__(

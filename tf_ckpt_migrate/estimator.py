@@ -21,7 +21,8 @@ from tf_ckpt_migrate.errors import CheckpointNotFoundError
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.keyed_saver import KeyedSaver
 from tf_ckpt_migrate.live.named_restore import restore_by_names
-from tf_ckpt_migrate.live.saver import Saver
+from tf_ckpt_migrate.live.private import set_max_to_keep, take_settings
+from tf_ckpt_migrate.live.saver import Saver, without_wrapping
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
@@ -35,7 +36,7 @@ def scaffold(  # noqa: PLR0913 options by keyword, most of them those of Saver, 
     *,
     keys: Keys = "both",
     target: object = None,
-    max_to_keep: int | None = 5,
+    max_to_keep: int | Literal["config"] | None = "config",
     init_from: CheckpointLike | None = None,
     assignment_map: AssignmentMapLike | None = None,
     unmatched: Literal["error", "drop"] = "error",
@@ -50,13 +51,18 @@ def scaffold(  # noqa: PLR0913 options by keyword, most of them those of Saver, 
     remember included, and all of it or an error before the first step. The variables
     are those of the graph when the session is made, by their names.
 
+    As in TensorFlow, the saver of all variables is that of ``GraphKeys.SAVERS``, or is
+    added there: hooks and a second ``Scaffold`` for the same graph find it.
+
     Args:
       saver: What to save: None for all variables; a list of variables, or a dict by
         name; a ``tf.train.Checkpoint``, as ``Scaffold`` takes one, for all variables
         with it as the ``target``; or a `tcm.Saver`, which knows its keys itself.
       keys: ``"name"``, ``"object"`` or ``"both"``, for one set of bytes.
       target: The object whose keys those of objects are, as of `tcm.Saver`.
-      max_to_keep: How many checkpoints stay; None for all.
+      max_to_keep: How many checkpoints to keep; None for all. ``"config"`` takes what
+        the ``RunConfig`` of an Estimator says, which then also says how often one is
+        kept for good; 5 where there is no Estimator.
       init_from: What ``load_checkpoint`` takes: a checkpoint of any kind.
       assignment_map: From names in ``init_from`` to variables, as of `tcm.restore`.
       unmatched: As of `tcm.restore`: what becomes of tensors of ``init_from`` without a
@@ -123,8 +129,13 @@ def scaffold(  # noqa: PLR0913 options by keyword, most of them those of Saver, 
     return tensorflow().compat.v1.train.Scaffold(saver=made, init_fn=begin, **keywords)
 
 
-def _saver(given: Any, keys: Keys, target: object, max_to_keep: int | None) -> Saver:
-    """Return a saver that is built when the ``Scaffold`` is finalized."""
+def _saver(
+    given: Any,
+    keys: Keys,
+    target: object,
+    max_to_keep: int | Literal["config"] | None,
+) -> Saver:
+    """Return the saver of a ``Scaffold``: one that is there, or one to be built."""
     tf = tensorflow()
     if isinstance(given, Saver):
         return given
@@ -136,15 +147,61 @@ def _saver(given: Any, keys: Keys, target: object, max_to_keep: int | None) -> S
         )
     if isinstance(given, tf.train.Checkpoint | tf.compat.v1.train.Checkpoint):
         given, target = None, given if target is None else target
-    return Saver(  # but for the keys, as that which a Scaffold makes by itself
-        given,
-        keys=keys,
-        target=target,
-        max_to_keep=max_to_keep,
-        sharded=True,
-        allow_empty=True,
-        defer_build=given is None,
-    )
+    made = _CollectedSaver(given, keys, target, max_to_keep)
+    return made.equal_in_collection() or made
+
+
+class _CollectedSaver(Saver):
+    """The saver of a ``Scaffold``, which stands in ``GraphKeys.SAVERS``.
+
+    When it is built it takes the place and the settings of the saver that is there: an
+    Estimator puts one there that has those of its ``RunConfig``. It does so only for a
+    ``Scaffold`` without a saver, so this one is false until it is built.
+    """
+
+    def __init__(
+        self,
+        var_list: Any,
+        keys: Keys,
+        target: object,
+        max_to_keep: int | Literal["config"] | None,
+    ) -> None:
+        """Build nothing yet."""
+        self._given, self._keep = var_list, max_to_keep
+        super().__init__(  # but for the keys, as a Scaffold makes one
+            keys=keys, target=target, sharded=True, allow_empty=True, defer_build=True
+        )
+
+    def __bool__(self) -> bool:
+        return self._is_built
+
+    def equal_in_collection(self) -> _CollectedSaver | None:
+        """Return the saver of the graph that does the same as this one, if any."""
+        v1 = tensorflow().compat.v1
+        for each in v1.get_collection(v1.GraphKeys.SAVERS):
+            if isinstance(each, _CollectedSaver) and (
+                (each._keys, each._keep) == (self._keys, self._keep)
+                and each._target is self._target
+                and each._given is self._given
+            ):
+                return each
+        return None
+
+    def build(self) -> None:
+        """Add the operations to the graph, unless a saver of the graph has them."""
+        if self._is_built:
+            return
+        v1 = tensorflow().compat.v1
+        savers = v1.get_collection_ref(v1.GraphKeys.SAVERS)
+        if savers:
+            take_settings(self, _only(savers), all_variables=self._given is None)
+        if self._given is not None:
+            self._variables = self._var_list = without_wrapping(self._given)
+        if self._keep != "config":
+            set_max_to_keep(self, self._keep)
+        super().build()
+        if not savers or not isinstance(savers[0], _CollectedSaver):
+            savers[:] = [self]
 
 
 class DualCheckpointSaverHook(tensorflow().compat.v1.train.CheckpointSaverHook):
@@ -211,7 +268,12 @@ class DualCheckpointSaverHook(tensorflow().compat.v1.train.CheckpointSaverHook):
 
 def _collected() -> Any:
     v1 = tensorflow().compat.v1
-    savers = v1.get_collection(v1.GraphKeys.SAVERS)
+    return _only(v1.get_collection(v1.GraphKeys.SAVERS))
+
+
+def _only(savers: list[Any]) -> Any:
+    """Return the one saver of a graph's collection."""
+    v1 = tensorflow().compat.v1
     if len(savers) != 1:
         raise RuntimeError(
             f"the collection {v1.GraphKeys.SAVERS!r} has {len(savers)} savers; give "

@@ -27,6 +27,7 @@ from tf_ckpt_migrate.checkpoint.unfinished import (
 from tf_ckpt_migrate.errors import (
     AmbiguousCheckpointError,
     CheckpointNotFoundError,
+    DirectoryWithoutCheckpointError,
     MissingShardError,
     NotACheckpointError,
     capped,
@@ -236,7 +237,7 @@ def _by_state(folder: str) -> Location | None:
     found = _at_path(here)
     why = "is not there" if is_followed else _NOT_FOLLOWED
     if found is None:
-        raise CheckpointNotFoundError(
+        raise DirectoryWithoutCheckpointError(
             f"{path!r} names {latest!r} as the latest checkpoint, but it {why}; "
             f"in {folder!r} there are: "
             f"{', '.join(capped(map(repr, _prefixes_in(folder)))) or 'none'}"
@@ -316,6 +317,9 @@ def _not_found(path: str) -> CheckpointNotFoundError:
     likely = nearest(prefix, present) or present
     place = f"in {folder!r}" if folder else "here"
     hint = f"there is: {', '.join(capped(map(repr, likely), 3))}"
-    return CheckpointNotFoundError(
+    error = (
+        DirectoryWithoutCheckpointError if folder == path else CheckpointNotFoundError
+    )
+    return error(
         f"no checkpoint at {path!r}; {place} {hint if likely else 'there is none'}"
     )

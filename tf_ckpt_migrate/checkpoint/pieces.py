@@ -54,9 +54,7 @@ def pieces(
     rows = max(1, _PIECE // max(1, math.prod(shape[1:])))
     for first in range(0, shape[0], rows):
         part = slice(first, first + rows)
-        yield from flat_pieces(
-            reader.get_tensor(key, part) if whole is None else whole[part]
-        )
+        yield from flat_pieces(reader.read(key, part) if whole is None else whole[part])
 
 
 def flat_pieces(array: Array) -> Iterator[Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -72,8 +73,8 @@ class Place(NamedTuple):
 class CheckpointReader(Mapping[str, Any]):
     """The tensors of one checkpoint, by key.
 
-    Its methods give what ``tf.train.load_checkpoint(...)`` gives. As a mapping it gives
-    arrays: read-only, and where the file allows it the mapped file itself.
+    Its methods give what ``tf.train.load_checkpoint(...)`` gives. As a mapping, and by
+    `read`, it gives read-only arrays: where the file allows it the mapped file itself.
 
     Args:
       ckpt_dir_or_file: What ``locate`` understands: a prefix, a file of a checkpoint, a
@@ -137,7 +138,7 @@ class CheckpointReader(Mapping[str, Any]):
         if OBJECT_GRAPH_KEY not in self:
             return None
         where = f"{self.prefix!r}, key {OBJECT_GRAPH_KEY}"
-        return ObjectGraph(self.get_tensor(OBJECT_GRAPH_KEY), where)
+        return ObjectGraph(self.read(OBJECT_GRAPH_KEY)[()], where)
 
     @property
     def bundle(self) -> BundleReader | None:
@@ -231,7 +232,7 @@ class CheckpointReader(Mapping[str, Any]):
         """
         self._reader.check(key)
 
-    def get_tensor(self, tensor_str: str, index: Index | None = None) -> Any:
+    def get_tensor(self, tensor_str: str | bytes, index: Index | None = None) -> Any:
         """Return the value of a tensor, as TensorFlow's reader returns it.
 
         Args:
@@ -241,16 +242,16 @@ class CheckpointReader(Mapping[str, Any]):
             tensor, is not checked.
 
         Returns:
-          A read-only array; of a scalar a NumPy scalar, or bytes; strings as an object
-          array of bytes.
+          An array of its own, which can be changed; of a scalar a NumPy scalar, or
+          bytes; strings as an object array of bytes. `read` makes no copy.
 
         Raises:
           TensorNotFoundError: If there is no such tensor.
           UnsupportedDTypeError: If it is a resource or variant.
           CorruptCheckpointError: If its bytes are damaged, or end too soon.
         """
-        array = self._reader.read(tensor_str, index)
-        return array if array.ndim else array[()]
+        array = self.read(_as_key(tensor_str), index)
+        return array.copy() if array.ndim else array[()]
 
     def close(self) -> None:
         """Close the data files; a tensor that is read later opens its file again.
@@ -259,17 +260,33 @@ class CheckpointReader(Mapping[str, Any]):
         """
         self._reader.close()
 
-    def has_tensor(self, tensor_str: str) -> bool:
+    def read(self, key: str, index: Index | None = None) -> np.ndarray[Any, Any]:
+        """Return the value of a tensor as a read-only array, without a needless copy.
+
+        Args:
+          key: Its key.
+          index: As of `get_tensor`.
+
+        Raises:
+          CheckpointError: As of `get_tensor`.
+        """
+        return self._reader.read(key, index)
+
+    def has_tensor(self, tensor_str: str | bytes) -> bool:
         """Return whether there is a tensor of this key."""
-        return tensor_str in self
+        return _as_key(tensor_str) in self
 
     def get_variable_to_shape_map(self) -> dict[str, list[int]]:
         """Return the shape of every tensor, by key."""
         return {key: list(spec.shape) for key, spec in self.specs.items()}
 
     def get_variable_to_dtype_map(self) -> dict[str, DType]:
-        """Return the dtype of every tensor, by key; each equals TensorFlow's object."""
-        return {key: spec.dtype for key, spec in self.specs.items()}
+        """Return the dtype of every tensor, by key.
+
+        Where TensorFlow is imported these are its own ``tf.DType`` objects, else
+        `DType`, which are equal to them.
+        """
+        return {key: _public_dtype(spec.dtype) for key, spec in self.specs.items()}
 
     def debug_string(self) -> bytes:
         """Return a listing, a line for each tensor, as TensorFlow's reader does."""
@@ -278,7 +295,7 @@ class CheckpointReader(Mapping[str, Any]):
         return debug_string(self._reader)
 
     def __getitem__(self, key: str) -> np.ndarray[Any, Any]:
-        return self._reader.read(key)
+        return self.read(key)
 
     def __contains__(self, key: object) -> bool:
         return key in self._keys
@@ -298,6 +315,24 @@ class CheckpointReader(Mapping[str, Any]):
     def _check_present(self, key: str) -> None:
         if key not in self:
             raise TensorNotFoundError(not_found(key, self.prefix, self._keys))
+
+
+def _as_key(name: object) -> str:
+    """Return a key that may come as bytes, as from a protobuf or a string tensor."""
+    if isinstance(name, bytes):
+        return name.decode(errors="surrogateescape")
+    if not isinstance(name, str):
+        raise TypeError(f"expected the name of a tensor, str or bytes, got {name!r}")
+    return name
+
+
+def _public_dtype(dtype: DType) -> Any:
+    """Return TensorFlow's dtype object, where it is imported and knows the dtype."""
+    as_dtype = getattr(sys.modules.get("tensorflow"), "as_dtype", DType)
+    try:
+        return as_dtype(int(dtype))
+    except TypeError:  # this TensorFlow is older than the dtype
+        return dtype
 
 
 def load_checkpoint(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
@@ -14,16 +14,25 @@ from tf_ckpt_migrate.names.misses import Cause, likely_causes
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Rename
 
-__all__ = ["MISFIT", "UNMET", "Asked", "check_all_met"]
+__all__ = ["Asked", "Misses", "check_all_met"]
 
 Asked: TypeAlias = Mapping[str, TensorSpec | None]
 
-# The first words of the lines of ``PlanError.problems``.
-UNMET = "unmet target"
-MISFIT = "dtype or shape differs"
-
 _HINTED = 5
 _CAUSES = 3
+
+
+class Misses(NamedTuple):
+    """The names that get no tensor, or one that does not fit: ``PlanError.details``.
+
+    Attributes:
+      missing: The names without a tensor.
+      misfits: The other names, each with the spec that its tensor would have and the
+        spec that it needs.
+    """
+
+    missing: tuple[str, ...]
+    misfits: tuple[tuple[str, TensorSpec, TensorSpec], ...]
 
 
 def check_all_met(
@@ -59,11 +68,15 @@ def check_all_met(
         return
     unused = {name: spec for name, spec in free.items() if name not in got}
     lines = [*_misses(unmet, asked, unused, reader), *_misfits(misfits, reader)]
-    problems = [f"{UNMET}: {_with_spec(name, spec)}" for name, spec in unmet.items()]
+    problems = [f"unmet target: {_with_spec(n, spec)}" for n, spec in unmet.items()]
     problems += [
-        f"{MISFIT}: {move}, but the variable has {spec}" for _, move, spec in misfits
+        f"dtype or shape differs: {move}, but the variable has {spec}"
+        for _, move, spec in misfits
     ]
-    raise PlanError("\n".join(lines), problems)
+    details = Misses(
+        tuple(unmet), tuple((name, move.spec, spec) for name, move, spec in misfits)
+    )
+    raise PlanError("\n".join(lines), problems, details)
 
 
 def _with_spec(name: str, spec: TensorSpec | None) -> str:

@@ -147,7 +147,7 @@ def _bands(reader: CheckpointReader, key: str, box: Ranges) -> Iterator[Array]:
     _check(reader, key, box)
     for first, last in _cuts(reader, key, box):
         index = (slice(first, last), *(slice(*ends) for ends in box[1:]))
-        yield reader.get_tensor(key, index)
+        yield reader.read(key, index)
         if reader.bundle is not None:
             reader.bundle.shards.release()
 

@@ -21,8 +21,8 @@ __all__ = ["ConversionResult"]
 class ConversionResult:
     """What was written, and how.
 
-    As a path (``os.fspath``) it is the prefix written, so it can be given to whatever
-    takes a checkpoint.
+    As a path (``os.fspath``) and in an f-string it is the prefix written, so it can be
+    given to whatever takes a checkpoint. ``print`` shows a summary.
 
     Attributes:
       prefix: Of the checkpoint that was written.
@@ -38,8 +38,9 @@ class ConversionResult:
 
     Example:
       >>> import os
-      >>> os.fspath(ConversionResult("out/model.ckpt", keys=2))
-      'out/model.ckpt'
+      >>> result = ConversionResult("out/model.ckpt", keys=2)
+      >>> os.fspath(result), f"{result}.index"
+      ('out/model.ckpt', 'out/model.ckpt.index')
     """
 
     prefix: str
@@ -54,6 +55,9 @@ class ConversionResult:
 
     def __fspath__(self) -> str:
         return self.prefix
+
+    def __format__(self, spec: str) -> str:
+        return format(self.prefix, spec)
 
     def bytes_by(self, transfer: Transfer) -> int:
         """Return how many bytes of shards came to the output in one way."""

@@ -16,7 +16,12 @@ from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.private import saveables_of
 from tf_ckpt_migrate.live.variables import name_of
 
-__all__ = ["Specs", "asked_by_operations", "asked_by_variables"]
+__all__ = [
+    "Specs",
+    "asked_by_operations",
+    "asked_by_variables",
+    "restoring_operations",
+]
 
 Specs: TypeAlias = dict[str, TensorSpec | None]
 
@@ -58,12 +63,38 @@ def asked_by_operations(restore_op: Any) -> Specs:
     return asked
 
 
-def asked_by_variables(var_list: Any) -> Specs:
+def restoring_operations(restore_op: Any, name: str) -> tuple[Any, Any]:
+    """Return the operation that reads the tensor of a name, and that which assigns it.
+
+    Args:
+      restore_op: What a session runs to restore.
+      name: One that it asks for.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> with tf.Graph().as_default() as graph:
+      ...     w = tf.compat.v1.get_variable("w", [2], use_resource=False)
+      ...     saver = tf.compat.v1.train.Saver([w])
+      ...     op = graph.get_operation_by_name(saver.saver_def.restore_op_name)
+      >>> print(*(each.type for each in restoring_operations(op, "w")))
+      RestoreV2 Assign
+    """
+    before = [*_upstream(restore_op)]
+    for op in before:
+        if op.type in _RESTORING and name in (names := _texts(op.inputs[1])):
+            output = op.outputs[names.index(name)].name
+            assigns = (e for e in before if (to := _assigned(e)) and to[0] == output)
+            return op, next(assigns, op)
+    return restore_op, restore_op
+
+
+def asked_by_variables(var_list: Any, *, reshape: bool = False) -> Specs:
     """Return the names that a saver of these variables asks for in eager mode.
 
     Args:
       var_list: Of the saver: variables or other objects that can be saved, by name or
         in a list.
+      reshape: Whether the saver gives a tensor the shape of its variable.
 
     Raises:
       TargetError: If several variables of a list have one name.
@@ -81,6 +112,8 @@ def asked_by_variables(var_list: Any) -> Specs:
         for spec in saveable.specs:
             if spec.slice_spec:
                 shape = _whole_shape(spec.slice_spec)
+            elif reshape:
+                shape = None
             else:
                 whole = getattr(saveable.op, "shape", None)
                 shape = _static(whole) if len(saveable.specs) == 1 else None

@@ -19,7 +19,7 @@ from tf_ckpt_migrate.live.saver_names import names_of_target
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 
-__all__ = ["DualSaver", "SaveByObject", "planned_save"]
+__all__ = ["DualSaver", "SaveByObject", "as_text", "planned_save"]
 
 
 class DualSaver(tensorflow().compat.v1.train.Saver):
@@ -47,7 +47,7 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
     def save(
         self,
         sess: Any,
-        save_path: str,
+        save_path: str | bytes | os.PathLike[str],
         *args: Any,
         keys: Keys | None = None,
         target: object = None,
@@ -61,7 +61,7 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
 
         Args:
           sess: As of the original; None in eager mode.
-          save_path: As of the original.
+          save_path: As of the original, or an ``os.PathLike``.
           *args: As of the original.
           keys: ``"name"``, ``"object"`` or ``"both"``; None for those of this saver.
             The keys of objects are those of the saver's ``target`` or, if it has none,
@@ -79,6 +79,7 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
           OutputInUseError: If another writer is at work on this prefix.
           OSError: If a write fails; what was there is then as it was.
         """
+        save_path = as_text(save_path)
         keys = check_keys(self._keys if keys is None else keys)
         if keys == "name" or _is_of_saved_model(save_path):
             return super().save(sess, save_path, *args, **keywords)
@@ -110,11 +111,21 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
         self.saver_def.save_tensor_name = checkpoint_path
 
 
-def _is_of_saved_model(save_path: str | os.PathLike[str]) -> bool:
+def as_text(path: Any) -> Any:
+    """Return a path as text; what is none as it is, for TensorFlow to refuse.
+
+    Example:
+      >>> as_text(b"runs/m"), as_text(3)
+      ('runs/m', 3)
+    """
+    return os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else path
+
+
+def _is_of_saved_model(save_path: str) -> bool:
     """Return whether this is where a SavedModel has its variables."""
     v1 = tensorflow().compat.v1.saved_model
     end = os.path.join(v1.VARIABLES_DIRECTORY, v1.VARIABLES_FILENAME)
-    return os.fspath(save_path).endswith(os.sep + end)
+    return save_path.endswith(os.sep + end)
 
 
 def planned_save(
@@ -163,9 +174,18 @@ class SaveByObject:
 
     def save(self, prefix: str, write: Callable[[str], Any]) -> str:
         """Let a function write to a prefix aside; publish that with its keys."""
-        with saved_aside(prefix) as aside:
-            write(aside.prefix)
-            aside.publish(self._contents)
+        prefix = as_text(prefix)
+        try:
+            with saved_aside(prefix) as aside:
+                write(aside.prefix)
+                aside.publish(self._contents)
+        except (FileExistsError, NotADirectoryError) as error:
+            tf = tensorflow()
+            if tf.io.gfile.isdir(os.path.dirname(prefix) or "."):
+                raise
+            # So TensorFlow's own operation fails, and its Saver says what is wrong.
+            failed = tf.errors.FailedPreconditionError
+            raise failed(None, None, str(error)) from error
         return prefix
 
     def _contents(self, saved: BundleReader) -> Contents:

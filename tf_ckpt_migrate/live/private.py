@@ -26,6 +26,10 @@
   has declared and that is made when that is over.
 - ``Checkpoint._saver.save``: what every way to save comes to, within the thread of an
   asynchronous one too; the public methods also number, and write state files.
+- ``saver._wrap_restore_error_with_msg``: the advice in every message of a ``Saver``
+  whose checkpoint does not fit, which programs look for.
+- The attributes of a ``Saver``: what it saves, and how it keeps checkpoints. A
+  ``Scaffold`` for a graph that has a saver takes them over.
 - ``Saver._build_eager`` is overridden, in ``dual_saver``: in eager mode it is what
   saves. In a graph a session does, and ``session.SessionInterface`` is what a ``Saver``
   takes for one.
@@ -65,10 +69,13 @@ __all__ = [
     "saved_by",
     "session_that_saves",
     "set_initial_value",
+    "set_max_to_keep",
     "slice_of",
     "stored_variables",
+    "take_settings",
     "update_uid_of",
     "var_list_of",
+    "with_restore_advice",
 ]
 
 
@@ -179,6 +186,38 @@ def var_list_of(saver: Any) -> Any:
     None if it does not know, as one of a ``SaverDef``.
     """
     return saver._var_list
+
+
+def with_restore_advice(error: Any, cause: str) -> str:
+    """Return an error's message with what a ``Saver`` says where restoring failed."""
+    from tensorflow.python.training import saver  # pyright: ignore[reportMissingImports] types are checked without it
+
+    return saver._wrap_restore_error_with_msg(error, cause).message
+
+
+def take_settings(saver: Any, other: Any, *, all_variables: bool) -> None:
+    """Let a ``Saver`` that is not built keep checkpoints as another one does.
+
+    Args:
+      saver: The saver.
+      other: The other saver.
+      all_variables: Whether it also saves what the other saver saves, by the operations
+        of that saver if it has them. They then share the list of what they keep.
+    """
+    original = tensorflow().compat.v1.train.Saver
+    names = {"_max_to_keep", "_keep_checkpoint_every_n_hours", "_save_relative_paths"}
+    if all_variables:
+        with tensorflow().Graph().as_default():
+            names = {*vars(original(defer_build=True)), "_next_checkpoint_time"}
+    vars(saver).update((n, v) for n, v in vars(other).items() if n in names)
+
+
+def set_max_to_keep(saver: Any, number: int | None) -> None:
+    """Let a ``Saver`` keep so many checkpoints, None for all."""
+    saver._max_to_keep = number
+    if saver.saver_def is not None:
+        saver.saver_def = copy.deepcopy(saver.saver_def)  # may be of another saver too
+        saver.saver_def.max_to_keep = number or 0
 
 
 def root_and_children(checkpoint: Any) -> tuple[Any, dict[str, Any]]:

@@ -209,7 +209,7 @@ def _values(
             yield variable, computed.pop(move.target)
         elif isinstance(variable, Parts):
             for part, box in variable.boxes():
-                yield part, reader.get_tensor(source, box)
+                yield part, reader.read(source, box)
         else:
             yield variable, reader[source]
 

@@ -1,4 +1,9 @@
-"""Errors of ours that are also those which TensorFlow raises in their place."""
+"""Errors of a saver's restore: of the classes, and with the sentences, of TensorFlow's.
+
+Programs catch ``tf.errors.NotFoundError`` and ``tf.errors.InvalidArgumentError``, and
+read names out of their messages. Neither is a ``ValueError``, which TensorFlow's Saver
+keeps for a path without a checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,9 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from tf_ckpt_migrate.conversion.misses import MISFIT
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.misses import Misses
 from tf_ckpt_migrate.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -16,33 +23,141 @@ from tf_ckpt_migrate.errors import (
     PlanError,
     TruncatedFileError,
 )
+from tf_ckpt_migrate.live.asked import restoring_operations
 from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.private import with_restore_advice
+from tf_ckpt_migrate.names.unaccounted import Unaccounted
 
-__all__ = ["MismatchError", "MissingTensorError", "as_tensorflows"]
+__all__ = ["MismatchError", "MissingTensorError", "as_tensorflows", "restore_error"]
 
 _errors = tensorflow().errors  # the classes here are of its classes
 
 
-class MissingTensorError(PlanError, _errors.NotFoundError):
+class _RestoreError(CheckpointError):
+    """What both errors of `Saver.restore` have.
+
+    Attributes:
+      problems: As of `PlanError`: every finding, one line of text each.
+    """
+
+    message: str  # of `tf.errors.OpError`
+
+    def __init__(
+        self, node_def: Any, op: Any, message: str, problems: Sequence[str] = ()
+    ) -> None:
+        """Take what every error of TensorFlow takes, and the findings."""
+        super().__init__(node_def, op, message)
+        self.problems: tuple[str, ...] = tuple(problems)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An operation belongs to a graph of this process.
+        return type(self), (None, None, self.message, self.problems)
+
+
+class MissingTensorError(_RestoreError, _errors.NotFoundError):
     """A variable has no tensor in the checkpoint, or a rule nothing to assign."""
 
-    def __init__(
-        self, node_def: Any, op: Any, message: str, problems: Sequence[str] = ()
-    ) -> None:
-        """Be both errors; ``node_def`` and ``op`` are TensorFlow's, and None."""
-        PlanError.__init__(self, message, problems)
-        _errors.NotFoundError.__init__(self, node_def, op, message)
 
-
-class MismatchError(PlanError, _errors.InvalidArgumentError):
+class MismatchError(_RestoreError, _errors.InvalidArgumentError):
     """A variable and its tensor differ in dtype or shape."""
 
-    def __init__(
-        self, node_def: Any, op: Any, message: str, problems: Sequence[str] = ()
-    ) -> None:
-        """Be both errors; ``node_def`` and ``op`` are TensorFlow's, and None."""
-        PlanError.__init__(self, message, problems)
-        _errors.InvalidArgumentError.__init__(self, node_def, op, message)
+
+def restore_error(
+    error: PlanError, reader: CheckpointReader, asked: Sequence[str], restore_op: Any
+) -> Exception:
+    """Return the error that a saver raises where a checkpoint does not fit it.
+
+    Args:
+      error: What planning found.
+      reader: The checkpoint.
+      asked: The names that the saver asks for.
+      restore_op: What a session runs to restore; None in eager mode.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> from tf_ckpt_migrate.conversion.misses import Misses
+      >>> with example_checkpoint({"v": [1.0]}) as prefix:
+      ...     reader = CheckpointReader(prefix)
+      ...     plan_error = PlanError("no w", ["unmet target: 'w'"], Misses(("w",), ()))
+      ...     error = restore_error(plan_error, reader, ["w"], None)
+      >>> isinstance(error, tf.errors.NotFoundError), "Key w not found" in str(error)
+      (True, True)
+    """
+    misses = error.details
+    if not isinstance(misses, Misses):  # of rules, which TensorFlow's Saver has not
+        return MissingTensorError(None, None, str(error), error.problems)
+    if misses.missing and reader.object_graph is not None:
+        text = f"{error}\n\n{_names_that_differ(misses.missing, asked, reader)}"
+        return MissingTensorError(None, None, text, error.problems)
+    dtypes = [each for each in misses.misfits if each[1].dtype != each[2].dtype]
+    if misses.missing:
+        kind, name = MissingTensorError, min(misses.missing)
+        cause = "a Variable name or other graph key that is missing"
+        text = f"Key {name} not found in checkpoint"
+    else:
+        name, found, wanted = (dtypes or misses.misfits)[0]
+        if not dtypes and restore_op is None:
+            text = (
+                f"Received incompatible tensor with shape {_tuple(found)} when "
+                f"attempting to restore variable with shape {_tuple(wanted)} and name "
+                f"{name}."
+            )
+            return PlanError(f"{error}\n\n{text}", error.problems, misses)
+        kind, cause = (
+            MismatchError,
+            "a mismatch between the current graph and the graph",
+        )
+        text = "\n".join(_other_dtype(*each) for each in dtypes) or (
+            "Assign requires shapes of both tensors to match. lhs shape= "
+            f"{_list(wanted)} rhs shape= {_list(found)}"
+        )
+    op = None
+    if restore_op is not None:
+        reading, assigning = restoring_operations(restore_op, name)
+        op = reading if misses.missing or dtypes else assigning
+    node_def = None if op is None else op.node_def
+    advice = with_restore_advice(kind(node_def, op, text), cause)
+    return kind(node_def, op, f"{error}\n\n{advice}", error.problems)
+
+
+def _names_that_differ(
+    missing: Sequence[str], asked: Sequence[str], reader: CheckpointReader
+) -> str:
+    """Return which names an object-based checkpoint has, in TensorFlow's words."""
+    graph = reader.object_graph
+    names = {*graph.full_names().values()} if graph else set[str]()
+    gone = names.difference(asked)
+    return (
+        f"Existing variables not in the checkpoint: {', '.join(sorted(missing))}\n\n"
+        "Variables names when this checkpoint was written which don't exist now: "
+        f"{', '.join(sorted(gone))}\n\n"
+        f"({len(names) - len(gone)} variable name(s) did match)\n\n"
+        "Could not find some variables in the checkpoint (see names above)."
+    )
+
+
+def _other_dtype(name: str, found: TensorSpec, wanted: TensorSpec) -> str:
+    return (
+        f"tensor_name = {name}; expected dtype {_dtype_in_messages(wanted)} does not "
+        f"equal original dtype {_dtype_in_messages(found)}"
+    )
+
+
+def _dtype_in_messages(spec: TensorSpec) -> str:
+    names = {"float32": "float", "float64": "double", "float16": "half"}
+    return names.get(spec.dtype.name, spec.dtype.name)
+
+
+def _list(spec: TensorSpec) -> str:
+    return f"[{','.join(map(str, spec.shape))}]"
+
+
+def _tuple(spec: TensorSpec) -> str:
+    return str(tensorflow().TensorShape(spec.shape))
 
 
 def as_tensorflows(error: CheckpointError) -> CheckpointError:
@@ -57,13 +172,22 @@ def as_tensorflows(error: CheckpointError) -> CheckpointError:
     if isinstance(error, _errors.OpError):
         return error
     if isinstance(error, PlanError):
-        fits = [problem.startswith(MISFIT) for problem in error.problems]
-        kind = MismatchError if fits and all(fits) else MissingTensorError
+        kind = MismatchError if _is_mismatch(error.details) else MissingTensorError
         return kind(None, None, str(error), error.problems)
     for ours, theirs in _KINDS.items():
         if isinstance(error, ours):
             return _class_of_both(type(error), theirs)(None, None, str(error))
     return error
+
+
+def _is_mismatch(details: object) -> bool:
+    """Return whether nothing is wrong but dtypes and shapes."""
+    if isinstance(details, Misses):
+        return bool(details.misfits) and not details.missing
+    if isinstance(details, Unaccounted):
+        others = (details.sources, details.targets, details.others)
+        return bool(details.differing) and not any(others)
+    return False
 
 
 _KINDS: dict[type[CheckpointError], Any] = {

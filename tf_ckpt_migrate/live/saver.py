@@ -20,14 +20,19 @@ from tf_ckpt_migrate.errors import (
     RuleError,
 )
 from tf_ckpt_migrate.live.asked import Specs, asked_by_operations, asked_by_variables
-from tf_ckpt_migrate.live.dual_saver import DualSaver
+from tf_ckpt_migrate.live.dual_saver import DualSaver, as_text
 from tf_ckpt_migrate.live.framework import tensorflow
-from tf_ckpt_migrate.live.restore_errors import as_tensorflows
+from tf_ckpt_migrate.live.restore_errors import restore_error
 from tf_ckpt_migrate.live.saver_names import name_in_saver
 from tf_ckpt_migrate.live.variables import within
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 
-__all__ = ["Saver"]
+__all__ = ["Saver", "without_wrapping"]
+
+# What restore operations ask for, by name of the operation. It is not kept in a saver,
+# which like the original can be copied and pickled.
+_ASKED: MutableMapping[Any, dict[str, Specs]] = WeakKeyDictionary()
 
 
 class Saver(DualSaver):
@@ -86,10 +91,9 @@ class Saver(DualSaver):
         self._keys = check_keys(keys)
         self._target = target
         given = args[0] if args else keywords.pop("var_list", None)
-        self._variables = _of_tensorflow(given)
+        self._variables = without_wrapping(given)
         self._unmatched: Literal["drop", "error"] = unmatched
         self._rules = AssignmentMap(assignment_map).with_names(self._names_of)
-        self._asked_in: MutableMapping[Any, Specs] = WeakKeyDictionary()
         super().__init__(self._variables, *args[1:], **keywords)
 
     @staticmethod
@@ -97,7 +101,7 @@ class Saver(DualSaver):
         """Return the saver of a ``SaverDef``, as the original's method does."""
         return Saver(saver_def=saver_def, name=import_scope)
 
-    def restore(self, sess: Any, save_path: str) -> None:
+    def restore(self, sess: Any, save_path: str | bytes | os.PathLike[str]) -> None:
         """Restore the variables from a checkpoint, all of them or none.
 
         The checkpoint may be name-based (V2, or V1, whole or in slices), object-based
@@ -112,28 +116,37 @@ class Saver(DualSaver):
 
         Args:
           sess: The session; None in eager mode.
-          save_path: Prefix of the checkpoint.
+          save_path: Prefix of the checkpoint, or what stands for it, such as the result
+            of a conversion.
 
         Raises:
           ValueError: If there is no checkpoint, or variables of a list have one name.
-          tf.errors.NotFoundError: If a variable has no tensor, or a rule no use; a
-            `PlanError` too, whose ``problems`` list every finding.
-          tf.errors.InvalidArgumentError: If a dtype or shape differs; a `PlanError`.
+            In eager mode, if a shape differs, as a `PlanError`.
+          tf.errors.NotFoundError: If a variable has no tensor, or a rule no use. It is
+            a `CheckpointError` too, whose ``problems`` list every finding.
+          tf.errors.InvalidArgumentError: If a dtype or, in a graph, a shape differs; a
+            `CheckpointError` too, with ``problems``.
           CheckpointError: If a checkpoint that needs a map cannot be read.
         """
+        save_path = as_text(save_path)
         asked = None if save_path is None else self._asked(sess)
         reader = self._reader(save_path) if asked else None
         if reader is None or asked is None:
             super().restore(sess, save_path)
             return
+        # A saver of a Checkpoint's saveables asks for the object graph and ignores it;
+        # plans have no place for it.
+        graph = OBJECT_GRAPH_KEY in asked and reader.object_graph is not None
+        asked = {n: asked[n] for n in asked if not graph or n != OBJECT_GRAPH_KEY}
         try:
             plan = plan_by_names(reader, asked, self._rules, unmatched=self._unmatched)
         except PlanError as error:
-            raise as_tensorflows(error) from None
+            restore_op = self._restore_op(getattr(sess, "graph", None))
+            raise restore_error(error, reader, [*asked], restore_op) from None
         if all(move.is_kept for move in plan.moves):
             super().restore(sess, save_path)
             return
-        with scratch_checkpoint(plan, reader, object_graph=False) as scratch:
+        with scratch_checkpoint(plan, reader, object_graph=graph) as scratch:
             tensorflow().compat.v1.logging.info(
                 "%s is read by other names through %s", save_path, scratch.prefix
             )
@@ -142,27 +155,36 @@ class Saver(DualSaver):
     def _asked(self, sess: Any) -> Specs | None:
         """Return what to look for in a checkpoint; None where the original decides."""
         if tensorflow().executing_eagerly():
-            return asked_by_variables(self._variables) if self._variables else None
+            if not self._variables:
+                return None
+            return asked_by_variables(self._variables, reshape=self._reshape)
         graph = getattr(sess, "graph", None)
         if graph is None:  # no session
             return None
         if self.saver_def is None:  # an Estimator that exports has not built it
             with graph.as_default():
                 self.build()
-        if self.saver_def is None:  # there is nothing to save
+        op = self._restore_op(graph)
+        if op is None:
             return None
-        if graph not in self._asked_in:
-            try:
-                op = graph.get_operation_by_name(self.saver_def.restore_op_name)
-            except KeyError:  # a session of another graph
-                return None
-            self._asked_in[graph] = asked_by_operations(op)
-        return self._asked_in[graph]
+        known = _ASKED.setdefault(graph, {})
+        if op.name not in known:
+            known[op.name] = asked_by_operations(op)
+        return known[op.name]
+
+    def _restore_op(self, graph: Any) -> Any:
+        """Return what a session runs to restore; None if there is no such operation."""
+        if graph is None or self.saver_def is None or tensorflow().executing_eagerly():
+            return None  # in eager mode, or there is nothing to save
+        try:
+            return graph.get_operation_by_name(self.saver_def.restore_op_name)
+        except KeyError:  # a session of another graph
+            return None
 
     def _reader(self, save_path: str) -> CheckpointReader | None:
         """Return the reader; None for what only TensorFlow may know how to read."""
         try:
-            return opened(os.fspath(save_path))
+            return opened(save_path)
         except CheckpointNotFoundError as error:
             if self._rules:
                 raise ValueError(str(error)) from error
@@ -178,10 +200,14 @@ class Saver(DualSaver):
         return names[0] if len(names) == 1 else names
 
 
-def _of_tensorflow(var_list: Any) -> Any:
+def without_wrapping(var_list: Any) -> Any:
     """Return variables without the wrapping that Keras 3 gives them.
 
     The original would save every one of a list by the same name.
+
+    Example:
+      >>> without_wrapping(["a variable"])
+      ['a variable']
     """
     if isinstance(var_list, Mapping):
         named = {name: within(each) for name, each in var_list.items()}
