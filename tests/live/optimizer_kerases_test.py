@@ -141,7 +141,8 @@ def test_from_file_to_file(tf, tmp_path):
         given = [(keys[name], place) for name, place in pairs]
         recipe = tcm.Recipe("optimizer", "optimizer", "optimizer")
         made = tcm.convert(
-            tcm.plan_migration(saved, like, [*given, recipe]), tmp_path / "new"
+            tcm.plan_migration(saved, like, [*given, recipe]),
+            tmp_path / f"{one[0]} {other[0]}",
         )
         target.checkpoint.restore(made.prefix).assert_existing_objects_matched()
         for each in (source, target):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.recipes.stacks import cells_below
 
 PROGRAM = Path(__file__).parents[1] / "goldens" / "tf1_cudnn_names.py"
@@ -55,3 +57,15 @@ def test_what_cudnn_layers_save(tf1_python):
 def test_names(names, expected):
     found = cells_below(dict.fromkeys(names), "a/")
     assert [each.scope for each in found] == expected
+
+
+def test_paths_are_looked_at_where_keys_name_no_cell():
+    """In a file keys end otherwise than the paths that rules have."""
+    end = "/.ATTRIBUTES/VARIABLE_VALUE"
+    paths = [f"net/seq/cell/{name}" for name in ("kernel", "recurrent_kernel")]
+    spec = TensorSpec(DType.float32, (2, 2))
+    keys = {path + end: spec for path in paths}
+    places = Places(keys, {path: path + end for path in paths})
+    found = cells_below(places, "net/seq/")
+    assert [cell.scope for cell in found] == ["net/seq/cell/"]
+    assert cells_below(Places(keys), "net/seq/") == []

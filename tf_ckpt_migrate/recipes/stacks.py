@@ -57,18 +57,21 @@ def cells_below(specs: Mapping[str, TensorSpec], scope: str) -> list[CellPlace]:
     """
     start = start_of(scope)
     own = specs.specs if isinstance(specs, Places) else specs
-    below = [key for key in own if key.startswith(start)]
     # Paths of objects are other names of the same, and looked at only in their absence.
-    below = below or [key for key in specs if key.startswith(start)]
-    keras = {
-        key.removesuffix("recurrent_kernel"): None
-        for key in below
-        if key.rpartition("/")[2] == "recurrent_kernel" and not _is_slot(key, specs)
-    }
-    if keras:
-        return sorted(_of_keras(each, start) for each in keras)
-    scopes = dict.fromkeys(filter(None, (_scope_of_tf1(key, start) for key in below)))
-    return sorted(_of_tf1(each, start) for each in scopes)
+    for names in (own, specs):
+        below = [key for key in names if key.startswith(start)]
+        keras = {
+            key.removesuffix("recurrent_kernel"): None
+            for key in below
+            if key.rpartition("/")[2] == "recurrent_kernel" and not _is_slot(key, specs)
+        }
+        if keras:
+            return sorted(_of_keras(each, start) for each in keras)
+        found = (_scope_of_tf1(key, start) for key in below)
+        scopes = dict.fromkeys(filter(None, found))
+        if scopes:
+            return sorted(_of_tf1(each, start) for each in scopes)
+    return []
 
 
 def _is_slot(key: str, specs: Container[str]) -> bool:
