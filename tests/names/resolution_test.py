@@ -324,7 +324,8 @@ def test_all_findings_come_at_once_and_long_lists_are_cut():
 
 
 def test_the_message_proposes_what_to_add():
-    source = specs("bert/pooler/w", "w/Adam", "w", "global_step")
+    step = {"global_step": TensorSpec(DType.int64, ())}
+    source = specs("bert/pooler/w", "w/Adam", "w") | step
     target = specs("encoder/pooler/w", "w")
     text = str(problems(None, source, target))
     assert "  Rename('bert/pooler/w', 'encoder/pooler/w')," in text

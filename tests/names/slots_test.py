@@ -2,8 +2,15 @@ from pathlib import Path
 
 import pytest
 
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, object_key, slot_key
-from tf_ckpt_migrate.names.slots import Slot, role_of, slot_of
+from tf_ckpt_migrate.names.slots import (
+    Slot,
+    is_bookkeeping,
+    is_step_of_optimizer,
+    role_of,
+    slot_of,
+)
 from tf_ckpt_migrate.table.reader import TableReader
 
 
@@ -133,6 +140,19 @@ def test_roles_of_an_object_based_checkpoint():
         object_key("model", "w"): "weight",
         object_key("w"): "weight",
         object_key("table", attribute="-keys"): "weight",
+        object_key("lookup", attribute="table-keys"): "bookkeeping",
+        object_key("lookup", attribute="table-values"): "bookkeeping",
+        object_key("callback", attribute="py_state"): "bookkeeping",
+        object_key("saved", "keras_api", "metrics", "0", "total"): "bookkeeping",
+        object_key("model", "loss_tracker", "total"): "bookkeeping",
+        object_key("model", "loss_tracker", "count"): "bookkeeping",
+        object_key("model", "auc", "true_positives"): "bookkeeping",
+        object_key("model", "auc", "false_positives"): "bookkeeping",
+        object_key("counting", "count"): "weight",
+        object_key("net", "seed_generator", "state"): "bookkeeping",
+        object_key("scaled", "dynamic_scale"): "optimizer",
+        object_key("scaled", "step_counter"): "optimizer",
+        object_key("net", "step_counter"): "weight",  # no spec says: an integer scalar
         slot_key("model/w", "optimizer", "m"): "slot",
         slot_key("model/w", "optimizer", "average"): "average",
         object_key("optimizer", "iter"): "step",
@@ -149,6 +169,126 @@ def test_roles_of_an_object_based_checkpoint():
         object_key("vars", "beta1_power"): "optimizer",
     }
     assert {key: role_of(key, roles) for key in roles} == roles
+    quick = {key for key in roles if is_bookkeeping(key, roles)}
+    assert quick == {key for key, role in roles.items() if role == "bookkeeping"}
+
+
+F, N = TensorSpec(DType.float32, (2, 3)), TensorSpec(DType.int64, ())
+X = TensorSpec(DType.float32, ())
+
+
+def by_role(**keys):
+    """Return specs, and the role of each, from keys with specs by role."""
+    specs = {key: spec for each in keys.values() for key, spec in each.items()}
+    return specs, {key: role for role, each in keys.items() for key in each}
+
+
+# What each Keras calls the variables of its optimizers, and their object paths.
+KERAS_NAMES = {
+    "keras 3": by_role(
+        weight={"net/d_1/kernel": F},
+        slot={"adam/net_d_1_kernel_momentum": F, "adam/net_d_1_kernel_velocity": F},
+        average={"adam/net_d_1_kernel_average": F},
+        optimizer={"adam/learning_rate": X, "nadam_2/variable_7": X},
+        step={"adam/iteration": N},
+    ),
+    "keras 3, by name": by_role(
+        weight={"d/kernel": F},
+        slot={"generator_opt/d_kernel_velocity_hat": F},
+        optimizer={"generator_opt/variable_3": X},
+        step={"generator_opt/iteration": N},
+    ),
+    "keras 3, whose steps go by another name": by_role(
+        weight={"d/kernel": F}, slot={"rm_sprop_1/d_kernel_velocity": F}
+    ),
+    "keras 3, by path": by_role(
+        weight={"d/kernel": F, "optimizer/_trainable_variables/0": F},
+        slot={"optimizer/_variables/2": F},
+        optimizer={"optimizer/_learning_rate": X, "optimizer/_u_product": X},
+        step={"optimizer/_iterations": N},
+    ),
+    "keras 3, scaled": by_role(
+        weight={"d/kernel": F},
+        optimizer={"opt/dynamic_scale": X, "opt/step_counter": N},
+        step={"other/step_counter": N},
+    ),
+    "tf-keras": by_role(
+        weight={"d/kernel": F, "d/v": F},
+        slot={"Adam/m/d/kernel": F, "mine/v/d/kernel": F, "v/d/v": F},
+        average={"Adam/average/d/kernel": F},
+        optimizer={"learning_rate": X},
+        step={"iteration": N},
+    ),
+    "tf-keras, under a schedule": by_role(
+        weight={"d/kernel": F},
+        slot={"Adafactor/r/d/kernel": TensorSpec(DType.float32, (2,))},
+        optimizer={"current_learning_rate": X},
+        step={"iteration": N},
+    ),
+    "legacy, by path": by_role(
+        weight={"d/kernel": F},
+        slot={"d/kernel/optimizer/m": F, "d/kernel/optimizer/slow": F},
+        optimizer={"optimizer/learning_rate": X},
+        step={"optimizer/iter": N},
+    ),
+    "root": by_role(
+        weight={object_key("w"): F},
+        slot={object_key("_variables", "2"): F},
+        optimizer={object_key("_learning_rate"): X},
+        step={object_key("_iterations"): N},
+    ),
+}
+
+
+@pytest.mark.parametrize(("specs", "roles"), KERAS_NAMES.values(), ids=KERAS_NAMES)
+def test_roles_of_the_names_that_keras_gives(specs, roles):
+    assert {key: role_of(key, specs) for key in specs} == roles
+
+
+def test_names_like_those_of_keras_are_weights_without_an_optimizer():
+    names = ["d/kernel", "net/m/d/kernel", "net/d_kernel_momentum", "d/kernel/x/m"]
+    keys = {**dict.fromkeys(names, F), "net/iteration": F, "x/iteration": X}
+    assert {role_of(key, keys) for key in keys} == {"weight"}
+
+
+STEPS = ["step", "train_step", "global_step", "net/step_1", "_train_step_counter"]
+
+
+@pytest.mark.parametrize("key_of", [str, object_key, lambda n: object_key("vars", n)])
+def test_a_count_of_steps_is_an_integer_scalar(key_of):
+    keys = {key_of(name): TensorSpec(DType.int32, ()) for name in STEPS}
+    assert {role_of(key, keys) for key in keys} == {"step"}
+    keys = dict.fromkeys(keys, X) | {key_of("step_size"): N, key_of("net/step/w"): F}
+    assert {role_of(key, keys) for key in keys} == {"weight"}
+
+
+def test_which_steps_are_those_of_an_optimizer():
+    own = [object_key("opt", "iter"), object_key("opt", "_iterations"), "Adam/iter"]
+    keys = dict.fromkeys([*own, "adam/iteration", "iteration"], N)
+    assert all(is_step_of_optimizer(key, keys) for key in keys)
+    others = dict.fromkeys(["global_step", object_key("step"), "train_step"], N)
+    assert not any(is_step_of_optimizer(key, others) for key in others)
+
+
+def test_what_takes_the_bias_off_a_moving_mean():
+    mean, scoped = "net/bn/moving_mean", "net/net/bn/moving_mean"
+    keys = {mean: F, f"{scoped}/biased": F, f"{scoped}/local_step": X}
+    expected = ["weight", "optimizer", "optimizer"]
+    assert [role_of(key, keys) for key in keys] == expected
+    keys = {"a/biased": F, "a/local_step": X, "w/biased": F, "w": F}
+    assert {role_of(key, keys) for key in keys} == {"weight"}
+
+
+def test_lookup_tables_of_tf1():
+    names = TensorSpec(DType.string, (4,))
+    keys = {"t-keys": names, "t-values": N, "q-keys": F, "q-values": F, "k-keys": names}
+    roles = [role_of(key, keys) for key in keys]
+    assert roles == ["bookkeeping", "bookkeeping", "weight", "weight", "weight"]
+
+
+def test_a_sum_of_another_shape_is_of_no_metric():
+    keys = {object_key("net", "total"): F, object_key("net", "count"): X}
+    assert {role_of(key, keys) for key in keys} == {"weight"}
 
 
 def test_a_keras_optimizer_that_counts_its_steps_elsewhere():

@@ -116,7 +116,8 @@ class NameManifest:
         """
         if unknown := sorted({*roles} - {*ROLES}):
             raise RuleError(f"{unknown} are no roles; the roles are {', '.join(ROLES)}")
-        kept = {k: s for k, s in self.specs.items() if role_of(k, self) not in roles}
+        specs = self.specs
+        kept = {k: s for k, s in specs.items() if role_of(k, specs) not in roles}
         return NameManifest(self.source, kept, self.full_names, self.with_objects)
 
     def to_yaml(self) -> str:

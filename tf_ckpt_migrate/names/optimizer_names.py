@@ -14,7 +14,13 @@ __all__ = [
     "GLUED_SLOTS",
     "HYPERPARAMETERS",
     "ITERATOR",
+    "KERAS_3_SLOT",
+    "KERAS_OPTIMIZERS",
     "KERAS_SLOTS",
+    "KERAS_STEP",
+    "LOSS_SCALE",
+    "METRIC_SUMS",
+    "NADAM_PRODUCT",
     "NAMED_SLOTS",
     "NUMBERED",
     "OF_OPTIMIZER",
@@ -25,7 +31,11 @@ __all__ = [
     "SEED",
     "SLOT_STARTS",
     "STEPS",
+    "STEP_COUNT",
     "TF1_SLOTS",
+    "TF_KERAS_SLOTS",
+    "UNNAMED",
+    "ZERO_DEBIAS",
 ]
 
 AVERAGE = "ExponentialMovingAverage"
@@ -68,11 +78,35 @@ SCALING: dict[str, tuple[str, ...]] = {
 NAMED_SLOTS = {"adam_m": "m", "adam_v": "v"}
 GLUED_SLOTS = {"_slot_vr": "vr", "_slot_vc": "vc", "_slot_v": "v", "_slot_m": "m"}
 
-# tf.keras optimizers in a TF1 graph: Adam/net/w/m, told by what else is below Adam/.
+# Slots of legacy Keras optimizers, whose variables are called Adam/net/w/m.
 KERAS_SLOTS = frozenset(
     [
         *("m", "v", "vhat", "momentum", "rms", "mg"),
         *("accumulator", "accum_grad", "accum_var", "linear"),
+    ]
+)
+# Slots of later tf.keras optimizers, Adam/m/net/w, and of Keras 3, adam/net_w_momentum.
+TF_KERAS_SLOTS = frozenset(
+    [
+        *("m", "v", "vhat", "u", "r", "c", "velocity", "momentum", "accumulator"),
+        *("linear", "average", "average_gradient", "gradient_accumulator"),
+        *("accumulated_grad", "accumulated_delta_var"),
+    ]
+)
+KERAS_3_SLOT = re.compile(
+    r".+_(momentum|velocity|velocity_hat|norm|accumulator|accumulated_grad"
+    r"|accumulated_delta_var|linear|average|average_gradient|gradient_accumulator)",
+    re.DOTALL,
+)
+# What these call their count of steps, and Nadam its product of momenta.
+KERAS_STEP = "iteration"
+NADAM_PRODUCT = re.compile(r"(?is)(?:.*/)?nadam(?:_\d+)?/variable(?:_\d+)?")
+UNNAMED = re.compile(r"(?i)variable(?:_\d+)?")
+# The default names of Keras optimizers, of any Keras, when they are lowered and joined.
+KERAS_OPTIMIZERS = frozenset(
+    [
+        *("adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl"),
+        *("lamb", "lion", "muon", "nadam", "rmsprop", "sgd"),
     ]
 )
 
@@ -87,17 +121,43 @@ OF_OPTIMIZER = re.compile(
 )
 ITERATOR = re.compile(r"(?:.*/)?\w*Iterator\w*:\d+(?:-state|_STATE)", re.DOTALL)
 # The state of a random generator of Keras 3; TF1 had no such variable.
-SEED = re.compile(r"(?:.*/)?seed_generator_state(?:_\d+)?", re.DOTALL)
+SEED = re.compile(
+    r"(?:.*/)?(?:seed_generator_state(?:_\d+)?|seed_generator(?:_\d+)?/state)",
+    re.DOTALL,
+)
 STEPS = ("iter", "_iterations")
+# The loss scale of Keras 3 and what it counts.
+LOSS_SCALE = frozenset({"dynamic_scale", "step_counter"})
+# Counts of steps that programs keep; integer scalars, unlike a weight of such a name.
+STEP_COUNT = re.compile(r"_*(?:(?:train_|global_)?step|\w*step_counter)(?:_\d+)?")
+# What assign_moving_average(zero_debias=True) keeps beside a moving mean.
+ZERO_DEBIAS = frozenset({"biased", "local_step"})
 # What a legacy Keras optimizer saves of itself beside its step.
 HYPERPARAMETERS = frozenset(
     [
-        *("learning_rate", "decay", "beta_1", "beta_2", "rho", "momentum", "epsilon"),
+        *(
+            "learning_rate",
+            "current_learning_rate",
+            "decay",
+            "beta_1",
+            "beta_2",
+            "rho",
+            "momentum",
+            "epsilon",
+        ),
         *("momentum_cache", "l1_regularization_strength", "beta"),
         *("l2_regularization_strength", "learning_rate_power"),
+        "current_learning_rate",
     ]
 )
 # What contrib's GGT keeps for all variables together.
 GGT = frozenset({"flat_grad", "grad_buffer", "moment1"})
-# What a tf.data iterator or Keras saves of itself; never a number someone trained.
-BOOKKEEPING = frozenset({OBJECT_CONFIG_JSON, "ITERATOR", "ITERATOR_STATE"})
+# What a tf.data iterator, Keras or Python saves of itself; never what is trained.
+BOOKKEEPING = frozenset({OBJECT_CONFIG_JSON, "ITERATOR", "ITERATOR_STATE", "py_state"})
+# What Keras metrics count: two of a group are variables of one metric.
+METRIC_SUMS = (
+    frozenset({"total", "count"}),
+    frozenset(
+        ["true_positives", "true_negatives", "false_positives", "false_negatives"]
+    ),
+)

@@ -62,7 +62,7 @@ def converted_rows(specs: _Specs, result: ConversionResult) -> tuple[Row, ...]:
         row._replace(status=special.get(row.main.key, row.status))
         for row in described_rows(specs)
     )
-    names = {*specs, *(key for key, _ in result.dropped)}
+    names = dict.fromkeys(key for key, _ in result.dropped) | {**specs}
     left = (
         Row(
             "dropped",
@@ -78,8 +78,8 @@ def converted_rows(specs: _Specs, result: ConversionResult) -> tuple[Row, ...]:
 def moved_rows(moves: Moves) -> tuple[Row, ...]:
     """Return a row for every target, and for every source that is left behind."""
     moved = [_moved(move, moves.specs) for move in moves.moves]
-    targets = {row.main.key for row in moved}
-    targets |= {kept.name for kept in moves.kept_targets}
+    targets = {move.target: move.spec for move in moves.moves}
+    targets |= {kept.name: kept.spec for kept in moves.kept_targets}
     held = [
         Row(
             "held",

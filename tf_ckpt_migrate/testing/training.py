@@ -169,7 +169,7 @@ def _trainer(model: Any, step: Callable[..., Any] | None) -> Callable[[Any], flo
 
 
 def _of_weights(moves: Sequence[Move]) -> list[Move]:
-    names = {source for move in moves for source in move.sources}
+    names = {source: move.spec for move in moves for source in move.sources}
     return [
         move
         for move in moves
