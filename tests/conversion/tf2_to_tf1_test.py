@@ -5,13 +5,24 @@ import pytest
 
 from tests.conversion.checkpoints import golden, goldens, is_object_based, values, write
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.conversion.contents import Value
+from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
+from tf_ckpt_migrate.conversion.graph_build import built_graph
+from tf_ckpt_migrate.conversion.output import string_value, write_output
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.conversion.tf2_to_tf1 import convert_tf2_to_tf1, plan_tf2_to_tf1
 from tf_ckpt_migrate.errors import LayoutError, PlanError
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
-from tf_ckpt_migrate.names.rules import Drop
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, object_key, parse_object_key
+from tf_ckpt_migrate.names.rules import Drop, Rename, RenameRegex
+from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.transforms import spec_of
 
-OBJECT_BASED = goldens(is_object_based)
+# One that holds nothing but its graph and counter has no variables.
+OBJECT_BASED = [
+    name for name in goldens(is_object_based) if not name.endswith("checkpoint_empty")
+]
+TRAINED = [name for name in OBJECT_BASED if "keras" in name]
 
 
 @pytest.fixture
@@ -89,15 +100,114 @@ def test_tensorflow_reads_what_we_write(name, tmp_path, tf):
             assert value.tolist() == ours[key].tolist() or np.isnan(value).any()
 
 
-def test_nameless_variables_are_listed_with_ways_out(tmp_path):
+def test_variables_of_one_name_go_by_their_paths(tmp_path):
     reader = golden("tf2_21/checkpoint_nested")
-    with pytest.raises(PlanError) as caught:
-        convert_tf2_to_tf1(reader, tmp_path / "tf1")
-    text = str(caught.value)
-    assert "'Variable' is the name of" in text
-    assert 'names="key"' in text
-    assert 'names={"vars/": "/"}' in text
+    result = convert_tf2_to_tf1(reader, tmp_path / "tf1")
+    found, expected = values(result), values(reader.prefix)
+    names = dict.fromkeys(["extra/0", "net/heads/a", "net/layers/1", "net/tied"])
+    paths = {f"{name}/{end}" for name in names for end in "wb"}
+    paths |= {"net/heads/b/0", "net/heads/b/1/0"}
+    assert found == {
+        "global_step": expected[object_key("net", "step")],
+        **{path: expected[object_key(*path.split("/"))] for path in paths},
+    }
+    (note,) = result.notes
+    assert "10 of 11 tensors go by their object paths" in note
+    assert "'net/heads/b/0' (several are called 'Variable')" in note
+
+
+@pytest.mark.parametrize("name", ["tf2_15/checkpoint_empty", "tf2_21/checkpoint_empty"])
+def test_no_variables_are_an_error(name, tmp_path):
+    with pytest.raises(PlanError, match="has no variables"):
+        convert_tf2_to_tf1(golden(name), tmp_path / "tf1")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("names", ["full_name", "key"])
+def test_a_lookup_table_is_left_behind(names, tmp_path):
+    reader = golden("tf2_21/checkpoint_tables")
+    result = convert_tf2_to_tf1(reader, tmp_path / "tf1", names=names)
+    assert len(load_checkpoint(result)) == 1  # the state of a random generator
+    tables = {key for key in reader if "/table-" in key}
+    assert len(tables) == 4
+    assert tables <= {each.key for each in result.dropped}
+    asked = {"table/table-keys": "k", "table/table-values": "v", "random/": "r/"}
+    by_name = convert_tf2_to_tf1(reader, tmp_path / "asked", names=asked)
+    assert set(load_checkpoint(by_name)) == {"k", "v", "r/_state_var"}
+
+
+@pytest.mark.parametrize("names", ["full_name", "key"])
+@pytest.mark.parametrize("name", TRAINED)
+def test_what_was_no_weight_is_no_weight_under_a_name(name, names):
+    reader = golden(name)
+    plan = plan_tf2_to_tf1(reader, names)
+    specs = {move.target: move.spec for move in plan.moves}
+    for move in plan.moves:
+        was = role_of(move.sources[0], reader.specs)
+        assert (role_of(move.target, specs) == "weight") is (was == "weight"), move
+
+
+KERAS_3 = {
+    object_key("net", "d", "_kernel"): ("net/kernel", [[1.0, 2.0]]),
+    object_key("net", "d", "bias"): ("net/bias", [3.0, 4.0]),
+    object_key("net", "words", "_embeddings"): ("net/embeddings", [[5.0]]),
+    object_key("net", "_own"): ("own", [6.0]),
+    object_key("net", "both", "_kernel"): ("net/kernel", [7.0]),
+    object_key("net", "both", "kernel"): ("net/kernel", [8.0]),
+}
+
+
+@pytest.fixture
+def keras_3(tmp_path):
+    graph = built_graph(
+        (key, parse_object_key(key), name) for key, (name, _) in KERAS_3.items()
+    )
+    prefix = str(tmp_path / "keras_3")
+    arrays = {key: np.array(value) for key, (_, value) in KERAS_3.items()}
+    contents = {
+        key: Value(spec_of(array), lambda array=array: array)
+        for key, array in arrays.items()
+    }
+    write_output(prefix, contents | {OBJECT_GRAPH_KEY: string_value(graph)})
+    return prefix
+
+
+PUBLIC = {"d/kernel", "d/bias", "words/embeddings", "_own"}
+BOTH = {"both/_kernel", "both/kernel"}  # are two attributes
+
+
+@pytest.mark.parametrize(
+    ("names", "scope"),
+    [
+        ("key", "net/"),
+        ({"net/": "c/"}, "c/"),
+        ([RenameRegex("net/(.+)", r"r/\1")], "r/"),
+        ({"net/d/": "s/d/", "net/": "s/"}, "s/"),
+    ],
+)
+def test_private_attributes_of_keras_3_go_by_public_names(
+    keras_3, names, scope, tmp_path
+):
+    result = convert_tf2_to_tf1(keras_3, tmp_path / "tf1", names=names)
+    expected = {scope + each for each in PUBLIC | BOTH}
+    assert set(load_checkpoint(result)) == expected
+    assert load_checkpoint(result)[f"{scope}d/kernel"].tolist() == [[1.0, 2.0]]
+    back = AssignmentMap({scope: "net/"})
+    there = convert_tf1_to_tf2(
+        result, tmp_path / "back", like=keras_3, assignment_map=back
+    )
+    assert values(there) == values(keras_3)
+    assert set(add_name_keys(keras_3, names).added) == expected
+
+
+def test_rules_may_say_private_attributes_of_keras_3(keras_3, tmp_path):
+    rules = [
+        Rename("net/d/_kernel", "w"),
+        RenameRegex("net/words/_(.+)", r"words_\1"),
+        Drop("/"),
+    ]
+    result = convert_tf2_to_tf1(keras_3, tmp_path / "tf1", names=rules)
+    assert set(load_checkpoint(result)) == {"w", "words_embeddings"}
 
 
 def test_an_unknown_way_of_naming_is_an_error(tf2):

@@ -126,8 +126,7 @@ def _plan(
         move._replace(sources=tuple(keys[name] for name in move.sources))
         for move in moves
     )
-    layout = layout_of(reader)
-    specs = {**layout.specs, **layout.bookkeeping}
+    specs = layout_of(reader).everything
     used = {key for move in moved for key in move.sources}
     dropped = tuple(Dropped(key, _REST) for key in specs if key not in used)
     return MigrationPlan(reader.prefix, "", specs, moved, dropped)
@@ -160,7 +159,8 @@ def _moves(
     check_all_met(moves, asked, free, reader)
     if strict:
         layout = layout_of(reader)
-        known = {*layout.bookkeeping, *(keys[n] for m in moves for n in m.sources)}
+        known = {*layout.bookkeeping, *layout.carried}
+        known.update(keys[n] for m in moves for n in m.sources)
         _check_nothing_left(
             [n for n, key in keys.items() if n not in decided and key not in known],
             reader,

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["carried_out", "check_source", "convert", "prepared"]
 
+_EMPTY = "no tensors were written: the checkpoint is empty"
+
 
 def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     plan: MigrationPlan,
@@ -160,7 +162,12 @@ def carried_out(  # noqa: PLR0913 what `convert` takes, and one more
         tuple(key for key, item in contents.items() if _is_written(item)),
         dropped,
         tuple(added),
-        (*reader.notes, *plan.notes, *without_counter(prefix, {**contents, **added})),
+        (
+            *reader.notes,
+            *plan.notes,
+            *without_counter(prefix, {**contents, **added}),
+            *(() if contents else (_EMPTY,)),
+        ),
         record_latest(prefix) if update_state_file else "",
         plan.verdicts,
     )
@@ -215,7 +222,9 @@ def prepared(
     check_source(plan, reader)
     if object_graph is None:
         object_graph = _has_object_keys(plan, reader)
-    like = _like(plan, target, object_graph=object_graph)
+    like = _like(plan, target, object_graph=object_graph or not plan.source_specs)
+    if not plan.source_specs and like is not None:
+        object_graph = like.object_graph is not None
     return like, graph_contents(plan, reader, like, prefix) if object_graph else {}
 
 

@@ -66,7 +66,7 @@ def add_name_keys(
             f"{reader.prefix!r} is dual-keyed already: it has {named[0]!r}; to name "
             "the variables otherwise call remove_name_keys first"
         )
-    found = named_moves(reader, layout_of(reader).specs, names, unmatched)
+    found = named_moves(reader, layout_of(reader), names, unmatched)
     _check_plain(found.moves)
     pairs = [(move.sources[0], move.target) for move in found.moves]
     check_free(bundle, [name for _, name in pairs])
@@ -81,7 +81,7 @@ def add_name_keys(
 
 
 def _without_names(dropped: Sequence[Dropped]) -> list[str]:
-    """Say what is there by its key alone: nothing is lost, so nothing is dropped."""
+    """Return a note of what keeps only its key: nothing is lost, so none is dropped."""
     if not dropped:
         return []
     keys = capped([f"{key} ({reason})" for key, reason in dropped], 3)

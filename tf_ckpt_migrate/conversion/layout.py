@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -16,7 +17,8 @@ from tf_ckpt_migrate.names.keys import (
     escape,
     parse_object_key,
 )
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.names.optimizer_names import BOOKKEEPING
+from tf_ckpt_migrate.names.slots import is_bookkeeping
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,12 +39,20 @@ __all__ = [
     "layout_of",
     "name_of_key",
     "own_names_of",
+    "public_names",
     "public_path",
 ]
 
 _OBJECT_MARK = f"/{ATTRIBUTES}/"
 VALUE_END = f"/{ATTRIBUTES}/{VARIABLE_VALUE}"
 GUIDE_ROOT = "vars"
+# The attributes in which layers of Keras keep what is public without the underscore.
+_PRIVATE = frozenset(
+    [
+        *("_kernel", "_recurrent_kernel", "_depthwise_kernel", "_pointwise_kernel"),
+        *("_embeddings", "_bias", "_gamma", "_beta"),
+    ]
+)
 
 
 class CheckpointView(Protocol):
@@ -93,10 +103,23 @@ class Layout(NamedTuple):
       specs: Dtype and shape of every tensor but bookkeeping.
       bookkeeping: Dtype and shape of what only serves TensorFlow itself: the counter of
         saves, serialized configurations, iterators. The object graph is in neither.
+      carried: Dtype and shape of bookkeeping that goes along where both sides have it:
+        lookup tables, sums of metrics, seeds.
     """
 
     specs: Mapping[str, TensorSpec]
     bookkeeping: Mapping[str, TensorSpec]
+    carried: Mapping[str, TensorSpec] = MappingProxyType({})
+
+    @property
+    def tensors(self) -> dict[str, TensorSpec]:
+        """Dtype and shape of what plans fill or take from."""
+        return {**self.specs, **self.carried}
+
+    @property
+    def everything(self) -> dict[str, TensorSpec]:
+        """Dtype and shape of every tensor but the object graph."""
+        return {**self.specs, **self.carried, **self.bookkeeping}
 
 
 def is_object_key(key: str) -> bool:
@@ -165,24 +188,47 @@ def name_of_key(key: str) -> str:
     return "/".join((*parsed.path, *slot, *end))
 
 
+def public_names(keys: Collection[str]) -> dict[str, str]:
+    """Return ``name_of_key`` of keys, but for what Keras 3 calls its attributes.
+
+    It keeps ``dense.kernel`` in an attribute ``_kernel``, which no TF1 program says.
+
+    Example:
+      >>> public_names(["dense/_kernel/.ATTRIBUTES/VARIABLE_VALUE"])
+      {'dense/_kernel/.ATTRIBUTES/VARIABLE_VALUE': 'dense/kernel'}
+    """
+    names = {key: name_of_key(key) for key in keys}
+    taken = set(names.values())
+    for key in names:
+        parsed = parse_object_key(key) if "_" in key else None
+        if parsed and parsed.path and parsed.path[-1] in _PRIVATE:
+            path = (*parsed.path[:-1], parsed.path[-1].removeprefix("_"))
+            if "/".join(path) not in taken:
+                names[key] = name_of_key(str(parsed._replace(path=path)))
+    return names
+
+
 def layout_of(reader: CheckpointView) -> Layout:
     """Return the layout of a checkpoint, or of what is seen as one."""
-    specs = dict(reader.specs)
+    known = reader.specs
+    specs = dict(known)
     specs.pop(OBJECT_GRAPH_KEY, None)
-    bookkeeping = {
-        key: spec for key, spec in specs.items() if _is_bookkeeping(key, reader)
-    }
-    for key in bookkeeping:
+    found = {key: spec for key, spec in specs.items() if is_bookkeeping(key, known)}
+    for key in found:
         del specs[key]
-    return Layout(specs, bookkeeping)
+    own = {key: each for key, each in found.items() if _is_own(key, reader)}
+    carried = {key: each for key, each in found.items() if key not in own}
+    return Layout(specs, own, carried)
 
 
-def _is_bookkeeping(key: str, reader: CheckpointView) -> bool:
-    if not is_object_key(key) or reader.object_graph is None:
+def _is_own(key: str, reader: CheckpointView) -> bool:
+    """Return whether each checkpoint has its own of a kind of bookkeeping."""
+    if reader.object_graph is None or not is_object_key(key):
         return False
-    if key.endswith(VALUE_END):  # nearly all; their role would cost time
-        return key == SAVE_COUNTER_KEY
-    return role_of(key, reader) == "bookkeeping"
+    parsed = parse_object_key(key)
+    return key == SAVE_COUNTER_KEY or (
+        parsed is not None and parsed.attribute in BOOKKEEPING
+    )
 
 
 def aliases_of(

@@ -138,7 +138,7 @@ def _owners(
     shared: list[str] = []
     for number, reader in enumerate(readers):
         layout = layout_of(reader)
-        for key in (*layout.specs, *layout.bookkeeping):
+        for key in layout.everything:
             before = owners.setdefault(key, number)
             if before == number:
                 continue
@@ -169,7 +169,7 @@ def _parted(
     for reader in readers:
         if reader.bundle is None or reader.object_graph is None:
             continue
-        names = [key for key in layout_of(reader).specs if not is_object_key(key)]
+        names = [key for key in layout_of(reader).tensors if not is_object_key(key)]
         keys = filter(is_object_key, reader)
         for name, key in same_bytes(reader.bundle.index, names, keys).items():
             if owners[name] != owners[key]:

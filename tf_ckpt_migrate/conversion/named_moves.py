@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.conversion.layout import name_of_key
+from tf_ckpt_migrate.conversion.layout import (
+    Layout,
+    layout_of,
+    name_of_key,
+    public_names,
+)
 from tf_ckpt_migrate.conversion.object_names import over_names
 from tf_ckpt_migrate.conversion.optimizers.rules import (
     WithOptimizers,
@@ -18,9 +24,11 @@ from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.tensor_names import without_own_names
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.keys import parse_object_key
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
+from tf_ckpt_migrate.names.slots import role_of, slot_of
 
 __all__ = ["NamedMoves", "named_moves"]
 
@@ -28,6 +36,9 @@ _HOW_TO_NAME = (
     'name the variables in code, or take the keys as names with names="key", or with '
     'an assignment map over these, such as names={"vars/": "/"}'
 )
+
+
+_ASIDE = "bookkeeping, such as a table or the sums of a metric; no variable of TF1"
 
 
 class NamedMoves(NamedTuple):
@@ -39,6 +50,7 @@ class NamedMoves(NamedTuple):
       kept_targets: The names that keep what they have, and why.
       made: What is to be told about optimizers.
       notes: What a reader should know.
+      bookkeeping: The keys of bookkeeping, which has no names, and why.
     """
 
     moves: tuple[Move, ...]
@@ -46,11 +58,12 @@ class NamedMoves(NamedTuple):
     kept_targets: tuple[KeptTarget, ...] = ()
     made: WithOptimizers = WithOptimizers(AssignmentMap(), {})
     notes: tuple[str, ...] = ()
+    bookkeeping: tuple[Dropped, ...] = ()
 
 
 def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
     reader: CheckpointReader,
-    specs: Mapping[str, TensorSpec],
+    layout: Layout,
     names: str | AssignmentMapLike,
     unmatched: Unmatched = "error",
     *,
@@ -61,8 +74,9 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
 
     Args:
       reader: An object-based checkpoint.
-      specs: The tensors in question, by key.
-      names: ``"full_name"``, ``"key"``, or rules over the names that ``"key"`` gives;
+      layout: The tensors in question; bookkeeping has no name, unless a rule names it.
+      names: ``"full_name"``, with object paths for what has no name of its own,
+        ``"key"``, or rules over the names that ``"key"`` gives;
         a variable's own name serves too.
       unmatched: What becomes of a name that no rule fits.
       like: A name-based checkpoint whose tensors are to be filled, or None.
@@ -76,17 +90,88 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
         raise ValueError(f'names={names!r}; expected "full_name", "key" or a map')
     graph = reader.object_graph
     full_names = {} if graph is None else graph.full_names()
-    chosen = {key: name_of_key(key) for key in specs}
+    rules = AssignmentMap(() if isinstance(names, str) else names)
+    specs = {**layout.specs, **_named_by(rules, layout.carried, full_names)}
+    aside = tuple(Dropped(k, _ASIDE) for k in layout.carried if k not in specs)
+    chosen, notes = public_names(specs), ()
     if names == "full_name":
-        chosen = {key: full_names.get(key, "") for key in specs}
+        chosen, notes = _own_names(chosen, full_names, specs)
     _check_names(chosen, reader.prefix)
     if isinstance(names, str) and like is None:
         moves = [Move((key,), chosen[key], None, spec) for key, spec in specs.items()]
-        return NamedMoves(tuple(moves), notes=_of_keras_3(moves, full_names))
-    rules = AssignmentMap(() if isinstance(names, str) else names)
+        notes = (*notes, *_of_keras_3(moves, full_names))
+        return NamedMoves(tuple(moves), notes=notes, bookkeeping=aside)
     rules = over_names(rules, chosen, full_names, specs)
     found = _moves(reader, specs, chosen, rules, unmatched, like, unmet)
-    return found._replace(notes=(*found.notes, *_of_keras_3(found.moves, full_names)))
+    return found._replace(
+        notes=(*notes, *found.notes, *_of_keras_3(found.moves, full_names)),
+        bookkeeping=aside,
+    )
+
+
+def _named_by(
+    rules: AssignmentMap,
+    carried: Mapping[str, TensorSpec],
+    full_names: Mapping[str, str],
+) -> dict[str, TensorSpec]:
+    """Return the bookkeeping that rules call by one of its names."""
+    called = {
+        name
+        for rule in rules
+        for name in getattr(rule, "sources", (getattr(rule, "source", None),))
+    }
+    return {
+        key: spec
+        for key, spec in carried.items()
+        if called & {key, name_of_key(key), full_names.get(key, key)}
+    }
+
+
+def _own_names(
+    paths: Mapping[str, str],
+    full_names: Mapping[str, str],
+    specs: Mapping[str, TensorSpec],
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return variables' own names, paths for want of one, and a note of these."""
+    count = Counter(full_names.get(key) for key in paths)
+    named = {
+        key: name for key in paths if (name := full_names.get(key)) and count[name] == 1
+    }
+    pathless = [key for key in paths if key not in named]
+    if pathless:  # an optimizer whose parts are called in two ways is none to anybody
+        owners = {owner for key in pathless if (owner := _optimizer_of(key, specs))}
+        pathless = [
+            key
+            for key in paths
+            if key not in named or _optimizer_of(key, specs) in owners
+        ]
+    chosen = {**paths, **named, **{key: paths[key] for key in pathless}}
+    if not pathless:
+        return chosen, ()
+    shown = [
+        f"{paths[key]!r} ({_lack(full_names.get(key))})"
+        for key in pathless
+        if key not in named
+    ]
+    note = (
+        f"{len(pathless):,} of {len(paths):,} tensors go by their object paths, for "
+        f"want of names of their own: {', '.join(capped(shown, 5))}; an assignment map "
+        "gives them others"
+    )
+    return chosen, (note,)
+
+
+def _optimizer_of(key: str, keys: Container[str]) -> str:
+    """Return the path of the optimizer that has a tensor; "" for none."""
+    slot, parsed = slot_of(key, keys), parse_object_key(key)
+    if slot is not None or parsed is None:
+        return slot.optimizer if slot is not None else ""
+    is_of_one = role_of(key, keys) in ("optimizer", "step")
+    return "/".join(parsed.path[:-1]) if is_of_one else ""
+
+
+def _lack(name: str | None) -> str:
+    return f"several are called {name!r}" if name else "without a name"
 
 
 def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
@@ -113,7 +198,9 @@ def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
 
     made = with_optimizers_back(reader, like, rules, weights)
     ours = _without_doubles([_from_names(r, chosen) for r in made.rules], rules)
-    may_stay = unmet if unmet == "keep" or not made.may_stay else {*made.may_stay}
+    may_stay: Unmet | set[str] = unmet
+    if like is not None and unmet != "keep":
+        may_stay = {*made.may_stay, *layout_of(like).carried}
     found: Resolution = resolve(ours, named, goals, unmatched=unmatched, unmet=may_stay)
     return NamedMoves(
         with_layouts(reader, map(by_key, found.moves)),

@@ -6,6 +6,7 @@ nothing (``optimizer/_trainable_variables/0``), while its name does (``dense/ker
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -24,6 +25,7 @@ from tf_ckpt_migrate.names.rules import (
     Keep,
     Recipe,
     Rename,
+    RenameRegex,
     RenameScope,
     Rule,
     Split,
@@ -66,12 +68,18 @@ def over_keys(rules: AssignmentMap, reader: CheckpointView) -> AssignmentMap:
     """
     if not rules or reader.object_graph is None:
         return rules
-    specs, full_names = layout_of(reader).specs, reader.object_graph.full_names()
+    specs, full_names = layout_of(reader).tensors, reader.object_graph.full_names()
     keys, paths = {key: key for key in specs}, {key: name_of_key(key) for key in specs}
     public = {key: public_path(path) for key, path in paths.items()}
     for names in (full_names, paths, public):
         rules = over_names(rules, keys, names, specs)
     return rules
+
+
+def _spellings(key: str, name: str) -> tuple[str, ...]:
+    """Return a name without the underscore of Keras 3, and with it if that is apart."""
+    public, own = public_path(name), name_of_key(key)
+    return (public, own) if public_path(own) == name else (public,)
 
 
 class _Names:
@@ -82,6 +90,7 @@ class _Names:
         specs: Mapping[str, TensorSpec],
     ) -> None:
         self.keys = {name: key for key, name in names.items()}
+        self.by_key = {key: specs[key] for key in names}
         self.are_keys = all(name == key for key, name in names.items())
         count = Counter(full_names.get(key) for key in names)
         self.others: dict[str, str] = {}
@@ -92,14 +101,16 @@ class _Names:
                 self.others[other] = name
                 self.specs[other] = specs[key]
         for key, name in names.items():
-            other = public_path(name)
-            if other not in self.keys and other not in self.others:
-                self.others[other] = name
-                self.specs[other] = specs[key]
+            for other in _spellings(key, name):
+                if other not in self.keys and other not in self.others:
+                    self.others[other] = name
+                    self.specs[other] = specs[key]
 
     def over(self, rule: Rule) -> Iterable[Rule]:
         if isinstance(rule, Drop | Keep) and rule.role is not None:
             return [rule] if self.are_keys else self._by_role(rule, rule.role)
+        if isinstance(rule, RenameRegex) and (found := self._fits_others(rule)):
+            return found
         if isinstance(rule, RenameScope) and self._is_of_others(rule.source):
             start = len(rule.source)
             return [
@@ -111,6 +122,18 @@ class _Names:
             rules: list[Rule] = rule.expanded(self.specs, None)
             return [each for made in rules for each in self.over(made)]
         return [self._renamed(rule)]
+
+    def _fits_others(self, rule: RenameRegex) -> list[Rename]:
+        """Return what a pattern means that fits only other names; else nothing."""
+        fits = re.compile(rule.pattern).fullmatch
+        if any(map(fits, self.keys)):
+            return []
+        matches = {name: fits(other) for other, name in self.others.items()}
+        return [
+            Rename(name, found.expand(rule.target), rule.transform)
+            for name, found in matches.items()
+            if found
+        ]
 
     def _is_of_others(self, scope: str) -> bool:
         """Whether a scope is only one of variables' own names."""
@@ -132,7 +155,7 @@ class _Names:
 
     def _by_role(self, rule: Drop | Keep, role: str) -> list[Rule]:
         """Return a rule over roles, which only keys tell, as rules over names."""
-        present = set(self.keys.values())
+        present = self.by_key
         found = [n for n, key in self.keys.items() if role_of(key, present) == role]
         if isinstance(rule, Drop):
             return [Drop(source=name, reason=rule.reason or role) for name in found]

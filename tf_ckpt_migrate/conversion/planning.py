@@ -27,7 +27,7 @@ from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLik
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
-from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, Rule
+from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, RenameScope, Rule
 from tf_ckpt_migrate.naming.catalog import TensorCatalog, catalog_of
 from tf_ckpt_migrate.transforms import Transform
 
@@ -39,6 +39,7 @@ __all__ = [
     "opened",
     "plan_into",
     "plan_migration",
+    "untouched_by",
 ]
 
 Averages: TypeAlias = Literal["raw", "average", "both"]
@@ -90,18 +91,18 @@ def goal_of(target: CheckpointLike | CheckpointView) -> Goal:
     return Goal(
         view.prefix,
         layout,
-        aliases_of(view, layout.specs),
+        aliases_of(view, layout.tensors),
         _doubles(view, layout),
-        own_names_of(view, layout.specs),
+        own_names_of(view, layout.tensors),
         catalog=catalog_of(view),
     )
 
 
 def _doubles(view: CheckpointView, layout: Layout) -> Mapping[str, str]:
-    names = [key for key in layout.specs if not is_object_key(key)]
+    names = [key for key in layout.tensors if not is_object_key(key)]
     if view.object_graph is None or view.bundle is None or not names:
         return {}
-    keys = filter(is_object_key, layout.specs)
+    keys = filter(is_object_key, layout.tensors)
     return same_bytes(view.bundle.index, names, keys)
 
 
@@ -154,7 +155,9 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
     if target is not None:
         view = opened(target) if isinstance(target, str | os.PathLike) else target
         return _plan_like(view, reader, rules, unmatched, unmet)
-    specs, aside = _source_specs(reader, rules)
+    own = layout_of(reader)
+    specs = own.everything
+    aside = _not_asked_for(rules, own.bookkeeping) | untouched_by(rules, own.carried)
     word: Unmatched = "keep" if assignment_map is None else unmatched
     found = resolve(
         rules, _without(specs, aside), unmatched=word, sources=catalog_of(reader)
@@ -201,8 +204,14 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
       PlanError: If anything is not accounted for.
     """
     rules = over_keys(AssignmentMap(assignment_map), reader)
-    specs, aside = _source_specs(reader, rules)
+    own = layout_of(reader)
+    specs, targets = own.everything, goal.layout.tensors
+    carried = untouched_by(rules, own.carried)
+    known = {*targets, *goal.aliases}
+    aside = _not_asked_for(rules, own.bookkeeping) | _without(carried, known)
     source = _without(specs, aside)
+    if unmet == "error" or not isinstance(unmet, str):
+        unmet = {*(() if isinstance(unmet, str) else unmet), *goal.layout.carried}
     both = _has_both_kinds(rules, source)
     doubles: Mapping[str, str] = {} if both else goal.doubles
     # In a name-based checkpoint a variable's own name comes before a path to it.
@@ -213,7 +222,7 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
     found = resolve(
         rules,
         source,
-        _without(goal.layout.specs, doubles),
+        _without(targets, doubles),
         unmatched=unmatched,
         unmet=unmet,
         aliases={**doubles, **goal.aliases, **by_name},
@@ -264,18 +273,9 @@ def _doubled(
     return (*found.moves, *more), (*found.kept_targets, *stay)
 
 
-def _source_specs(
-    reader: CheckpointReader, rules: Iterable[Rule]
-) -> tuple[Mapping[str, TensorSpec], Mapping[str, TensorSpec]]:
-    """Return every tensor of the source, and which of them no rule is asked about."""
-    own = layout_of(reader)
-    aside = _not_asked_for(rules, own.bookkeeping)
-    return {**own.specs, **own.bookkeeping}, aside
-
-
 def _without(
     specs: Mapping[str, TensorSpec], keys: Container[str]
-) -> Mapping[str, TensorSpec]:
+) -> dict[str, TensorSpec]:
     return {key: spec for key, spec in specs.items() if key not in keys}
 
 
@@ -291,6 +291,24 @@ def _not_asked_for(
         for key, spec in bookkeeping.items()
         if not any(_names(rule, key) for rule in rules)
     }
+
+
+def untouched_by(
+    rules: Iterable[Rule], carried: Mapping[str, TensorSpec]
+) -> dict[str, TensorSpec]:
+    """Return the bookkeeping that no rule names, nor has in its scope."""
+    return {
+        key: spec
+        for key, spec in carried.items()
+        if not any(_names(rule, key) or _is_in_scope(rule, key) for rule in rules)
+    }
+
+
+def _is_in_scope(rule: Rule, key: str) -> bool:
+    scope = getattr(rule, "source", None)
+    if not isinstance(rule, Drop | Keep | RenameScope) or scope is None:
+        return False
+    return scope in ("", "/") or (scope.endswith("/") and key.startswith(scope))
 
 
 def _names(rule: Rule, key: str) -> bool:

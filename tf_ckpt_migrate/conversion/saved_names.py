@@ -33,7 +33,7 @@ def name_contents(saved: BundleReader, keys: Keys) -> Contents:
       PlanError: If variables have no names, or share them.
     """
     reader = opened(saved.index.prefix)
-    found = named_moves(reader, layout_of(reader).specs, "full_name")
+    found = named_moves(reader, layout_of(reader), "full_name")
     return named_contents(saved, {m.sources[0]: m.target for m in found.moves}, keys)
 
 

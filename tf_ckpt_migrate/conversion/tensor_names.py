@@ -15,7 +15,7 @@ from tf_ckpt_migrate.conversion.layout import (
     guide_name,
     is_object_key,
     name_of_key,
-    public_path,
+    public_names,
 )
 from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, parse_object_key
 
@@ -44,15 +44,17 @@ def named_tensors(reader: CheckpointReader) -> list[dict[str, str]]:
         return [{key: key for key in keys}]
     plain = {key: key for key in keys if not is_object_key(key)}
     objects = [key for key in keys if key not in plain]
-    paths = {key: _path(key) for key in objects}
+    public = public_names(objects)
+    paths = {key: _guide_name(key) or public[key] for key in objects}
     full_names = graph.full_names()
     names = {key: full_names.get(key) or paths[key] for key in objects}
     count = Counter(names.values())
     names = {k: name if count[name] == 1 else paths[k] for k, name in names.items()}
-    ways = [names, paths, {key: key for key in objects}]
-    public = {key: public_path(path) for key, path in paths.items()}
-    if public != paths and len({*public.values()}) == len(public):
-        ways.insert(2, public)
+    ways = [names, paths]
+    own = {key: _guide_name(key) or name_of_key(key) for key in objects}
+    if own != paths:
+        ways.append(own)
+    ways.append({key: key for key in objects})
     found = [{name: key for key, name in way.items()} for way in ways]
     found.append(_clear(found))
     return [plain, *found] if plain else found
@@ -104,6 +106,6 @@ def without_own_names(
     return nameless, {name: keys for name, keys in users.items() if len(keys) > 1}
 
 
-def _path(key: str) -> str:
+def _guide_name(key: str) -> str | None:
     parsed = parse_object_key(key)
-    return (guide_name(parsed) if parsed else None) or name_of_key(key)
+    return guide_name(parsed) if parsed else None

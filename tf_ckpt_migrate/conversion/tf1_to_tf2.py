@@ -15,6 +15,7 @@ from tf_ckpt_migrate.conversion.layout import (
     guide_key,
     guide_keys,
     is_object_key,
+    layout_of,
 )
 from tf_ckpt_migrate.conversion.live_objects import seen_as_checkpoint
 from tf_ckpt_migrate.conversion.partitions import with_layouts
@@ -23,6 +24,7 @@ from tf_ckpt_migrate.conversion.planning import (
     CheckpointLike,
     opened,
     plan_migration,
+    untouched_by,
 )
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError, TargetError
@@ -69,12 +71,14 @@ def plan_tf1_to_tf2(  # noqa: PLR0913 the options of the conversion, by keyword
     if not rules and not objects:
         moves = plain_moves(specs, guide_keys([*specs]), specs.values())
         return MigrationPlan(reader.prefix, "", specs, moves)
+    aside = untouched_by([*rules, *objects], layout_of(reader).carried)
     found = resolve(
         [*rules, *objects],
-        specs,
+        {key: spec for key, spec in specs.items() if key not in aside},
         unmatched="keep" if assignment_map is None else unmatched,
     )
-    moves = map(_in_guide_layout, with_layouts(reader, found.moves))
+    kept = plain_moves(aside, [*aside], aside.values())
+    moves = map(_in_guide_layout, (*with_layouts(reader, found.moves), *kept))
     return MigrationPlan(
         reader.prefix, "", specs, tuple(moves), found.dropped, notes=found.notes
     )

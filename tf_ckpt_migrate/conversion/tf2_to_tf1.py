@@ -17,7 +17,7 @@ from tf_ckpt_migrate.conversion.layout import (
 from tf_ckpt_migrate.conversion.named_moves import NamedMoves, named_moves
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
-from tf_ckpt_migrate.errors import LayoutError
+from tf_ckpt_migrate.errors import LayoutError, PlanError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -39,8 +39,8 @@ def plan_tf2_to_tf1(
 
     Raises:
       LayoutError: If the checkpoint is name-based already, or ``like`` is not.
-      PlanError: If variables have no names, or share them, or no rule fits one; or if
-        an optimizer cannot go on.
+      PlanError: If there are no variables, or no rule fits one; or if an optimizer
+        cannot go on.
     """
     reader = opened(checkpoint_path)
     if reader.object_graph is None:
@@ -52,14 +52,20 @@ def plan_tf2_to_tf1(
         )
     goal = None if like is None else _named(like)
     layout = layout_of(reader)
+    if not layout.specs:
+        raise PlanError(
+            f"{reader.prefix!r} has no variables, and so nothing that "
+            "tf.compat.v1.train.Saver could save or restore; a SavedModel without "
+            "variables needs no conversion of its checkpoint"
+        )
     found = _moves(reader, layout, names, unmatched=unmatched, like=goal, unmet=unmet)
     bookkeeping = [Dropped(key, _why_dropped(key)) for key in layout.bookkeeping]
     plan = MigrationPlan(
         reader.prefix,
         "" if goal is None else goal.prefix,
-        {**layout.specs, **layout.bookkeeping},
+        layout.everything,
         found.moves,
-        (*found.dropped, *bookkeeping),
+        (*found.dropped, *found.bookkeeping, *bookkeeping),
         found.kept_targets,
         notes=found.notes,
     )
@@ -86,12 +92,12 @@ def _moves(
 ) -> NamedMoves:
     named = {key: s for key, s in layout.specs.items() if not is_object_key(key)}
     if not named:
-        return named_moves(reader, layout.specs, names, **how)
+        return named_moves(reader, layout, names, **how)
     # A dual-keyed checkpoint has its names already.
     same = tuple(Move((key,), key, None, spec) for key, spec in named.items())
     dropped = tuple(
         Dropped(key, "the object-based key of a dual-keyed checkpoint")
-        for key in layout.specs
+        for key in layout.tensors
         if key not in named
     )
     note = (
@@ -118,14 +124,15 @@ def convert_tf2_to_tf1(  # noqa: PLR0913 the options of every conversion, by key
     """Convert an object-based checkpoint (TF2) to a name-based one (TF1).
 
     ``tf.compat.v1.train.Saver`` restores the result into variables of these names. What
-    only TF2 knows (the object graph, the counter of saves, configurations, iterators)
-    is left behind, and the result lists it.
+    only TF2 knows (the object graph, the counter of saves, configurations, iterators,
+    lookup tables, sums of metrics) is left behind, and the result lists it.
 
     Args:
       checkpoint_path: The checkpoint to convert; anything that ``load_checkpoint``
         takes.
       output_prefix: Prefix of the checkpoint to write, exactly as given.
-      names: ``"full_name"`` takes the variable names that the object graph holds;
+      names: ``"full_name"`` takes the variable names that the object graph holds, and
+        the object paths of those that have no name of their own, which a note lists;
         ``"key"`` the object paths (``model/dense/kernel``); an assignment map renames
         those object paths, for instance ``{"vars/": "/"}``; in it a variable may go by
         its own name as well, and ``Recipe("optimizer", "optimizer", "Adam")`` stands
@@ -147,7 +154,7 @@ def convert_tf2_to_tf1(  # noqa: PLR0913 the options of every conversion, by key
 
     Raises:
       LayoutError: If the checkpoint is name-based already.
-      PlanError: If variables have no names, or share them, or no rule fits one.
+      PlanError: If there are no variables, or no rule fits one.
       OutputExistsError: If the output exists, or is the source.
       CheckpointError: If the checkpoint cannot be read.
       OSError: If a write fails; the output is then as it was.

@@ -222,8 +222,7 @@ def _may_have_objects_of(reader: CheckpointReader, live: LiveTarget) -> bool:
 
 def _scratch(plan: NowAndLater, reader: CheckpointReader) -> ScratchCheckpoint:
     """Return an object-based checkpoint with the keys of the variables there are."""
-    layout = layout_of(reader)
-    specs = {**layout.specs, **layout.bookkeeping}
+    specs = layout_of(reader).everything
     used = {key for move in plan.now for key in move.sources}
     dropped = tuple(Dropped(key, "no variable") for key in specs if key not in used)
     moves = MigrationPlan(reader.prefix, "", specs, plan.now, dropped)

@@ -13,7 +13,7 @@ from tf_ckpt_migrate.conversion.layout import (
     Layout,
     aliases_of,
     layout_of,
-    name_of_key,
+    public_names,
 )
 from tf_ckpt_migrate.conversion.planning import Goal
 from tf_ckpt_migrate.live.target import LiveTarget
@@ -32,8 +32,8 @@ def goal_by_keys(target: LiveTarget) -> Goal:
       >>> list(goal.layout.specs)
       ['vars/w/.ATTRIBUTES/VARIABLE_VALUE']
     """
-    whole = layout_of(target)
-    specs = {key: each for key, each in whole.specs.items() if key in target.variables}
+    whole = layout_of(target).tensors
+    specs = {key: each for key, each in whole.items() if key in target.variables}
     # What is no variable (tables, iterators) is not ours to assign. The counter of
     # saves is TensorFlow's own, made when it is first asked for.
     own = {SAVE_COUNTER_KEY, *specs}
@@ -75,12 +75,13 @@ def names_of(target: LiveTarget) -> Mapping[str, str]:
       'a'
     """
     own = {**target.object_graph.full_names(), **target.given_names}
-    first = {key: own.get(key) or name_of_key(key) for key in target.variables}
+    paths = public_names(target.variables)
+    first = {key: own.get(key) or paths[key] for key in target.variables}
     count = Counter(first.values())
     names = {key: name for key, name in first.items() if count[name] == 1}
     taken = set(names.values())
     for key in first:
         if key not in names:
-            path = name_of_key(key)
+            path = paths[key]
             names[key] = key if path in taken else path
     return {key: names[key] for key in first}

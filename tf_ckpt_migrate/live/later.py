@@ -71,7 +71,7 @@ def plan_now_and_later(
         rules = over_keys(rules, reader)
     found = resolve(
         [*rules, *other_half(reader, by_keys=by_keys)],
-        layout_of(reader).specs,
+        layout_of(reader).tensors,
         unmatched="keep",
     )
     specs = goal.layout.specs

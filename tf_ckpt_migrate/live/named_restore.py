@@ -72,7 +72,7 @@ def restore_by_names(
 
 def _seen_by(reader: CheckpointReader, names: Mapping[str, str]) -> ScratchCheckpoint:
     """Return a checkpoint of tensors under these names, without bookkeeping."""
-    tensors = layout_of(reader).specs
+    tensors = layout_of(reader).tensors
     specs = {key: spec for key, spec in reader.specs.items() if key != OBJECT_GRAPH_KEY}
     named = {key: name for name, key in names.items() if key in tensors}
     moves = tuple(Move((key,), name, None, specs[key]) for key, name in named.items())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.conversion.layout import name_of_key
+from tf_ckpt_migrate.conversion.layout import layout_of, name_of_key, public_names
 from tf_ckpt_migrate.conversion.object_names import over_names
 from tf_ckpt_migrate.conversion.tensor_names import without_own_names
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
@@ -52,11 +52,14 @@ def names_to_save(live: LiveTarget, names: Names = "full_name") -> dict[str, str
         raise ValueError(
             f'names={names!r}; expected "full_name", "key", a map or a function'
         )
+    if not callable(names):  # sums of metrics are restored by object alone
+        specs = layout_of(live).specs
+        variables = {key: each for key, each in variables.items() if key in specs}
     if names == "full_name":
         own = {k: live.given_names.get(k) or name_of(v) for k, v in variables.items()}
         found = own
     elif names == "key":
-        found = {key: name_of_key(key) for key in variables}
+        found = public_names(variables)
     elif callable(names):
         found = _computed(variables, names)
     else:
@@ -90,7 +93,7 @@ def _ruled(
     specs = {key: live.specs[key] for key in variables}
     own = names_of(live)
     choices = [{key: own[key] for key in variables}]
-    paths = {key: name_of_key(key) for key in variables}
+    paths = public_names(variables)
     if len({*paths.values()}) == len(paths):
         choices.append(paths)
     ways = [_Ruled(over_names(given, n, {}, specs), n, specs) for n in choices]

@@ -123,7 +123,7 @@ def _to_given_names(
     """Return rules from objects to mere variables that have their names or paths."""
     if not live.given_names or any(key in reader for key in live.given_names):
         return []
-    specs = layout_of(reader).specs
+    specs = layout_of(reader).tensors
     decided = match(rules, specs).decided
     known = aliases_of(reader, specs)
     found = {known.get(name): key for key, name in live.given_names.items()}
@@ -147,7 +147,7 @@ def _of_roles(
     roles = {"bookkeeping", *(() if isinstance(unmet, str) else unmet)}
     if unknown := sorted(set(roles) - set(ROLES)):
         raise RuleError(f"unmet has {unknown}; the roles are {', '.join(ROLES)}")
-    known = live.variables
+    known = live.specs
     return {name for key, name in names.items() if role_of(key, known) in roles}
 
 

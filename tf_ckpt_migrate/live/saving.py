@@ -101,7 +101,7 @@ def _left_out(live: LiveTarget) -> str:
 
 def _check_nothing_is_lost(live: LiveTarget) -> None:
     """Check that variables are all there is to save, but for bookkeeping."""
-    lost = [key for key in layout_of(live).specs if key not in live.variables]
+    lost = [key for key in layout_of(live).tensors if key not in live.variables]
     if lost:
         raise PlanError(
             'keys="name" would lose what only objects have: '

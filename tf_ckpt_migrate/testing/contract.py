@@ -111,7 +111,7 @@ def assert_checkpoint_compatible(  # noqa: PLR0913 what restore takes, by keywor
         return
     text = f"{live.prefix} does not fit {names.prefix}: {error}"
     if isinstance(error.details, Unaccounted):
-        specs = layout_of(names).specs
+        specs = layout_of(names).tensors
         breakage = breakage_of(error.details, rules, specs, contract.findings)
         text = breakage.text(live.prefix, names.prefix)
     raise AssertionError(text)
