@@ -13,6 +13,7 @@ from tf_ckpt_migrate.conversion.merge import merge
 from tf_ckpt_migrate.conversion.prune import prune
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, PlanError, TruncatedFileError
+from tf_ckpt_migrate.names.slots import role_of
 
 ALL = goldens(lambda _: True)
 
@@ -51,10 +52,37 @@ class TestPrune:
         with pytest.raises(PlanError, match=r"'w/adam' fits no key.*'w/Adam'"):
             prune(trained, trained + "-s", patterns=["w/adam"])
 
-    def test_nothing_to_drop_is_an_error(self, tmp_path):
+    def test_nothing_to_drop_gives_the_same(self, tmp_path):
         prefix = write(tmp_path / "m", {"w": [1.0]})
-        with pytest.raises(PlanError, match="nothing to drop"):
-            prune(prefix, prefix + "-s")
+        result = prune(prefix, prefix + "-s")
+        assert values(result) == values(prefix)
+        assert result.notes == ("nothing to drop: no key is slot or optimizer",)
+
+    @pytest.mark.parametrize("name", ALL)
+    def test_twice_is_as_once(self, name, tmp_path):
+        once = prune(golden(name), tmp_path / "once")
+        twice = prune(once, tmp_path / "twice")
+        assert values(twice) == values(once)
+        assert not twice.dropped
+        assert not any("matched no key" in note for note in once.notes)
+
+    def test_roles_that_were_asked_for_and_fit_nothing_are_noted(self, trained):
+        result = prune(trained, trained + "-s", roles=["step", "bookkeeping"])
+        (note,) = result.notes
+        assert "'bookkeeping'" in note
+        assert "matched no key" in note
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("tf_keras_legacy_adam", "tf_keras_legacy_sgd", "keras_optimizer_adam"),
+            "keras_optimizer_sgd",
+        ],
+    )
+    def test_nothing_of_an_optimizer_is_left(self, name, tmp_path):
+        reader = load_checkpoint(prune(golden(f"tf2_21/{name}"), tmp_path / "out"))
+        roles = {role_of(key, reader.specs) for key in reader}
+        assert roles == {"weight", "bookkeeping"}
 
     def test_the_object_graph_forgets_the_slots(self, tmp_path):
         reader = golden("tf2_21/tf_keras_legacy_adam")

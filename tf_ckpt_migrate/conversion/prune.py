@@ -16,32 +16,39 @@ from tf_ckpt_migrate.errors import PlanError, nearest
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import resolve
 from tf_ckpt_migrate.names.rules import Drop
+from tf_ckpt_migrate.names.slots import is_step_of_optimizer
 
-__all__ = ["plan_prune", "prune"]
+__all__ = ["TRAINING", "plan_prune", "prune"]
+
+# What only training needs: these go where nobody names others.
+TRAINING = ("slot", "optimizer")
 
 
 def plan_prune(
     checkpoint_path: CheckpointLike,
     *,
-    roles: Sequence[str] = ("slot", "optimizer"),
+    roles: Sequence[str] = TRAINING,
     patterns: Sequence[str] = (),
 ) -> MigrationPlan:
     """Decide what ``prune`` will drop; the arguments are the same.
 
     Raises:
       TypeError: If ``roles`` or ``patterns`` is a string.
-      PlanError: If nothing would be dropped, or a pattern fits no key.
+      PlanError: If a pattern fits no key.
     """
     for name, value in (("roles", roles), ("patterns", patterns)):
         if isinstance(value, str):
             raise TypeError(f"{name}={value!r}; expected several: {name}=[{value!r}]")
+    roles = tuple(roles)
     reader = opened(checkpoint_path)
-    layout = layout_of(reader)
-    specs = {**layout.specs, **layout.bookkeeping}
+    specs = layout_of(reader).everything
     rules = [
         *(Drop(pattern=pattern, reason=f"fits {pattern}") for pattern in patterns),
         *(Drop(role=role, reason=role) for role in roles),
     ]
+    if "optimizer" in roles:  # whose count of steps says nothing without the rest
+        steps = [key for key in specs if is_step_of_optimizer(key, specs)]
+        rules += [Drop(source=key, reason="optimizer") for key in steps]
     found = resolve(rules, specs, unmatched="keep")
     reasons = {dropped.reason for dropped in found.dropped}
     for pattern in patterns:
@@ -51,13 +58,15 @@ def plan_prune(
                 f"pattern {pattern!r} fits no key of {reader.prefix!r} as a whole"
                 + (f"; nearest: {near}" if near else "")
             )
+    # Nobody asked for these by name, so that it says nothing if they fit nothing.
+    silent = [each for each in rules if each.source is not None]
+    silent += [Drop(role=role, reason=role) for role in TRAINING if roles == TRAINING]
+    starts = tuple(map(repr, silent))
+    notes = tuple(note for note in found.notes if not note.startswith(starts))
     if not found.dropped:
-        raise PlanError(
-            f"{reader.prefix!r} has nothing to drop: no key is "
-            f"{' or '.join(roles) or 'named'}"
-        )
+        notes = (f"nothing to drop: no key is {' or '.join(roles) or 'named'}",)
     return MigrationPlan(
-        reader.prefix, "", specs, found.moves, found.dropped, notes=found.notes
+        reader.prefix, "", specs, found.moves, found.dropped, notes=notes
     )
 
 
@@ -66,7 +75,7 @@ def prune(  # noqa: PLR0913 the options of every conversion, by keyword
     checkpoint_path: CheckpointLike,
     output_prefix: str | os.PathLike[str],
     *,
-    roles: Sequence[str] = ("slot", "optimizer"),
+    roles: Sequence[str] = TRAINING,
     patterns: Sequence[str] = (),
     compact: bool = False,
     overwrite: bool = False,
@@ -76,11 +85,15 @@ def prune(  # noqa: PLR0913 the options of every conversion, by keyword
 ) -> ConversionResult:
     """Write a checkpoint without the tensors that are not wanted.
 
+    Where there are none of them the result has all tensors of the source, so that what
+    is pruned twice is as what is pruned once.
+
     Args:
       checkpoint_path: The checkpoint to take from.
       output_prefix: Prefix of the checkpoint to write.
       roles: Which kinds of tensors to drop: ``"slot"``, ``"optimizer"`` (beta powers,
-        hyperparameters), ``"average"``, ``"step"``.
+        hyperparameters, with the count of steps that an optimizer of Keras keeps),
+        ``"average"``, ``"step"``.
       patterns: Regular expressions; a key that one fits as a whole is dropped.
       compact: Whether to copy only the bytes that are left. Otherwise whole shards are
         linked, which takes no time, but frees no disk space.
@@ -95,7 +108,7 @@ def prune(  # noqa: PLR0913 the options of every conversion, by keyword
 
     Raises:
       TypeError: If ``roles`` or ``patterns`` is a string.
-      PlanError: If nothing would be dropped, or a pattern fits no key.
+      PlanError: If a pattern fits no key.
       OutputExistsError: If the output exists, or is the source.
       CheckpointError: If the checkpoint cannot be read.
       OSError: If a write fails; the output is then as it was.
