@@ -201,7 +201,7 @@ class OutputInUseError(CheckpointError, BlockingIOError):
     """Another writer is at work on the output prefix."""
 
 
-class OutputPathError(CheckpointError, ValueError, OSError):
+class OutputPathError(CheckpointError, OSError, ValueError):
     """A path cannot be written to: nothing can have it, or something is in the way."""
 
 
