@@ -25,8 +25,8 @@ from tf_ckpt_migrate.live.private import set_max_to_keep, take_settings
 from tf_ckpt_migrate.live.saver import Saver, without_wrapping
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.names.resolution import Unmet
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 __all__ = ["DualCheckpointListener", "DualCheckpointSaverHook", "scaffold"]
 

@@ -13,7 +13,7 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.by_names import plan_by_names, plan_by_rules
 from tf_ckpt_migrate.conversion.tensor_names import all_names, named_tensors
 from tf_ckpt_migrate.errors import PlanError, RuleError
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.transforms import Transpose
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"

@@ -10,7 +10,7 @@ import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import files_in, values, write
 from tf_ckpt_migrate.conversion.example import example_checkpoint
 from tf_ckpt_migrate.errors import LayoutError, OutputExistsError, PlanError
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 

@@ -22,8 +22,8 @@ from tf_ckpt_migrate.conversion.merge import merge
 from tf_ckpt_migrate.conversion.object_keys import add_object_keys
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, PlanError
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.rules import Drop, Keep, Rename
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 
 # One that holds nothing but its graph and counter has no variables to name.
 OBJECT_BASED = [

@@ -4,7 +4,7 @@ import pytest
 
 from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
 from tf_ckpt_migrate.conversion.layout import guide_key
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY, parse_object_key
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY, parse_object_key
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.conversion.layout import VALUE_END
 from tf_ckpt_migrate.conversion.manifest import NameManifest
 from tf_ckpt_migrate.errors import PlanError, RuleError, TensorNotFoundError
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.naming.slots import role_of
 
 F32 = DType.float32
 

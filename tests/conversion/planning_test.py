@@ -20,9 +20,9 @@ from tf_ckpt_migrate.conversion.planning import plan_migration
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
 from tf_ckpt_migrate.conversion.verify import verify_conversion
 from tf_ckpt_migrate.errors import CheckpointNotFoundError, PlanError
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, RenameRegex
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.transforms import Concat, Transpose
 
 ALL = goldens(lambda _: True)

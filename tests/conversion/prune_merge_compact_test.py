@@ -13,7 +13,7 @@ from tf_ckpt_migrate.conversion.merge import merge
 from tf_ckpt_migrate.conversion.prune import prune
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, PlanError, TruncatedFileError
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.naming.slots import role_of
 
 ALL = goldens(lambda _: True)
 

@@ -14,7 +14,7 @@ from tf_ckpt_migrate.conversion.merge import merge
 from tf_ckpt_migrate.conversion.planning import plan_migration
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.conversion.tf2_to_tf1 import convert_tf2_to_tf1
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 # What TensorFlow 1.15 can make a variable of zeros of.
 DTYPES = {"float32", "float64", "int32", "int64", "bool", "float16", "complex64"}

@@ -30,8 +30,8 @@ from tf_ckpt_migrate.errors import (
     PlanError,
     TruncatedFileError,
 )
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.rules import Drop, RenameRegex
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 
 NAME_BASED = goldens(is_name_based)
 # Dtypes of which TensorFlow makes no variable, at least not one of zeros.

@@ -13,9 +13,9 @@ from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.conversion.tf2_to_tf1 import convert_tf2_to_tf1, plan_tf2_to_tf1
 from tf_ckpt_migrate.errors import LayoutError, PlanError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, object_key, parse_object_key
 from tf_ckpt_migrate.names.rules import Drop, Rename, RenameRegex
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, object_key, parse_object_key
+from tf_ckpt_migrate.naming.slots import role_of
 from tf_ckpt_migrate.transforms import spec_of
 
 # One that holds nothing but its graph and counter has no variables.

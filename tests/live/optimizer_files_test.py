@@ -27,7 +27,7 @@ from tests.live.resumed import (
 )
 from tf_ckpt_migrate.conversion.optimizers.settings import as_written
 from tf_ckpt_migrate.errors import PlanError
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
 

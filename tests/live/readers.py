@@ -6,7 +6,7 @@ import numpy as np
 
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.conversion.layout import is_object_key
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 
 def names_in(prefix):

@@ -7,7 +7,7 @@ import pytest
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import files_in
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 
 # The name of an output, and that of the save which follows on it.
 NEXT = {"ckpt": "ckpt-2", "ckpt-0": "ckpt-2", "ckpt-1": "ckpt-2", "ckpt-7": "ckpt-8"}

@@ -8,7 +8,7 @@ from tf_ckpt_migrate.conversion.layout import aliases_of
 from tf_ckpt_migrate.errors import TargetError, UnbuiltTargetError
 from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget, built_target
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 
 def saved(tf, target, folder):

@@ -19,7 +19,7 @@ from tf_ckpt_migrate.checkpoint.statistics import (
 )
 from tf_ckpt_migrate.checkpoint.text import plain_text
 from tf_ckpt_migrate.files.access import exists, size_of
-from tf_ckpt_migrate.names.slots import ROLES, role_of, slot_of
+from tf_ckpt_migrate.naming.slots import ROLES, role_of, slot_of
 
 __all__ = [
     "CheckpointDescription",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from tf_ckpt_migrate.names.keys import parse_object_key
+from tf_ckpt_migrate.naming.keys import parse_object_key
 
 __all__ = ["grouped_by_scope"]
 

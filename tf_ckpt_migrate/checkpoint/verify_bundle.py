@@ -15,7 +15,7 @@ from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.errors import CheckpointError, MissingShardError
 from tf_ckpt_migrate.files.access import exists, is_file, size_of
-from tf_ckpt_migrate.names.slots import Slot, slot_of
+from tf_ckpt_migrate.naming.slots import Slot, slot_of
 
 __all__ = ["BundleVerifier"]
 

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.errors import CheckpointError, capped, nearest
-from tf_ckpt_migrate.names.keys import parse_object_key
+from tf_ckpt_migrate.naming.keys import parse_object_key
 
 __all__ = ["graph_problems"]
 

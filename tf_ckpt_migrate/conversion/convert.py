@@ -28,12 +28,12 @@ from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.conversion.save_counter import kept_counter, without_counter
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.files.paths import path_of
-from tf_ckpt_migrate.names.keys import (
+from tf_ckpt_migrate.names.moves import Dropped
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.naming.keys import (
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
 )
-from tf_ckpt_migrate.names.moves import Dropped
-from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.transforms.partition import parted
 
 if TYPE_CHECKING:

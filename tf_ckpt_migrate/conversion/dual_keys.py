@@ -19,9 +19,9 @@ from tf_ckpt_migrate.conversion.rekey import raw_entries, same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError, PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.names.moves import Dropped, Move
 from tf_ckpt_migrate.names.resolution import Unmatched
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 __all__ = ["add_name_keys", "check_free", "remove_name_keys"]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from tf_ckpt_migrate.conversion.layout import GUIDE_ROOT
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY, VARIABLE_VALUE, ObjectKey
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY, VARIABLE_VALUE, ObjectKey
 from tf_ckpt_migrate.table.coding import put_varint
 
 __all__ = ["built_graph", "guide_graph"]
@@ -35,7 +35,7 @@ def built_graph(keys: Iterable[tuple[str, ObjectKey, str]]) -> bytes:
 
     Example:
       >>> from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
-      >>> from tf_ckpt_migrate.names.keys import parse_object_key
+      >>> from tf_ckpt_migrate.naming.keys import parse_object_key
       >>> key = "net/w/.ATTRIBUTES/VARIABLE_VALUE"
       >>> graph = built_graph([(key, parse_object_key(key), "net/w")])
       >>> ObjectGraph(graph, "example").paths()

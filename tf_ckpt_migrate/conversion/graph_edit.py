@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.conversion.graph_moves import Moves, Path
 from tf_ckpt_migrate.errors import CorruptCheckpointError, LayoutError
-from tf_ckpt_migrate.names.keys import ObjectKey
+from tf_ckpt_migrate.naming.keys import ObjectKey
 
 __all__ = [
     "ObjectTree",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
-from tf_ckpt_migrate.names.keys import ObjectKey, parse_object_key
+from tf_ckpt_migrate.naming.keys import ObjectKey, parse_object_key
 
 __all__ = ["Moves", "Path", "follows", "object_moves"]
 

@@ -21,7 +21,7 @@ from tf_ckpt_migrate.conversion.graph_edit import (
 )
 from tf_ckpt_migrate.conversion.graph_moves import Moves, follows, object_moves
 from tf_ckpt_migrate.errors import LayoutError
-from tf_ckpt_migrate.names.keys import ObjectKey, parse_object_key
+from tf_ckpt_migrate.naming.keys import ObjectKey, parse_object_key
 
 __all__ = ["rewritten_graph"]
 

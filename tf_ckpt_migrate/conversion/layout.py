@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.names.keys import (
+from tf_ckpt_migrate.naming.keys import (
     ATTRIBUTES,
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
@@ -17,8 +17,8 @@ from tf_ckpt_migrate.names.keys import (
     escape,
     parse_object_key,
 )
-from tf_ckpt_migrate.names.optimizer_names import BOOKKEEPING
-from tf_ckpt_migrate.names.slots import is_bookkeeping
+from tf_ckpt_migrate.naming.optimizer_names import BOOKKEEPING
+from tf_ckpt_migrate.naming.slots import is_bookkeeping
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,8 +16,8 @@ from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.layout import VALUE_END, CheckpointView, is_object_key
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.errors import PlanError, RuleError, TensorNotFoundError
-from tf_ckpt_migrate.names.keys import parse_object_key
-from tf_ckpt_migrate.names.slots import ROLES, role_of
+from tf_ckpt_migrate.naming.keys import parse_object_key
+from tf_ckpt_migrate.naming.slots import ROLES, role_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec, parse_spec
 from tf_ckpt_migrate.conversion.layout import VALUE_END, is_object_key
-from tf_ckpt_migrate.names.slots import slot_of
 from tf_ckpt_migrate.names.yaml_lines import Node, parse_yaml
+from tf_ckpt_migrate.naming.slots import slot_of
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.manifest import NameManifest

@@ -24,11 +24,11 @@ from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.tensor_names import without_own_names
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.keys import parse_object_key
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
-from tf_ckpt_migrate.names.slots import role_of, slot_of
+from tf_ckpt_migrate.naming.keys import parse_object_key
+from tf_ckpt_migrate.naming.slots import role_of, slot_of
 
 __all__ = ["NamedMoves", "named_moves"]
 

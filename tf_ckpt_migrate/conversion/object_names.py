@@ -30,7 +30,7 @@ from tf_ckpt_migrate.names.rules import (
     Rule,
     Split,
 )
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.naming.slots import role_of
 
 __all__ = ["over_keys", "over_names"]
 

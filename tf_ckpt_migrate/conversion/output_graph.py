@@ -20,15 +20,15 @@ from tf_ckpt_migrate.conversion.layout import (
 from tf_ckpt_migrate.conversion.output import string_value
 from tf_ckpt_migrate.conversion.save_counter import save_counter
 from tf_ckpt_migrate.errors import LayoutError, capped
-from tf_ckpt_migrate.names.keys import (
+from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.naming.keys import (
     MAX_PATH_LENGTH,
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
     ObjectKey,
     parse_object_key,
 )
-from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.plan import MigrationPlan
 
 __all__ = ["graph_contents"]
 

@@ -16,7 +16,7 @@ from tf_ckpt_migrate.errors import PlanError, nearest
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import resolve
 from tf_ckpt_migrate.names.rules import Drop
-from tf_ckpt_migrate.names.slots import is_step_of_optimizer
+from tf_ckpt_migrate.naming.slots import is_step_of_optimizer
 
 __all__ = ["TRAINING", "plan_prune", "prune"]
 

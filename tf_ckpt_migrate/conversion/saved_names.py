@@ -17,7 +17,7 @@ from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.save_counter import save_counter
 from tf_ckpt_migrate.conversion.saved import Keys, named_contents
 from tf_ckpt_migrate.errors import PlanError, capped
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY, ObjectKey
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY, ObjectKey
 
 __all__ = ["name_contents", "object_contents"]
 

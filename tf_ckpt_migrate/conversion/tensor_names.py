@@ -17,7 +17,7 @@ from tf_ckpt_migrate.conversion.layout import (
     name_of_key,
     public_names,
 )
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, parse_object_key
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, parse_object_key
 
 __all__ = ["all_names", "named_tensors", "without_own_names"]
 

@@ -26,9 +26,9 @@ from tf_ckpt_migrate.conversion.verify_text import (
 )
 from tf_ckpt_migrate.errors import CheckpointError, RuleError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.moves import KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.transforms import Partition, StorePart
 from tf_ckpt_migrate.transforms.partition import parted
 

@@ -17,7 +17,7 @@ from tf_ckpt_migrate.live.checkpoint import Checkpoint
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.naming import Names
 from tf_ckpt_migrate.live.variables import value_of
-from tf_ckpt_migrate.names.keys import object_key
+from tf_ckpt_migrate.naming.keys import object_key
 
 __all__ = ["DualModelCheckpoint"]
 

@@ -28,9 +28,9 @@ from tf_ckpt_migrate.live.restore_errors import as_tensorflows
 from tf_ckpt_migrate.live.status import LoadStatus
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 
 if TYPE_CHECKING:
     import numpy as np

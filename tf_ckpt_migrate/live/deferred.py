@@ -39,8 +39,8 @@ from tf_ckpt_migrate.live.variables import (
     name_of,
     spec_of_variable,
 )
-from tf_ckpt_migrate.names.keys import parse_object_key
 from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.naming.keys import parse_object_key
 
 __all__ = ["Deferred", "waiting_text"]
 

@@ -17,7 +17,7 @@ from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.private import session_that_saves
 from tf_ckpt_migrate.live.saver_names import names_of_target
 from tf_ckpt_migrate.live.target import LiveTarget
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 __all__ = ["DualSaver", "SaveByObject", "as_text", "planned_save"]
 

@@ -17,8 +17,8 @@ from tf_ckpt_migrate.conversion.layout import (
 )
 from tf_ckpt_migrate.conversion.planning import Goal
 from tf_ckpt_migrate.live.target import LiveTarget
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.naming.catalog import RelabelledCatalog, catalog_of
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 
 __all__ = ["goal_by_keys", "goal_by_names", "names_of"]
 

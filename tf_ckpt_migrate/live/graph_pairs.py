@@ -14,10 +14,10 @@ from tf_ckpt_migrate.errors import TargetError
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.private import slice_of, stored_variables
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
-from tf_ckpt_migrate.names.keys import parse_partition
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import Rule
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.naming.keys import parse_partition
+from tf_ckpt_migrate.naming.slots import role_of
 
 __all__ = ["Ruled", "optimizer_pairs", "ruled", "saved_name", "shapes_in_graph"]
 

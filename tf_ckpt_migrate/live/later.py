@@ -20,9 +20,9 @@ from tf_ckpt_migrate.live.planning import (
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.resolution import resolve
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 
 __all__ = ["NowAndLater", "plan_now_and_later"]
 

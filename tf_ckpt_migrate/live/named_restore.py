@@ -14,9 +14,9 @@ from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.live.report import RestoreReport
 from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.names.moves import Dropped, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 __all__ = ["restore_by_names"]
 

@@ -14,9 +14,9 @@ from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.resolution import resolve
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 
 __all__ = ["Names", "names_to_save"]
 

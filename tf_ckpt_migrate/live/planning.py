@@ -20,12 +20,12 @@ from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unmet
 from tf_ckpt_migrate.names.rules import Drop, Rename, Rule
-from tf_ckpt_migrate.names.slots import ROLES, role_of
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
+from tf_ckpt_migrate.naming.slots import ROLES, role_of
 from tf_ckpt_migrate.transforms import Function, Transform
 
 __all__ = [

@@ -17,8 +17,8 @@ from tf_ckpt_migrate.live.deferred import Deferred, waiting_text
 from tf_ckpt_migrate.live.goals import goal_by_names, names_of
 from tf_ckpt_migrate.live.later import NowAndLater
 from tf_ckpt_migrate.live.target import LiveTarget
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 __all__ = ["ByName", "ByObject", "InGraph", "unmet_text"]
 

@@ -12,8 +12,8 @@ from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.live.verdict_text import verdict_blocks
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.slots import ROLES, role_of
 from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.naming.slots import ROLES, role_of
 
 __all__ = ["RestoreReport", "Total"]
 

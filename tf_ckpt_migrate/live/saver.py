@@ -26,7 +26,7 @@ from tf_ckpt_migrate.live.restore_errors import restore_error
 from tf_ckpt_migrate.live.saver_names import name_in_saver
 from tf_ckpt_migrate.live.variables import within
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 __all__ = ["Saver", "without_wrapping"]
 

@@ -10,7 +10,7 @@ from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.live.graph_pairs import saved_name
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import is_variable, within
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 
 __all__ = ["name_in_saver", "names_of_target"]
 

@@ -27,7 +27,7 @@ from tf_ckpt_migrate.live.naming import Names, names_to_save
 from tf_ckpt_migrate.live.private import has_untracked
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
-from tf_ckpt_migrate.names.keys import parse_object_key
+from tf_ckpt_migrate.naming.keys import parse_object_key
 
 __all__ = ["PlannedSave", "Saving"]
 

@@ -33,7 +33,7 @@ from tf_ckpt_migrate.live.variables import (
     value_of,
     within,
 )
-from tf_ckpt_migrate.names.keys import SAVE_COUNTER_KEY, parse_object_key
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY, parse_object_key
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.live.framework import tensorflow
-from tf_ckpt_migrate.names.keys import parse_partition
+from tf_ckpt_migrate.naming.keys import parse_partition
 
 if TYPE_CHECKING:
     import numpy as np

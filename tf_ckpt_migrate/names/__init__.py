@@ -1,7 +1,6 @@
-"""Names and plans: pure strings, no files and no tensors.
+"""Plans: the assignment map, its rules, and what they come to.
 
-An assignment map (`assignment_map`, of `rules`) is resolved against what the source and
-the target hold (`resolution`) into a plan (`plan`), which accounts for every name on
-both sides. `keys` is the grammar of both worlds, `slots` tells optimizer memory from
-weights.
+An assignment map (`assignment_map`, of `rules`) is resolved against the tensors of the
+source and the target (`resolution`) into a plan (`plan`), which accounts for every
+tensor on both sides.
 """

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.names.keys import parse_object_key
 from tf_ckpt_migrate.names.plan_text import rename_pattern
 from tf_ckpt_migrate.names.rules import Rename, RenameScope
-from tf_ckpt_migrate.names.slots import role_of, slot_of
+from tf_ckpt_migrate.naming.keys import parse_object_key
+from tf_ckpt_migrate.naming.slots import role_of, slot_of
 
 __all__ = [
     "about_averages",

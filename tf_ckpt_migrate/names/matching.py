@@ -28,7 +28,7 @@ from tf_ckpt_migrate.names.rules import (
     Rule,
     Split,
 )
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.naming.slots import role_of
 
 __all__ = ["NO_NAMES", "Matching", "match"]
 

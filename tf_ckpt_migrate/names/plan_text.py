@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.errors import capped
-from tf_ckpt_migrate.names.keys import ATTRIBUTES, OPTIMIZER_SLOT, parse_object_key
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.verdict_text import verdict_groups
+from tf_ckpt_migrate.naming.keys import ATTRIBUTES, OPTIMIZER_SLOT, parse_object_key
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.plan import MigrationPlan

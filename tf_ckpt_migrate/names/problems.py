@@ -25,9 +25,9 @@ from tf_ckpt_migrate.names.hints import Hints, fitting_transform
 from tf_ckpt_migrate.names.misses import likely_causes
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Rename, RenameScope, Rule, Split
-from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.names.unaccounted import Unaccounted
 from tf_ckpt_migrate.naming.identity import Contradiction
+from tf_ckpt_migrate.naming.slots import role_of
 
 __all__ = ["Problems"]
 

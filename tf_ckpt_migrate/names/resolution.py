@@ -21,7 +21,7 @@ from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLik
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.resolver import Resolver, Specs, Unmatched, Unmet
-from tf_ckpt_migrate.names.slots import slot_of
+from tf_ckpt_migrate.naming.slots import slot_of
 from tf_ckpt_migrate.transforms import Cast, Partition, Transform
 
 if TYPE_CHECKING:

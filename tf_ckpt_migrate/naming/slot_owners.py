@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from tf_ckpt_migrate.names.keys import VARIABLE_VALUE
+from tf_ckpt_migrate.naming.keys import VARIABLE_VALUE
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.bundle.object_graph import ObjectGraph

@@ -16,9 +16,9 @@ from typing import Literal
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError
-from tf_ckpt_migrate.names.optimizer_names import AVERAGE
 from tf_ckpt_migrate.names.rules import Drop, Rule, Split
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.naming.optimizer_names import AVERAGE
+from tf_ckpt_migrate.naming.slots import role_of
 
 __all__ = ["NAME", "averages_in", "view_rules"]
 

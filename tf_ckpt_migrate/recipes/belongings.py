@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
-from tf_ckpt_migrate.names.keys import parse_object_key
-from tf_ckpt_migrate.names.slots import Slot, slot_of
+from tf_ckpt_migrate.naming.keys import parse_object_key
+from tf_ckpt_migrate.naming.slots import Slot, slot_of
 
 __all__ = ["belongings", "check_variable", "place_of"]
 

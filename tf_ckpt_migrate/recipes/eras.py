@@ -9,7 +9,7 @@ from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError
 from tf_ckpt_migrate.names.rules import Rename, Rule
 from tf_ckpt_migrate.names.rules.recipe import recipe
-from tf_ckpt_migrate.names.slots import slot_of
+from tf_ckpt_migrate.naming.slots import slot_of
 from tf_ckpt_migrate.recipes.era_names import PACKS
 from tf_ckpt_migrate.recipes.scopes import start_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from tf_ckpt_migrate.names.optimizer_names import (
+from tf_ckpt_migrate.naming.optimizer_names import (
     NAMED_SLOTS,
     RMSPROP_CENTERED,
     TF1_SLOTS,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped, nearest
 from tf_ckpt_migrate.names.rules.recipe import recipe
-from tf_ckpt_migrate.names.slots import Slot, slot_of
+from tf_ckpt_migrate.naming.slots import Slot, slot_of
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind
 

@@ -8,7 +8,7 @@ from typing import Any
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.rules.recipe import Ruled, recipe
-from tf_ckpt_migrate.names.slots import slot_of
+from tf_ckpt_migrate.naming.slots import slot_of
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.recipes.ways import Ways, following, sources_of
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
-from tf_ckpt_migrate.names.optimizer_names import KERAS_SLOTS
 from tf_ckpt_migrate.names.places import Places
+from tf_ckpt_migrate.naming.optimizer_names import KERAS_SLOTS
 from tf_ckpt_migrate.recipes.era_names import name_of_today
 from tf_ckpt_migrate.recipes.scopes import start_of
 

@@ -8,14 +8,14 @@ from typing import NamedTuple, TypeAlias
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.ordering import by_numbers
 from tf_ckpt_migrate.conversion.result import ConversionResult
-from tf_ckpt_migrate.names.keys import (
+from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+from tf_ckpt_migrate.naming.keys import (
     ATTRIBUTES,
     OPTIMIZER_SLOT,
     VARIABLE_VALUE,
     parse_object_key,
 )
-from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
-from tf_ckpt_migrate.names.slots import ROLES, role_of
+from tf_ckpt_migrate.naming.slots import ROLES, role_of
 from tf_ckpt_migrate.report.content import Row, Status, Tensor
 
 __all__ = [

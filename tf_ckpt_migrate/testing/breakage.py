@@ -10,8 +10,8 @@ from tf_ckpt_migrate.conversion.moved import MovedName, moved_names
 from tf_ckpt_migrate.names.compression import Renamed, compressed
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.rules import Drop, Keep, Recipe, Rule
-from tf_ckpt_migrate.names.slots import role_of
 from tf_ckpt_migrate.names.unaccounted import Unaccounted
+from tf_ckpt_migrate.naming.slots import role_of
 
 __all__ = ["Breakage", "Mend", "breakage_of"]
 

@@ -14,7 +14,7 @@ from tf_ckpt_migrate.names.hints import fitting_transform
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan_text import rename_rows
 from tf_ckpt_migrate.names.rules import Drop, Rule
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.naming.slots import role_of
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.testing.breakage import Breakage

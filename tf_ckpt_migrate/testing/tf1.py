@@ -13,7 +13,7 @@ from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.live.sessions import load
 from tf_ckpt_migrate.live.target import LiveTarget
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.naming.slots import role_of
 from tf_ckpt_migrate.testing.calls import (
     as_arrays,
     built_graph_of,

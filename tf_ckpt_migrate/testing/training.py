@@ -10,7 +10,7 @@ from tf_ckpt_migrate.conversion.planning import CheckpointLike
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.naming.slots import role_of
 from tf_ckpt_migrate.testing.calls import as_arrays, called
 from tf_ckpt_migrate.testing.comparing import Near
 from tf_ckpt_migrate.testing.layers import run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
-from tf_ckpt_migrate.names.optimizer_names import SCALING
+from tf_ckpt_migrate.naming.optimizer_names import SCALING
 from tf_ckpt_migrate.recipes.optimizer_kinds import Kind
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer
 

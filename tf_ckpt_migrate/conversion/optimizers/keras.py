@@ -25,7 +25,7 @@ from typing import NamedTuple
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.errors import PlanError, capped
-from tf_ckpt_migrate.names.keys import VARIABLE_VALUE
+from tf_ckpt_migrate.naming.keys import VARIABLE_VALUE
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Flavor
 from tf_ckpt_migrate.recipes.tf1_kinds import KINDS_OF_TF1
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names.optimizer_names import HYPERPARAMETERS
+from tf_ckpt_migrate.naming.optimizer_names import HYPERPARAMETERS
 from tf_ckpt_migrate.recipes.judging import CLIPPING
 from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known

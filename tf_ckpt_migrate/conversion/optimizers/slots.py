@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.errors import PlanError, TransformError
-from tf_ckpt_migrate.names.keys import ATTRIBUTES, VARIABLE_VALUE
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
+from tf_ckpt_migrate.naming.keys import ATTRIBUTES, VARIABLE_VALUE
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.transforms import Chain, JoinParts, StorePart, Transform
 

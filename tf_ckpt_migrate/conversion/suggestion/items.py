@@ -15,7 +15,7 @@ from tf_ckpt_migrate.conversion.layout import (
     layout_of,
     name_of_key,
 )
-from tf_ckpt_migrate.names.slots import role_of
+from tf_ckpt_migrate.naming.slots import role_of
 
 __all__ = ["Form", "Item", "Side", "numbered", "side_of"]
 

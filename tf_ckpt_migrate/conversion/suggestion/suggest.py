@@ -19,7 +19,7 @@ from tf_ckpt_migrate.conversion.suggestion.pairing import Choice, chosen
 from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
 from tf_ckpt_migrate.conversion.suggestion.training import carries_over
 from tf_ckpt_migrate.errors import PlanError
-from tf_ckpt_migrate.names.slots import slot_of
+from tf_ckpt_migrate.naming.slots import slot_of
 from tf_ckpt_migrate.recipes.layer_defaults import LayerSettings, layer_notes
 
 __all__ = ["suggest_assignment_map"]

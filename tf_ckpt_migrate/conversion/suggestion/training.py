@@ -16,10 +16,10 @@ from tf_ckpt_migrate.conversion.suggestion.items import Side
 from tf_ckpt_migrate.conversion.suggestion.target_names import Names
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.compression import Renamed
-from tf_ckpt_migrate.names.keys import parse_object_key
-from tf_ckpt_migrate.names.optimizer_names import TF1_SLOTS
 from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule
-from tf_ckpt_migrate.names.slots import Slot, slot_of
+from tf_ckpt_migrate.naming.keys import parse_object_key
+from tf_ckpt_migrate.naming.optimizer_names import TF1_SLOTS
+from tf_ckpt_migrate.naming.slots import Slot, slot_of
 from tf_ckpt_migrate.recipes.average_names import averages_in
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.rules.checks import call, compiled
-from tf_ckpt_migrate.names.slots import ROLES
+from tf_ckpt_migrate.naming.slots import ROLES
 
 __all__ = ["Drop", "Keep"]
 

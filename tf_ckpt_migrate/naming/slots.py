@@ -19,14 +19,14 @@ from types import MappingProxyType
 from typing import NamedTuple, cast
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.names.keys import (
+from tf_ckpt_migrate.naming.keys import (
     ATTRIBUTES,
     OBJECT_GRAPH_KEY,
     VARIABLE_VALUE,
     ObjectKey,
     parse_object_key,
 )
-from tf_ckpt_migrate.names.optimizer_names import (
+from tf_ckpt_migrate.naming.optimizer_names import (
     AVERAGE,
     BOOKKEEPING,
     GGT,

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names.keys import (
+from tf_ckpt_migrate.naming.keys import (
     SAVE_COUNTER_KEY,
     ObjectKey,
     SlotPath,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tf_ckpt_migrate.names.keys import OBJECT_CONFIG_JSON
+from tf_ckpt_migrate.naming.keys import OBJECT_CONFIG_JSON
 
 __all__ = [
     "AVERAGE",

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.names.keys import OBJECT_GRAPH_KEY, object_key, slot_key
-from tf_ckpt_migrate.names.slots import (
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, object_key, slot_key
+from tf_ckpt_migrate.naming.slots import (
     Slot,
     is_bookkeeping,
     is_step_of_optimizer,
