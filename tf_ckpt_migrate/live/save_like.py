@@ -121,14 +121,12 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
         counts = {
             int(value_of(live.variables[c.iterations])) - c.more for c in counters
         }
+        contents.pop(step, None)
+        as_it_was.pop(step, None)
         if len(counts) == 1:
             contents[step] = _count(counts.pop(), reader.specs[step])
-            as_it_was.pop(step, None)
         else:
-            contents.pop(step, None)
-            told = " and ".join(f"{count:,}" for count in sorted(counts))
-            why = f"the optimizers have taken {told} steps, and it is one for all"
-            as_it_was[step] = KeptTarget(step, reader.specs[step], why)
+            as_it_was[step] = _undecided(step, counts, reader.specs[step])
     for kept in as_it_was.values():
         contents[kept.name] = taken_from(reader, kept.name)
     prefix = path_of(output_prefix)
@@ -144,6 +142,13 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
         notes=(*made.notes, *notes),
         verdicts=made.verdicts,
     )
+
+
+def _undecided(step: str, counts: Iterable[int], spec: TensorSpec) -> KeptTarget:
+    """Return a step as it was, with which optimizers disagree about it."""
+    taken = " and ".join(f"{count:,}" for count in sorted(counts))
+    why = f"the optimizers have taken {taken} steps, and they share this one"
+    return KeptTarget(step, spec, why)
 
 
 def _reading(variables: Mapping[str, Any], session: Any) -> Callable[[str], Any]:

@@ -170,19 +170,12 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
                 )
 
     if is_recording(tf1_model):
-        recorded = RecordedModel(tf1_model, outputs)
         if feed_dict:
             raise TypeError("feed_dict feeds a TF1 graph, and a recording has none")
+        recorded = RecordedModel(tf1_model, outputs)
         arrays = _recorded_inputs(recorded, tf2_model, inputs)
-        plan = None
-        if restore_model and checkpoint is not None:
-            run(tf2_model, arrays)  # layers may have no variables before
-            plan = _restored(tf2_model, checkpoint, assignment_map)
-        elif assignment_map is not None:
-            raise TypeError(
-                "assignment_map says where the values of a checkpoint go, and a "
-                "recording has none: pass checkpoint= too, the one that TF1 had"
-            )
+        given = checkpoint if restore_model else None
+        plan = _restored_beside(tf2_model, arrays, given, assignment_map)
         compare(recorded, arrays, plan)
         return
     with closing(Tf1Model(tf1_model, inputs, outputs, seed, feed_dict)) as tf1:
@@ -195,6 +188,24 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
             run(tf2_model, arrays)  # layers may have no variables before
             plan = migrated(tf1, tf2_model, checkpoint, assignment_map)
         compare(tf1, arrays, plan)
+
+
+def _restored_beside(
+    model: Any,
+    arrays: Any,
+    checkpoint: CheckpointLike | None,
+    assignment_map: AssignmentMapLike | None,
+) -> MigrationPlan | None:
+    """Restore the checkpoint that belongs to a recording, if there is one."""
+    if checkpoint is not None:
+        run(model, arrays)  # layers may have no variables before
+        return _restored(model, checkpoint, assignment_map)
+    if assignment_map is not None:
+        raise TypeError(
+            "assignment_map says where the values of a checkpoint go, and a "
+            "recording has none: pass checkpoint= too, the one that TF1 had"
+        )
+    return None
 
 
 def _recorded_inputs(recorded: RecordedModel, model: Any, inputs: Any) -> Any:
