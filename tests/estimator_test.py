@@ -172,6 +172,79 @@ class TestScaffold:
         assert sorted(found) == ["biases", "global_step", "weights"]
         assert trained(tf, tmp_path, 1, made)[0] < first[-1]
 
+    def test_a_graph_has_one_saver(self, tf, tmp_path):
+        """As of two ``Scaffold()``: a second one does not change a finalized graph."""
+        v1 = tf.compat.v1
+        with tf.Graph().as_default() as graph:
+            _, train = model(tf)
+            early = tcm.estimator.scaffold()  # before there is a saver
+            first = tcm.estimator.scaffold().finalize()
+            count = len(graph.get_operations())
+            second = tcm.estimator.scaffold().finalize()
+            early.finalize()
+            other = tcm.estimator.scaffold(keys="object", max_to_keep=1).finalize()
+            assert second.saver is first.saver
+            assert v1.get_collection(v1.GraphKeys.SAVERS) == [first.saver]
+            assert len(graph.get_operations()) == count
+            with v1.Session() as session:
+                session.run(first.init_op)
+                session.run(train)
+                path = second.saver.save(session, str(tmp_path / "both"))
+                assert early.saver.save(session, str(tmp_path / "early"))
+                for number in range(2):
+                    last = other.saver.save(session, str(tmp_path / "o"), number)
+            assert first.saver.as_saver_def().max_to_keep == 5
+        assert values(tf, path)["global_step"] == 1
+        assert by_checkpoint(tf, last)["global_step"] == 1
+        assert not names_in(last)
+        assert len(list(tmp_path.glob("o-*.index"))) == 1
+
+    @pytest.mark.parametrize("built", [False, True])
+    def test_it_saves_what_the_saver_of_the_graph_saves(self, tf, tmp_path, built):
+        v1 = tf.compat.v1
+        with tf.Graph().as_default():
+            model(tf)
+            options = {"max_to_keep": 1, "save_relative_paths": True}
+            if built:
+                stock = v1.train.Saver(v1.global_variables()[:2], **options)
+            else:
+                stock = v1.train.Saver(defer_build=True, **options)
+            v1.add_to_collection(v1.GraphKeys.SAVERS, stock)
+            scaffold = tcm.estimator.scaffold().finalize()
+            assert v1.get_collection(v1.GraphKeys.SAVERS) == [scaffold.saver]
+            with v1.Session() as session:
+                session.run(scaffold.init_op)
+                for number in range(3):
+                    path = scaffold.saver.save(session, str(tmp_path / "m"), number)
+        assert len(names_in(path)) == (2 if built else len(ALL_NAMES))
+        assert len(list(tmp_path.glob("*.index"))) == 1
+        assert '"m-2"' in (tmp_path / "checkpoint").read_text(encoding="utf-8")
+
+    def test_a_graph_with_two_savers(self, tf):
+        v1 = tf.compat.v1
+        for made in (v1.train.Scaffold, tcm.estimator.scaffold):
+            with tf.Graph().as_default():
+                model(tf)
+                for _ in range(2):
+                    v1.add_to_collection(v1.GraphKeys.SAVERS, v1.train.Saver())
+                with pytest.raises(RuntimeError, match="collection"):
+                    made().finalize()
+
+    @pytest.mark.parametrize("ours", [False, True])
+    def test_a_hook_without_a_saver_finds_it(self, tf, tmp_path, ours):
+        hook = tf.compat.v1.train.CheckpointSaverHook
+        hook = tcm.estimator.DualCheckpointSaverHook if ours else hook
+        trained(
+            tf,
+            tmp_path,
+            1,
+            tcm.estimator.scaffold,
+            chief_only_hooks=[hook(str(tmp_path), save_steps=1)],
+            save_checkpoint_steps=None,
+            save_checkpoint_secs=None,
+        )
+        assert by_checkpoint(tf, latest(tf, tmp_path))["global_step"] == 1
+
     def test_a_saver_of_ours_knows_its_keys(self, tf, tmp_path):
         def made():
             saver = tcm.Saver(keys="object", defer_build=True)
@@ -514,7 +587,7 @@ class TestEstimators:
             assert not tf.__version__.startswith("2.15")
             pytest.skip("tf.estimator ended with TensorFlow 2.15")
 
-    def made(self, tf, folder, keys="both", warm=None, **options):
+    def made(self, tf, folder, keys="both", warm=None, run=None, **options):
         def model_fn(features, labels, mode):
             v1 = tf.compat.v1
             with v1.variable_scope("net"):
@@ -540,7 +613,7 @@ class TestEstimators:
                 mode, loss=loss, train_op=train, scaffold=scaffold
             )
 
-        config = tf.estimator.RunConfig(save_checkpoints_steps=2)
+        config = tf.estimator.RunConfig(save_checkpoints_steps=2, **(run or {}))
         return tf.estimator.Estimator(model_fn, str(folder), config, None, warm)
 
     def data(self, tf):
@@ -576,6 +649,49 @@ class TestEstimators:
             next(iter(served.values())).numpy()[0], predicted, rtol=1e-6
         )
         assert w.any()
+
+    @pytest.mark.parametrize(
+        ("run", "options", "expected"),
+        [
+            ({}, {}, 5),
+            ({"keep_checkpoint_max": None}, {}, 9),
+            ({"keep_checkpoint_max": 7}, {}, 7),
+            ({"keep_checkpoint_max": 7}, {"max_to_keep": 2}, 2),
+            ({"keep_checkpoint_max": 7}, {"max_to_keep": None}, 9),
+            # With nearly none in memory to keep, each is kept for good.
+            (
+                {"keep_checkpoint_max": 1, "keep_checkpoint_every_n_hours": 1e-9},
+                {},
+                9,
+            ),
+        ],
+    )
+    def test_what_the_run_keeps(self, tf, tmp_path, run, options, expected):
+        self.made(tf, tmp_path, run=run, **options).train(self.data(tf), steps=16)
+        assert len(list(tmp_path.glob("*.index"))) == expected
+
+    @pytest.mark.parametrize("kind", ["list", "checkpoint"])
+    def test_what_the_run_keeps_of_a_list_or_checkpoint(self, tf, tmp_path, kind):
+        def model_fn(features, labels, mode):
+            v1 = tf.compat.v1
+            w = v1.get_variable("w", [2, 1], initializer=v1.zeros_initializer())
+            loss = tf.reduce_mean(tf.square(features["x"] @ w - labels))
+            step = v1.train.get_global_step()
+            optimizer = v1.train.GradientDescentOptimizer(0.1)
+            saver = [w, step] if kind == "list" else tf.train.Checkpoint(w=w)
+            return tf.estimator.EstimatorSpec(
+                mode,
+                loss=loss,
+                train_op=optimizer.minimize(loss, global_step=step),
+                scaffold=tcm.estimator.scaffold(saver),
+            )
+
+        run = {"save_checkpoints_steps": 2, "keep_checkpoint_max": 7}
+        config = tf.estimator.RunConfig(**run)
+        made = tf.estimator.Estimator(model_fn, str(tmp_path), config)
+        made.train(self.data(tf), steps=16)
+        assert len(list(tmp_path.glob("*.index"))) == 7
+        assert made.get_variable_value("w").any()
 
     @pytest.mark.parametrize("keys", KEYS)
     def test_warm_start(self, tf, tmp_path, expected, keys):

@@ -197,7 +197,7 @@ class _CollectedSaver(Saver):
             take_settings(self, _only(savers), all_variables=self._given is None)
         if self._given is not None:
             self._variables = self._var_list = without_wrapping(self._given)
-        if self._keep != "config":
+        if not isinstance(self._keep, str):
             set_max_to_keep(self, self._keep)
         super().build()
         if not savers or not isinstance(savers[0], _CollectedSaver):

@@ -138,7 +138,7 @@ class CheckpointReader(Mapping[str, Any]):
         if OBJECT_GRAPH_KEY not in self:
             return None
         where = f"{self.prefix!r}, key {OBJECT_GRAPH_KEY}"
-        return ObjectGraph(self.read(OBJECT_GRAPH_KEY)[()], where)
+        return ObjectGraph(self.get_tensor(OBJECT_GRAPH_KEY), where)
 
     @property
     def bundle(self) -> BundleReader | None:

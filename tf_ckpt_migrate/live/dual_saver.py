@@ -79,14 +79,14 @@ class DualSaver(tensorflow().compat.v1.train.Saver):
           OutputInUseError: If another writer is at work on this prefix.
           OSError: If a write fails; what was there is then as it was.
         """
-        save_path = as_text(save_path)
+        path = as_text(save_path)
         keys = check_keys(self._keys if keys is None else keys)
-        if keys == "name" or _is_of_saved_model(save_path):
-            return super().save(sess, save_path, *args, **keywords)
+        if keys == "name" or _is_of_saved_model(path):
+            return super().save(sess, path, *args, **keywords)
         target = self._target if target is None else target
         self._planned = planned_save(keys, self._write_version, target, self._variables)
         try:
-            return super().save(self._session(sess), save_path, *args, **keywords)
+            return super().save(self._session(sess), path, *args, **keywords)
         finally:
             self._planned = None
 

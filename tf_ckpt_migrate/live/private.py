@@ -190,7 +190,7 @@ def var_list_of(saver: Any) -> Any:
 
 def with_restore_advice(error: Any, cause: str) -> str:
     """Return an error's message with what a ``Saver`` says where restoring failed."""
-    from tensorflow.python.training import saver  # pyright: ignore[reportMissingImports] types are checked without it
+    from tensorflow.python.training import saver  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue] types are checked without it, or by stubs
 
     return saver._wrap_restore_error_with_msg(error, cause).message
 
@@ -202,13 +202,14 @@ def take_settings(saver: Any, other: Any, *, all_variables: bool) -> None:
       saver: The saver.
       other: The other saver.
       all_variables: Whether it also saves what the other saver saves, by the operations
-        of that saver if it has them. They then share the list of what they keep.
+        of that saver if it has them. Each deletes only what it has saved itself.
     """
     original = tensorflow().compat.v1.train.Saver
     names = {"_max_to_keep", "_keep_checkpoint_every_n_hours", "_save_relative_paths"}
     if all_variables:
         with tensorflow().Graph().as_default():
             names = {*vars(original(defer_build=True)), "_next_checkpoint_time"}
+        names -= {"_last_checkpoints", "_checkpoints_to_be_deleted"}
     vars(saver).update((n, v) for n, v in vars(other).items() if n in names)
 
 

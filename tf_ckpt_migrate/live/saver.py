@@ -128,11 +128,11 @@ class Saver(DualSaver):
             `CheckpointError` too, with ``problems``.
           CheckpointError: If a checkpoint that needs a map cannot be read.
         """
-        save_path = as_text(save_path)
+        path = as_text(save_path)
         asked = None if save_path is None else self._asked(sess)
-        reader = self._reader(save_path) if asked else None
+        reader = self._reader(path) if asked else None
         if reader is None or asked is None:
-            super().restore(sess, save_path)
+            super().restore(sess, path)
             return
         # A saver of a Checkpoint's saveables asks for the object graph and ignores it;
         # plans have no place for it.
@@ -144,11 +144,11 @@ class Saver(DualSaver):
             restore_op = self._restore_op(getattr(sess, "graph", None))
             raise restore_error(error, reader, [*asked], restore_op) from None
         if all(move.is_kept for move in plan.moves):
-            super().restore(sess, save_path)
+            super().restore(sess, path)
             return
         with scratch_checkpoint(plan, reader, object_graph=graph) as scratch:
             tensorflow().compat.v1.logging.info(
-                "%s is read by other names through %s", save_path, scratch.prefix
+                "%s is read by other names through %s", path, scratch.prefix
             )
             super().restore(sess, scratch.prefix)
 
