@@ -142,40 +142,26 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
       >>> x = np.ones((4, 3), np.float32)
       >>> assert_same_outputs(build, dense, x, assignment_map={"w": "fc/kernel"})
     """
-    near = Near(rtol, atol)
-    named = layers or {}
+    rules = AssignmentMap(assignment_map)
 
     def compare(reference: Reference, arrays: Any, plan: MigrationPlan | None) -> None:
+        near = Near(rtol, atol)
         with unchanged(tf2_model):
             tensorflow().random.set_seed(seed)
             listened = run(tf2_model, arrays, training=training)
-            captures = listened.captures
-            moves = () if plan is None else plan.moves
-            pairs = (
-                paired_layers(reference, tf2_model, moves, captures) if moves else []
+            whole = Comparison(
+                *(reference, tf2_model, arrays, training, near, listened, (), plan),
+                rules,
             )
-            rows = [
-                *_named(reference, (tf2_model, arrays), listened, named, near),
-                *_automatic(reference, listened, pairs, near),
-            ]
-            rows.sort(key=lambda row: row.place)
-            rows += _outputs(reference, listened.result, near)
-            if any(row.counts and not row.result.agrees for row in rows):
-                from tf_ckpt_migrate.testing.outputs_text import outputs_text
-
-                whole = (tf2_model, arrays, training, near, listened, rows)
-                rules = AssignmentMap(assignment_map)
-                raise AssertionError(
-                    outputs_text(Comparison(reference, *whole, plan, rules))
-                )
+            _check(whole._replace(rows=_rows(whole, layers or {})))
 
     if is_recording(tf1_model):
         if feed_dict:
             raise TypeError("feed_dict feeds a TF1 graph, and a recording has none")
         recorded = RecordedModel(tf1_model, outputs)
         arrays = _recorded_inputs(recorded, tf2_model, inputs)
-        given = checkpoint if restore_model else None
-        plan = _restored_beside(tf2_model, arrays, given, assignment_map)
+        values = checkpoint if restore_model else None
+        plan = _beside_recording(tf2_model, arrays, values, assignment_map)
         compare(recorded, arrays, plan)
         return
     with closing(Tf1Model(tf1_model, inputs, outputs, seed, feed_dict)) as tf1:
@@ -186,24 +172,45 @@ def assert_same_outputs(  # noqa: PLR0913 two models and how to compare: by keyw
         plan = None
         if restore_model and tf1.variables:
             run(tf2_model, arrays)  # layers may have no variables before
-            plan = migrated(tf1, tf2_model, checkpoint, assignment_map)
+            plan = migrated(tf1, tf2_model, checkpoint, rules)
         compare(tf1, arrays, plan)
 
 
-def _restored_beside(
+def _rows(comparison: Comparison, layers: Mapping[str, _Layer]) -> list[Row]:
+    """Compare what there is, in the order of the TF1 graph, the outputs last."""
+    reference, model, arrays, _, near, listened, _, plan, _ = comparison
+    moves = () if plan is None else plan.moves
+    captures = listened.captures
+    pairs = paired_layers(reference, model, moves, captures) if moves else []
+    rows = [
+        *_named(reference, (model, arrays), listened, layers, near),
+        *_automatic(reference, listened, pairs, near),
+    ]
+    rows.sort(key=lambda row: row.place)
+    return [*rows, *_outputs(reference, listened.result, near)]
+
+
+def _check(comparison: Comparison) -> None:
+    if any(row.counts and not row.result.agrees for row in comparison.rows):
+        from tf_ckpt_migrate.testing.outputs_text import outputs_text
+
+        raise AssertionError(outputs_text(comparison))
+
+
+def _beside_recording(
     model: Any,
     arrays: Any,
     checkpoint: CheckpointLike | None,
     assignment_map: AssignmentMapLike | None,
 ) -> MigrationPlan | None:
-    """Restore the checkpoint that belongs to a recording, if there is one."""
+    """Restore the checkpoint that TF1 had into the model, if there is one."""
     if checkpoint is not None:
         run(model, arrays)  # layers may have no variables before
         return _restored(model, checkpoint, assignment_map)
     if assignment_map is not None:
         raise TypeError(
-            "assignment_map says where the values of a checkpoint go, and a "
-            "recording has none: pass checkpoint= too, the one that TF1 had"
+            "assignment_map says where the values of a checkpoint go, and there is "
+            "none to restore: pass checkpoint= too, the one that TF1 had"
         )
     return None
 
