@@ -25,8 +25,15 @@ from tf_ckpt_migrate.conversion.tensor_names import without_own_names
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
-from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
+from tf_ckpt_migrate.names.resolution import (
+    Resolution,
+    Unmatched,
+    Unmet,
+    check_choices,
+    resolve,
+)
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
+from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.keys import parse_object_key
 from tf_ckpt_migrate.naming.slots import role_of, slot_of
 
@@ -91,6 +98,7 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
     graph = reader.object_graph
     full_names = {} if graph is None else graph.full_names()
     rules = AssignmentMap(() if isinstance(names, str) else names)
+    check_choices(rules, layout.everything, catalog_of(reader))
     specs = {**layout.specs, **_named_by(rules, layout.carried, full_names)}
     aside = tuple(Dropped(k, _ASIDE) for k in layout.carried if k not in specs)
     chosen, notes = public_names(specs), ()

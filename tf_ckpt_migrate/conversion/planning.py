@@ -26,7 +26,13 @@ from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import Resolution, Unmatched, Unmet, resolve
+from tf_ckpt_migrate.names.resolution import (
+    Resolution,
+    Unmatched,
+    Unmet,
+    check_choices,
+    resolve,
+)
 from tf_ckpt_migrate.names.rules import Drop, Keep, RenameRegex, RenameScope, Rule
 from tf_ckpt_migrate.naming.catalog import TensorCatalog, catalog_of
 from tf_ckpt_migrate.transforms import Transform
@@ -38,6 +44,7 @@ __all__ = [
     "goal_of",
     "opened",
     "plan_into",
+    "plan_like",
     "plan_migration",
     "untouched_by",
 ]
@@ -152,9 +159,10 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
     """
     reader = opened(source)
     rules = AssignmentMap(assignment_map).with_averages(averages)
+    check_choices(rules, reader.specs, catalog_of(reader))
     if target is not None:
         view = opened(target) if isinstance(target, str | os.PathLike) else target
-        return _plan_like(view, reader, rules, unmatched, unmet)
+        return plan_like(view, reader, rules, unmatched, unmet)
     own = layout_of(reader)
     specs = own.everything
     aside = _not_asked_for(rules, own.bookkeeping) | untouched_by(rules, own.carried)
@@ -169,13 +177,18 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
     )
 
 
-def _plan_like(
+def plan_like(
     view: CheckpointView,
     reader: CheckpointReader,
     rules: AssignmentMap,
     unmatched: Unmatched,
     unmet: Unmet,
 ) -> MigrationPlan:
+    """Decide what becomes of every tensor of a checkpoint, given one to be like.
+
+    Raises:
+      PlanError: If anything is not accounted for.
+    """
     goal = goal_of(view)
 
     def weights(others: AssignmentMap) -> tuple[Move, ...]:

@@ -23,7 +23,7 @@ from tf_ckpt_migrate.conversion.planning import (
     Averages,
     CheckpointLike,
     opened,
-    plan_migration,
+    plan_like,
     untouched_by,
 )
 from tf_ckpt_migrate.conversion.result import ConversionResult
@@ -31,7 +31,7 @@ from tf_ckpt_migrate.errors import LayoutError, TargetError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move, plain_moves
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import Unmatched, Unmet, resolve
+from tf_ckpt_migrate.names.resolution import Unmatched, Unmet, check_choices, resolve
 from tf_ckpt_migrate.names.rules import Drop
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
@@ -57,6 +57,7 @@ def plan_tf1_to_tf2(  # noqa: PLR0913 the options of the conversion, by keyword
     reader = opened(checkpoint_path)
     _check_name_based(reader)
     rules = AssignmentMap(assignment_map).with_averages(averages)
+    check_choices(rules, reader.specs)
     # Of a dual-keyed checkpoint the names are the source; the same bytes have both.
     objects = [
         Drop(source=key, reason="the object-based key of a named tensor")
@@ -64,9 +65,9 @@ def plan_tf1_to_tf2(  # noqa: PLR0913 the options of the conversion, by keyword
         if reader.object_graph is not None and is_object_key(key)
     ]
     if like is not None:
-        return plan_migration(
-            reader, like, [*rules, *objects], unmatched=unmatched, unmet=unmet
-        )
+        view = opened(like) if isinstance(like, str | os.PathLike) else like
+        every = AssignmentMap([*rules, *objects])
+        return plan_like(view, reader, every, unmatched, unmet)
     specs = {key: spec for key, spec in reader.specs.items() if key != OBJECT_GRAPH_KEY}
     if not rules and not objects:
         moves = plain_moves(specs, guide_keys([*specs]), specs.values())

@@ -179,7 +179,7 @@ class SaveByObject:
             with saved_aside(prefix) as aside:
                 write(aside.prefix)
                 aside.publish(self._contents)
-        except (FileExistsError, NotADirectoryError) as error:
+        except (FileExistsError, NotADirectoryError, OutputPathError) as error:
             tf = tensorflow()
             if tf.io.gfile.isdir(os.path.dirname(prefix) or "."):
                 raise

@@ -56,7 +56,7 @@ def initialize_eagerly(
     goals: dict[str, list[str]] = {}
     for name, source in wanted.items():
         goals.setdefault(source, []).append(name)
-    rest = Drop(pattern="(?s:.*)", reason="the map does not name it")
+    rest = Drop("/", reason="the map does not name it")
     splits = [Split(source, targets) for source, targets in goals.items()]
     transforms = {_name(variable, live): how for variable, how in changes}
     every = [*splits, *rules, rest]

@@ -31,7 +31,8 @@ from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import assign
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.resolution import Unmet
+from tf_ckpt_migrate.names.resolution import Unmet, check_choices
+from tf_ckpt_migrate.naming.catalog import catalog_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,6 +125,7 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
     if unmet != "keep":
         live.check_built()
     rules = AssignmentMap(assignment_map).with_averages(averages)
+    check_choices(rules, reader.specs, catalog_of(reader))
     made = with_live_optimizers(reader, live, bound(rules, live))
     try:
         plan, variables = plan_restore(

@@ -29,7 +29,8 @@ from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import value_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import KeptTarget, Move
-from tf_ckpt_migrate.names.resolution import Unmet
+from tf_ckpt_migrate.names.resolution import Unmet, check_choices
+from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.transforms.partition import parted
 
 __all__ = ["save_like"]
@@ -99,6 +100,7 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
     if unmet != "keep":
         live.check_built()
     rules = AssignmentMap(assignment_map).with_averages(averages)
+    check_choices(rules, reader.specs, catalog_of(reader))
     made = with_live_optimizers(reader, live, bound(rules, live))
     there, variables = plan_restore(
         reader,

@@ -18,16 +18,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.errors import RuleError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.names.matching import NO_NAMES, match
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.places import Places
+from tf_ckpt_migrate.names.problems import Problems
 from tf_ckpt_migrate.names.resolver import Resolver, Specs, Unmatched, Unmet
+from tf_ckpt_migrate.names.rules import Bind, Drop, Keep, Recipe, Rule
 from tf_ckpt_migrate.naming.slots import slot_of
 from tf_ckpt_migrate.transforms import Cast, Partition, Transform
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.naming.catalog import TensorCatalog
 
-__all__ = ["Resolution", "resolve"]
+__all__ = ["Resolution", "check_choices", "resolve"]
 
 
 class Resolution(NamedTuple):
@@ -124,6 +127,35 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
         *_unlike_their_variables(resolver.moves, source),
     )
     return Resolution(tuple(resolver.moves), tuple(resolver.dropped), kept, notes)
+
+
+def check_choices(
+    rules: Iterable[Rule], source: Specs, sources: TensorCatalog | None = None
+) -> None:
+    """Check that each Drop and Keep of a map decides about a key, if it fits one.
+
+    ``Drop("/")`` and ``Keep("/")`` say what becomes of the rest, which may be nothing;
+    a recipe may leave everything to others.
+
+    Args:
+      rules: The map as it was given: what recipes stand for may drop what is not there.
+      source: What the checkpoint holds.
+      sources: Its catalog.
+
+    Raises:
+      PlanError: If earlier rules take all keys that one fits.
+    """
+    given = [rule for rule in rules if not isinstance(rule, Recipe | Bind)]
+    if not any(isinstance(rule, Drop | Keep) for rule in given):
+        return
+    matching = match(given, source, sources.other_names if sources else NO_NAMES)
+    problems = Problems()
+    for position, lost in matching.lost.items():
+        rule = given[position]
+        is_choice = isinstance(rule, Drop | Keep) and rule.source != "/"
+        if is_choice and not matching.won[position]:
+            problems.shadowed(rule, [given[each] for each in sorted(lost)])
+    problems.raise_if_any(source, None)
 
 
 def _unlike_their_variables(moves: Sequence[Move], source: Specs) -> list[str]:

@@ -392,11 +392,8 @@ class Resolver:
         is_meant = rule not in self.given and all(
             isinstance(taker, Drop | Keep) and taker in self.given for taker in takers
         )
-        # What is left over for Drop("/") or Keep("/") may be nothing.
-        is_rest = isinstance(rule, Drop | Keep) and rule.source == "/"
-        is_meant = is_meant or is_rest
         whole = isinstance(rule, Combine) or (won == 0 and not is_meant)
-        if whole and (rule in self.given or not isinstance(rule, Drop | Keep)):
+        if whole and not isinstance(rule, Drop | Keep):
             self.problems.shadowed(rule, takers)
             return
         more = f" and {len(takers) - 1:,} more" if len(takers) > 1 else ""
