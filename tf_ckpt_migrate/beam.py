@@ -53,7 +53,7 @@ def ConvertCheckpoints(**asked: Any) -> PTransform:  # noqa: N802 - as Beam's ar
     The elements are pairs of prefixes, the results are values of class ``Outcome``. It
     never fails because of a checkpoint: what is wrong with one is in its outcome. In
     the namespace ``"tf_ckpt_migrate"`` it counts ``converted``, ``present``,
-    ``failed``, ``keys``, ``bytes_linked`` and ``bytes_written``.
+    ``skipped``, ``failed``, ``keys``, ``bytes_linked`` and ``bytes_written``.
 
     A pair may come twice, and a bundle may be repeated after its worker was killed:
     what is done is recognised, what was begun is done again, and of two workers at one

@@ -7,9 +7,9 @@ import pytest
 
 from tests.bundle.faults import Disk
 from tests.crash.kills import forked
+from tf_ckpt_migrate.bundle.existing import existing_files
 from tf_ckpt_migrate.bundle.staging import (
     check_absent,
-    existing_files,
     flushed,
     free_count,
     publish,
@@ -17,6 +17,7 @@ from tf_ckpt_migrate.bundle.staging import (
     replace_file,
     staging_folder,
 )
+from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.errors import OutputExistsError
 
 SHARD = "m.data-00000-of-00001"
@@ -160,6 +161,22 @@ def test_a_note_cannot_name_what_was_not_published(folder, killed, note):
     assert contents(folder) == {SHARD: "new" + SHARD}
 
 
+def test_what_its_own_killed_writer_published_goes_from_a_large_folder_too(
+    folder, killed, monkeypatch
+):
+    make(folder, *(f"{number}" for number in range(160)))
+    with staging_folder(str(folder / "other")):
+        pass  # the folder is listed now, and not again soon
+    killed(SHARD)
+    listed = []
+    original = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda p: listed.append(p) or original(p))
+    with BundleWriter(str(folder / "m")) as writer:
+        writer.commit({})
+    assert str(folder) not in listed
+    assert {SHARD, "m.index"} < {*original(folder)}
+
+
 def test_a_prefix_that_is_free(folder):
     make(folder, "m.meta", "checkpoint")
     check_absent(str(folder / "m"))
@@ -254,3 +271,22 @@ def test_a_failure_puts_all_back(folder, monkeypatch, old, index):
             make(folder, *before)  # as it was, for the next step
     assert fails_at >= 4
     assert contents(folder) == {"m.index": "newm.index", SHARD: "new" + SHARD}
+
+
+def test_a_large_folder_is_listed_now_and_then(folder, monkeypatch):
+    make(folder, *(f"{number}" for number in range(160)))
+    listed = []
+    original = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda p: listed.append(p) or original(p))
+    for number in range(34):
+        with staging_folder(str(folder / f"m-{number}")):
+            pass
+    assert listed.count(str(folder)) == 4  # at first, and after ten each
+
+
+def test_what_a_killed_writer_has_left_goes_with_the_next_in_a_small_folder(folder):
+    make(folder)
+    for _ in range(3):
+        make(folder / ".other.tcm-staging")
+        with staging_folder(str(folder / "m")):
+            assert not (folder / ".other.tcm-staging").exists()

@@ -48,6 +48,17 @@ def test_one_has_failed(command, runs, tmp_path):
     assert [each["status"] for each in told["outcomes"]] == ["failed", "present"]
 
 
+def test_nothing_to_do_is_no_failure(command, runs, tmp_path):
+    out = tmp_path / "o"
+    outcome = command("convert-all", runs, out, "--to=tf1", "--output_format=json")
+    told = json.loads(outcome.out)
+    assert (outcome.status, told["skipped"], told["failed"]) == (0, 2, 0)
+    outcome = command("convert-all", runs, out, "--to=tf1")
+    head, _, why = outcome.out.splitlines()
+    assert head == "2 checkpoints: 0 converted, 0 there already, 2 skipped, 0 failed"
+    assert why.startswith("skipped, as it is name-based (TF1) already: ")
+
+
 def test_a_plan_for_all(command, runs, tmp_path):
     plan = tmp_path / "plan.yaml"
     assert command("plan", f"{runs}/m-1", "--to=tf2", f"--output={plan}").status == 0

@@ -12,7 +12,7 @@ import tf_ckpt_migrate as tcm
 from tests.files.copies import placed
 from tests.files.counting import WRITING, counted_system
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.staging import existing_files
+from tf_ckpt_migrate.bundle.existing import existing_files
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
 from tf_ckpt_migrate.errors import (
@@ -22,7 +22,7 @@ from tf_ckpt_migrate.errors import (
     OutputExistsError,
     TransformError,
 )
-from tf_ckpt_migrate.files.access import exists, names_in
+from tf_ckpt_migrate.files.access import copy_file, exists, names_in
 from tf_ckpt_migrate.files.paths import join
 
 SPEC = TensorSpec(DType.float32, (2,))
@@ -74,6 +74,18 @@ def test_what_was_not_committed_leaves_no_trace(folder):
             writer.append(writer.new_shard(), np.ones(3, np.float32), SPEC)
     gc.collect()  # what is forgotten is not sent either
     assert not names_in(folder)
+
+
+def test_what_another_has_written_meanwhile_is_not_replaced(folder):
+    prefix, other = f"{folder}/m", written(f"{folder}/other/m", 1.0)
+    with BundleWriter(prefix) as writer:
+        for path in existing_files(other):  # by a program that knows no lock
+            copy_file(path, path.replace(other, prefix))
+        writer.append(writer.new_shard(), np.ones(2, np.float32), SPEC)
+        with pytest.raises(OutputExistsError, match="exists already"):
+            writer.commit({})
+    assert values_of(prefix) == {"w0": [1, 1]}
+    assert {*names_in(folder)} == {"m.data-00000-of-00001", "m.index", "other"}
 
 
 @pytest.mark.parametrize("way", ["here to there", "there to there", "there to here"])

@@ -14,13 +14,13 @@ what the other may count on.
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager, suppress
 
 from tf_ckpt_migrate.bundle.links import Transfer
 from tf_ckpt_migrate.bundle.naming import index_path, shard_path
 from tf_ckpt_migrate.bundle.place import Heard, Items, Taken, copy_range
-from tf_ckpt_migrate.bundle.staging import existing_files, far_name_aside
+from tf_ckpt_migrate.bundle.staging import far_name_aside
 from tf_ckpt_migrate.errors import CheckpointError, FarFileError
 from tf_ckpt_migrate.files.access import (
     copy_file,
@@ -31,7 +31,6 @@ from tf_ckpt_migrate.files.access import (
     read_bytes,
     remove_file,
     remove_folder,
-    size_of,
 )
 from tf_ckpt_migrate.files.far_writer import FarWriter
 from tf_ckpt_migrate.files.paths import basename, join
@@ -53,15 +52,12 @@ def far_place(prefix: str, *, shared: bool = False) -> Generator[FarPlace]:
     """
     place = FarPlace(prefix, far_name_aside(prefix), shared=shared)
     try:
-        make_folder(place.folder)
         yield place
     except BaseException:
-        place.discard()
         with suppress(OSError):  # what went wrong before is what to tell
-            remove_folder(place.folder)
+            place.discard()
         raise
     place.discard()
-    remove_folder(place.folder)
 
 
 class FarPlace:
@@ -72,20 +68,31 @@ class FarPlace:
       folder: Beside its files, which need not exist.
       shared: As of `far_place`.
 
-    Attributes:
-      folder: The same.
     """
 
     def __init__(self, prefix: str, folder: str, *, shared: bool = False) -> None:
         """Begin with nothing."""
-        self.folder = folder
+        self._folder = folder
+        self._is_made = self._is_lent = False
         self._shared = shared
         self._prefix = prefix
         self._taken: dict[int, Taken] = {}
         self._files: dict[int, FarWriter] = {}
 
+    @property
+    def folder(self) -> str:
+        """The folder, which is made where it is needed."""
+        self._is_lent = True
+        return self._made_folder()
+
+    def _made_folder(self) -> str:
+        if not self._is_made:
+            self._is_made = True
+            make_folder(self._folder)
+        return self._folder
+
     def _staged(self, number: int) -> str:
-        return join(self.folder, f"shard-{number}")
+        return join(self._made_folder(), f"shard-{number}")
 
     def take(self, number: int, taken: Taken) -> tuple[Transfer, int]:
         """Note what is to be copied in the end; return how, and its size."""
@@ -96,7 +103,7 @@ class FarPlace:
             )
         self._taken[number] = taken
         how = Transfer.MOVED if taken.data == "move" else Transfer.COPIED
-        return how, size_of(taken.path)
+        return how, taken.size
 
     def create(self, number: int) -> FarWriter:
         """Return the file of a new shard."""
@@ -112,7 +119,7 @@ class FarPlace:
         copy_range(file, source, offset, size, heard)
         return at
 
-    def publish(self, count: int, items: Items) -> None:
+    def publish(self, count: int, items: Items, existing: Iterable[str]) -> None:
         """Make the checkpoint visible, with the index of ``items``.
 
         Raises:
@@ -122,44 +129,51 @@ class FarPlace:
         """
         index = io.BytesIO()
         write_table(index, items)
-        old = set(existing_files(self._prefix))
-        old -= {self._prefix, index_path(self._prefix)}
+        is_whole = puts_whole(self._prefix)
+        old = set(existing) - {self._prefix, index_path(self._prefix)}
         finals = [shard_path(self._prefix, number, count) for number in range(count)]
         with ExitStack() as undo:
             for number, final in enumerate(finals):
                 if not self._shared:
                     undo.callback(_removed, final)  # also what a broken copy leaves
-                self._put_shard(number, final)
-            self._put_index(index.getvalue(), undo)
+                self._put_shard(number, final, is_whole=is_whole)
+            self._put_index(index.getvalue(), undo, is_whole=is_whole)
             undo.pop_all()
+        if is_whole and not self._is_lent:
+            self._is_made = False  # all that was in it is where it belongs
         for stale in old.difference(finals):
             with suppress(FileNotFoundError):  # another has removed it
                 remove_file(stale)
 
     def discard(self) -> None:
-        """End what is still being written."""
+        """End what is still being written, and remove the folder."""
         for file in self._files.values():
             file.discard()
+        if self._is_made:
+            remove_folder(self._folder)
 
-    def _put_shard(self, number: int, final: str) -> None:
+    def _put_shard(self, number: int, final: str, *, is_whole: bool) -> None:
         if number in self._files:
             self._files[number].close()
             move_file(self._staged(number), final)
             return
-        path, data, kept, heard = self._taken[number]
+        path, size, data, kept, heard = self._taken[number]
         with kept():
             if data == "move":
                 move_file(path, final)
-            elif self._shared and not puts_whole(final):
-                copy_file(path, self._staged(number), heard)
+            elif self._shared and not is_whole:
+                copy_file(path, self._staged(number), heard, size)
                 move_file(self._staged(number), final)
             else:
-                copy_file(path, final, heard)
+                copy_file(path, final, heard, size)
 
-    def _put_index(self, data: bytes, undo: ExitStack) -> None:
+    def _put_index(self, data: bytes, undo: ExitStack, *, is_whole: bool) -> None:
         path = index_path(self._prefix)
         try:
-            put_file(path, data, join(self.folder, basename(path)))
+            aside = path  # of no use
+            if not is_whole:
+                aside = join(self._made_folder(), basename(path))
+            put_file(path, data, aside)
         except BaseException as error:
             arrived = _has(path, data)  # an answer may be lost when the work is done
             if arrived is not False:

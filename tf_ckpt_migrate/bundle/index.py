@@ -65,7 +65,8 @@ class BundleIndex(Mapping[str, Entry]):
         self.prefix = prefix
         self.path: str = index_path(prefix)
         self._seen = identity(self.path)  # before it is read: a doubt is looked into
-        keys, values = _table(self.path).columns()
+        self._table = _table(self.path)
+        keys, values = self._table.columns()
         # Sorted as they are: the header's empty key, slices' keys, names.
         start = bisect_left(keys, bytes([_SLICE_MARK]))
         names = bisect_left(keys, bytes([_SLICE_MARK + 1]))
@@ -85,6 +86,14 @@ class BundleIndex(Mapping[str, Entry]):
         self.shards, self.big_endian = self._checked_header(header)
         if self._slices:
             self._check_slices()
+
+    def check_searchable(self) -> None:
+        """Check of the file that was read what only a search for a key needs.
+
+        Raises:
+          CorruptCheckpointError: If it is damaged.
+        """
+        self._table.check_searchable()
 
     def _decoded(self, keys: Sequence[bytes]) -> list[str]:
         try:

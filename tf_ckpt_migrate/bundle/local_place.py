@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from tf_ckpt_migrate.bundle.existing import existing_files
 from tf_ckpt_migrate.bundle.links import Transfer, append_range, transfer
 from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path, shard_path
 from tf_ckpt_migrate.bundle.place import Heard, Items, Taken, copy_range
-from tf_ckpt_migrate.bundle.staging import (
-    existing_files,
-    flushed,
-    publish,
-    staging_folder,
-)
+from tf_ckpt_migrate.bundle.staging import flushed, publish, staging_folder
 from tf_ckpt_migrate.files.directory import Directory
 from tf_ckpt_migrate.files.paths import is_far
 from tf_ckpt_migrate.files.permissions import copy_permissions, create_like
@@ -67,7 +63,8 @@ class LocalPlace:
     def take(self, number: int, taken: Taken) -> tuple[Transfer, int]:
         """Take a shard over; return how, and its size."""
         staged = self._staged(number)
-        how = transfer(taken.path, staged, taken.data, taken.heard)
+        with taken.kept():
+            how = transfer(taken.path, staged, taken.data, taken.heard)
         if how not in (Transfer.LINKED, Transfer.SYMLINKED):
             copy_permissions(self._like, staged)
             flushed(staged)  # before the index that refers to it
@@ -95,7 +92,7 @@ class LocalPlace:
             file.seek(at + size)
         return at
 
-    def publish(self, count: int, items: Items) -> None:
+    def publish(self, count: int, items: Items, existing: Iterable[str]) -> None:
         """Make the checkpoint visible, with the index of ``items``."""
         shards = [shard_path(self._prefix, number, count) for number in range(count)]
         for number, final in enumerate(shards):
@@ -110,4 +107,4 @@ class LocalPlace:
         with create_like(index, index_path(self._prefix)) as file:
             write_table(file, items)
         flushed(index)
-        publish(self._staging, self._prefix, shards)
+        publish(self._staging, self._prefix, shards, existing)

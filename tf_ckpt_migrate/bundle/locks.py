@@ -27,7 +27,7 @@ try:
 except ImportError:  # Windows, where moreover no open file can be removed
     fcntl = None
 
-__all__ = ["check_in_place", "owned_folder", "remove_abandoned"]
+__all__ = ["check_in_place", "owned_folder", "remove_abandoned", "remove_if_abandoned"]
 
 _LOCK = "lock"
 _MADE_HERE = b"staging directory of tf_ckpt_migrate\n"
@@ -100,20 +100,32 @@ def _replaced(path: str) -> OutputPathError:
     )
 
 
-def remove_abandoned(folder: str, mark: str, settle: _Settle = _settle_nothing) -> None:
+def remove_abandoned(folder: str, mark: str, settle: _Settle = _settle_nothing) -> int:
     """Remove folders that writers, now killed, have left.
 
     Args:
       folder: Where to look.
       mark: How the names of such folders end.
       settle: Called with each before it is removed.
+
+    Returns:
+      How many entries the folder has.
     """
-    for name in os.listdir(folder):
+    names = os.listdir(folder)
+    for name in names:
         if name.endswith(mark):
-            # Links, folders of others, and those in use stay, and so do those that this
-            # process may not remove.
-            with suppress(OSError):
-                _remove_if_abandoned(os.path.join(folder, name), settle)
+            remove_if_abandoned(os.path.join(folder, name), settle)
+    return len(names)
+
+
+def remove_if_abandoned(path: str, settle: _Settle = _settle_nothing) -> None:
+    """Remove one such folder, if it is there.
+
+    Links, folders of others, and those in use stay, and so do those that this process
+    may not remove.
+    """
+    with suppress(OSError):
+        _remove_if_abandoned(path, settle)
 
 
 def _remove_if_abandoned(path: str, settle: _Settle) -> None:

@@ -9,17 +9,21 @@ from __future__ import annotations
 import errno
 import os
 
+from tf_ckpt_migrate.bundle.existing import find_entries
 from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, parse_shard_path, shard_path
-from tf_ckpt_migrate.bundle.staging import is_file_of, staging_path
+from tf_ckpt_migrate.bundle.staging import staging_path
 from tf_ckpt_migrate.errors import OutputPathError
-from tf_ckpt_migrate.files.access import is_folder, names_in
+from tf_ckpt_migrate.files.access import is_folder
 from tf_ckpt_migrate.files.paths import basename, is_far, join, split
 
 __all__ = ["check_file_path", "check_folder_path", "check_prefix", "refuse_file_name"]
 
 
-def check_prefix(prefix: str) -> None:
+def check_prefix(prefix: str) -> list[str]:
     """Check that the files of a checkpoint can have the names that a prefix gives them.
+
+    Returns:
+      The files that a checkpoint of this prefix has already (`existing_files`).
 
     Raises:
       OutputPathError: If they cannot.
@@ -27,14 +31,14 @@ def check_prefix(prefix: str) -> None:
     _check_text(prefix)
     if not is_far(prefix):
         _check_local(prefix, shard_path("", 0, 1))
-    folder, base = split(prefix)
-    for name in names_in(folder):
-        path = join(folder, name)
-        if name != base and is_file_of(name, base) and is_folder(path):
+    entries = find_entries(prefix)
+    for path, found in entries.items():
+        if found.is_folder and path != join(*split(prefix)):
             raise OutputPathError(
                 f"cannot write the checkpoint {prefix!r}: {path!r}, which would be one "
                 "of its files, is a directory; choose another output prefix"
             )
+    return [path for path, found in entries.items() if not found.is_folder]
 
 
 def refuse_file_name(prefix: str) -> None:

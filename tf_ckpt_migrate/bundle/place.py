@@ -20,26 +20,27 @@ class Taken(NamedTuple):
 
     Attributes:
       path: The file.
+      size: Its bytes.
       data: How (``links.transfer``).
-      kept: A context that sees that the file is still the other checkpoint's; for a
-        copy that is made later.
+      kept: A context that sees that the file is still the other checkpoint's, in which
+        it is taken over.
       heard: Called with the number of bytes copied since the last call.
     """
 
     path: str
+    size: int
     data: DataMode
     kept: Callable[[], AbstractContextManager[None]]
     heard: Heard
 
 
 class Place(Protocol):
-    """Where one checkpoint is put together, by numbers of shards.
+    """Where one checkpoint is put together, by numbers of shards."""
 
-    Attributes:
-      folder: Of this writer alone.
-    """
-
-    folder: str
+    @property
+    def folder(self) -> str:
+        """A folder of this writer alone."""
+        ...
 
     def take(self, number: int, taken: Taken) -> tuple[Transfer, int]:
         """Take a shard over; return how, and its size."""
@@ -55,8 +56,11 @@ class Place(Protocol):
         """Append a range of a file to a new shard; return where it is there."""
         ...
 
-    def publish(self, count: int, items: Items) -> None:
-        """Make a checkpoint of so many shards visible, with the index of ``items``."""
+    def publish(self, count: int, items: Items, existing: Iterable[str]) -> None:
+        """Make a checkpoint of so many shards visible, with the index of ``items``.
+
+        Of the existing files, the shards go then.
+        """
         ...
 
 

@@ -14,7 +14,13 @@ from tf_ckpt_migrate.errors import (
     TruncatedFileError,
     capped,
 )
-from tf_ckpt_migrate.files.access import exists, is_file, names_in, size_of
+from tf_ckpt_migrate.files.access import (
+    exists,
+    is_file,
+    looking_once,
+    names_in,
+    size_of,
+)
 from tf_ckpt_migrate.files.far_bytes import FarBytes
 from tf_ckpt_migrate.files.paths import is_far, split
 from tf_ckpt_migrate.table.coding import Stored
@@ -98,11 +104,20 @@ class Shards:
           NotACheckpointError: If another kind of file is in its place.
           TruncatedFileError: If it ends too soon.
         """
-        path = self.present(number)
-        length = size_of(path)
+        return self.complete_with_size(number, end)[0]
+
+    def complete_with_size(self, number: int, end: int) -> tuple[str, int]:
+        """Return the same path, and the size of the file."""
+        try:
+            with looking_once():
+                path = self.present(number)
+                length = size_of(path)
+        except FileNotFoundError:  # it went in this very moment
+            self._check_current()
+            raise
         if length < end:
             raise self._too_short(number, end, length, "its last tensor")
-        return path
+        return path, length
 
     def read(self, number: int, offset: int, size: int, what: str) -> memoryview:
         """Return a range of a shard as read-only memory.
@@ -157,13 +172,17 @@ class Shards:
         self._mapped.clear()  # a mapped file is closed with the last array of it
 
     def _opened(self, number: int) -> memoryview | FarBytes:
-        path = self.present(number)
         try:
-            whole = mapped(path, self._check_current)
+            with looking_once():
+                path = self.present(number)
+                whole = mapped(path, self._check_current)
+        except MissingShardError:
+            raise
         except FileNotFoundError:  # it went in this very moment
             self._check_current()
-            raise self._missing(path) from None
-        self._check_current()
+            raise self._missing(self.path(number)) from None
+        if not isinstance(whole, FarBytes):  # which looks after each fetch
+            self._check_current()
         self._mapped[number] = whole
         # Who still uses an older one has it; others come by it again.
         for oldest in [*self._mapped][:-_MOST_MAPPED]:

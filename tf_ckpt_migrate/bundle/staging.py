@@ -20,14 +20,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from tf_ckpt_migrate.bundle.existing import existing_files
 from tf_ckpt_migrate.bundle.locks import (
     check_in_place,
     owned_folder,
     remove_abandoned,
+    remove_if_abandoned,
 )
-from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path
+from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path, shard_path
 from tf_ckpt_migrate.errors import OutputExistsError, OutputInUseError
-from tf_ckpt_migrate.files.access import is_folder, names_in, put_file, remove_file
+from tf_ckpt_migrate.files.access import put_file, remove_file
 from tf_ckpt_migrate.files.directory import Directory
 from tf_ckpt_migrate.files.paths import is_far, join, split
 from tf_ckpt_migrate.files.permissions import create_like
@@ -36,12 +38,11 @@ __all__ = [
     "STAGING_MARK",
     "check_absent",
     "counts_in",
-    "existing_files",
     "far_name_aside",
     "flushed",
     "free_count",
-    "is_file_of",
     "publish",
+    "remove_all_unpublished",
     "remove_unpublished",
     "replace_file",
     "replacing",
@@ -50,39 +51,24 @@ __all__ = [
 ]
 
 STAGING_MARK = ".tcm-staging"
+_UNTIL_LISTED: dict[str, int] = {}  # by folder: writes until it is listed again
 _PAUSE = 0.05  # seconds
 _NOTE = "published"
 _LONGEST_NOTE = 16 << 20
 _SHOWN = 40  # characters of the basename, which alone may be as long as a name can be
 
 
-def existing_files(prefix: str) -> list[str]:
-    """Return the files of a checkpoint of this prefix: index, shards of any count.
-
-    A V1 file of the very prefix counts too.
+def check_absent(prefix: str, existing: Sequence[str] | None = None) -> None:
+    """Refuse to write over a checkpoint, or to hide one of format V1.
 
     Args:
-      prefix: Of the checkpoint, which need not exist.
-    """
-    folder, base = split(prefix)
-    names = sorted(name for name in names_in(folder) if is_file_of(name, base))
-    paths = [join(folder, name) for name in names]
-    return [path for path in paths if not is_folder(path)]
-
-
-def is_file_of(name: str, base: str) -> bool:
-    """Return whether a name is one of a file of the checkpoint called ``base``."""
-    shard = parse_shard_path(name)
-    return name in (base, index_path(base)) if shard is None else shard.prefix == base
-
-
-def check_absent(prefix: str) -> None:
-    """Refuse to write over a checkpoint, or to hide one of format V1.
+      prefix: Of the checkpoint.
+      existing: Its files; None to look for them.
 
     Raises:
       OutputExistsError: If a file of a checkpoint with this prefix exists.
     """
-    existing = existing_files(prefix)
+    existing = existing_files(prefix) if existing is None else existing
     if not existing:
         return
     listed = ", ".join(map(repr, existing[:3]))
@@ -99,10 +85,15 @@ def check_absent(prefix: str) -> None:
 
 
 def remove_unpublished(prefix: str) -> None:
-    """Remove what killed writers have left next to a prefix; a remote one keeps it."""
-    folder = os.path.dirname(prefix) or "."
-    if not is_far(prefix) and os.path.isdir(folder):
-        remove_abandoned(folder, STAGING_MARK, _withdraw)
+    """Remove what a killed writer of a prefix has left; a remote folder keeps it."""
+    if not is_far(prefix):
+        remove_if_abandoned(staging_path(prefix), _withdraw)
+
+
+def remove_all_unpublished(folder: str) -> None:
+    """Remove what killed writers have left in a folder; a remote one keeps it."""
+    if not is_far(folder) and os.path.isdir(folder or "."):
+        remove_abandoned(folder or ".", STAGING_MARK, _withdraw)
 
 
 @contextmanager
@@ -125,7 +116,7 @@ def staging_folder(prefix: str, patience: float = 0.0) -> Generator[Directory]:
     """
     folder = os.path.dirname(prefix) or "."
     Path(folder).mkdir(parents=True, exist_ok=True)
-    remove_abandoned(folder, STAGING_MARK, _withdraw)
+    _remove_abandoned_now_and_then(folder)
     path = staging_path(prefix)
     deadline = time.monotonic() + patience
     with ExitStack() as stack:
@@ -138,6 +129,22 @@ def staging_folder(prefix: str, patience: float = 0.0) -> Generator[Directory]:
                     raise
                 time.sleep(_PAUSE)
         yield staging
+
+
+def _remove_abandoned_now_and_then(folder: str) -> None:
+    """Remove what killed writers have left, without listing a large folder each time.
+
+    After a listing of n entries, n / 16 writes follow without one. So the cost of a
+    write does not grow with the folder, and a small folder is always listed.
+    """
+    folder = os.path.abspath(folder)
+    left = _UNTIL_LISTED.pop(folder, 0)
+    if left:
+        left -= 1
+    else:
+        left = remove_abandoned(folder, STAGING_MARK, _withdraw) // 16
+    if left:
+        _UNTIL_LISTED[folder] = left
 
 
 def _withdraw(staging: Directory) -> None:
@@ -270,8 +277,16 @@ def free_count(prefix: str, least: int, avoiding: Collection[int] | None = None)
       least: The number of shards that it needs.
       avoiding: The numbers that it is not to have; None for those that are there.
     """
-    taken = counts_in(existing_files(prefix)) if avoiding is None else avoiding
-    return next(count for count in itertools.count(least) if count not in taken)
+    if avoiding is None:
+        avoiding = counts_in(existing_files(prefix))
+    free = (count for count in itertools.count(least) if count not in avoiding)
+    if is_far(prefix):
+        return next(free)
+    return next(count for count in free if not _is_any_there(prefix, count))
+
+
+def _is_any_there(prefix: str, count: int) -> bool:
+    return any(os.path.lexists(shard_path(prefix, n, count)) for n in range(count))
 
 
 def counts_in(paths: Iterable[str]) -> set[int]:
@@ -285,20 +300,27 @@ def counts_in(paths: Iterable[str]) -> set[int]:
     return {shard.count for shard in shards if shard is not None}
 
 
-def publish(staging: Directory, prefix: str, shards: Sequence[str]) -> None:
+def publish(
+    staging: Directory,
+    prefix: str,
+    shards: Sequence[str],
+    existing: Iterable[str] | None = None,
+) -> None:
     """Move a staged checkpoint to its place; what was there of an older one goes.
 
     Args:
       staging: The folder with the flushed files, each under its final basename.
       prefix: Of the checkpoint.
       shards: Final paths of its shards, of a count that is free.
+      existing: The files of the older one; None to look for them.
 
     Raises:
       OSError: If a step fails. Until the new index is in its place, all is then put
         back as it was; from there on the new checkpoint is whole.
     """
     folder, index = os.path.dirname(prefix) or ".", index_path(prefix)
-    old = set(existing_files(prefix)) - {prefix, index}
+    old = set(existing_files(prefix) if existing is None else existing)
+    old -= {prefix, index}
     check_in_place(staging)
     _note_shards(staging.path, shards)
     with ExitStack() as undo:
@@ -310,5 +332,6 @@ def publish(staging: Directory, prefix: str, shards: Sequence[str]) -> None:
         os.replace(os.path.join(staging.path, os.path.basename(index)), index)
         undo.pop_all()
     flushed(folder)
-    for stale in old:
+    # Shard 0 last: by that what is left, if this is broken off, is found.
+    for stale in sorted(old, reverse=True):
         Path(stale).unlink()

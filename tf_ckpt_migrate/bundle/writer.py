@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
+from tf_ckpt_migrate.bundle.existing import existing_files
 from tf_ckpt_migrate.bundle.far_place import far_place
 from tf_ckpt_migrate.bundle.index import HEADER_KEY, serialized_header
 from tf_ckpt_migrate.bundle.links import DataMode, Transfer
@@ -17,12 +18,14 @@ from tf_ckpt_migrate.bundle.place import Place, Taken
 from tf_ckpt_migrate.bundle.progress import Meter, Progress
 from tf_ckpt_migrate.bundle.staging import (
     check_absent,
+    counts_in,
     free_count,
     remove_unpublished,
     replacing,
 )
 from tf_ckpt_migrate.bundle.strings import encode_strings
 from tf_ckpt_migrate.errors import TransformError
+from tf_ckpt_migrate.files.access import size_of
 from tf_ckpt_migrate.files.paths import is_far, join, split
 from tf_ckpt_migrate.table import crc32c
 from tf_ckpt_migrate.table.writer import write_table
@@ -64,6 +67,8 @@ class BundleWriter:
       progress: Called with the bytes in place so far and those that are expected.
       avoiding: For a far checkpoint that others may be writing too, byte for byte: the
         counts of shards that it is not to have. None for one of this writer alone.
+      existing: The files of a checkpoint of this prefix; None to look for them, when
+        what a killed writer has left is removed.
 
     Attributes:
       prefix: The same.
@@ -81,11 +86,13 @@ class BundleWriter:
         data: DataMode = "auto",
         progress: Progress | None = None,
         avoiding: Collection[int] | None = None,
+        existing: Sequence[str] | None = None,
     ) -> None:
         """Check the output; nothing is written before the context is entered."""
         if not overwrite:
-            remove_unpublished(prefix)
-            check_absent(prefix)
+            if existing is None:
+                remove_unpublished(prefix)
+            check_absent(prefix, existing)
         # One spelling of the path, as the folder's listing will give it.
         self.prefix: str = join(*split(prefix))
         self._order = ">" if big_endian else "<"
@@ -100,7 +107,8 @@ class BundleWriter:
     def __enter__(self) -> BundleWriter:
         with ExitStack() as stack:
             self._place = stack.enter_context(self._context)
-            if not self._overwrite:  # another writer may just have written it
+            # Another writer may just have written it; without a lock, until the commit.
+            if not (self._overwrite or is_far(self.prefix)):
                 check_absent(self.prefix)
             self._open = stack.pop_all()
         return self
@@ -121,6 +129,7 @@ class BundleWriter:
         self,
         path: str,
         kept: Callable[[], AbstractContextManager[None]] = nullcontext,
+        size: int | None = None,
     ) -> int:
         """Take over a whole shard of another checkpoint.
 
@@ -128,6 +137,7 @@ class BundleWriter:
           path: Of the shard.
           kept: A context that sees that the shard is still the other checkpoint's
             (``BundleIndex.kept_current``), for it may be copied as late as in `commit`.
+          size: Of the shard, where it is known.
 
         Returns:
           The number of the shard here.
@@ -137,7 +147,8 @@ class BundleWriter:
           OSError: If a copy fails.
         """
         number = len(self._shards)
-        taken = Taken(path, self._data, kept, self._meter.advance)
+        size = size_of(path) if size is None else size
+        taken = Taken(path, size, self._data, kept, self._meter.advance)
         how, size = self._place.take(number, taken)
         if how is not Transfer.COPIED:
             self._meter.advance(size)
@@ -267,13 +278,17 @@ class BundleWriter:
         # TensorFlow's readers expect a shard, empty or not. Empty ones also fill up to
         # a count that the checkpoint to be replaced has not.
         least = max(1, len(self._shards))
-        count = free_count(self.prefix, least, self._avoiding)
+        existing = existing_files(self.prefix)  # now: others may write to the folder
+        if not self._overwrite:
+            check_absent(self.prefix, existing)
+        avoiding = counts_in(existing) if self._avoiding is None else self._avoiding
+        count = free_count(self.prefix, least, avoiding)
         while len(self._shards) < count:
             self.new_shard()
         for number, file in self._files.items():
             self._shards[number] = self._shards[number]._replace(size=file.tell())
         header = serialized_header(count, big_endian=self._order == ">")
-        self._place.publish(count, _items(header, entries))
+        self._place.publish(count, _items(header, entries), existing)
         paths = (shard_path(self.prefix, number, count) for number in range(count))
         shards = zip(self._shards, paths, strict=True)
         return tuple(shard._replace(path=path) for shard, path in shards)

@@ -12,14 +12,14 @@ from contextlib import contextmanager, suppress
 from tf_ckpt_migrate.bundle.locks import check_in_place
 from tf_ckpt_migrate.bundle.staging import (
     flushed,
-    remove_unpublished,
+    remove_all_unpublished,
     replace_file,
     replacing,
     staging_folder,
 )
 from tf_ckpt_migrate.files.access import make_folder, remove_file
 from tf_ckpt_migrate.files.directory import Directory
-from tf_ckpt_migrate.files.paths import dirname, is_far, join
+from tf_ckpt_migrate.files.paths import dirname, is_far
 from tf_ckpt_migrate.files.permissions import create_like
 
 __all__ = ["owned_file", "remove_left_behind"]
@@ -64,7 +64,7 @@ def remove_left_behind(folder: str) -> None:
     On a far system nobody knows whether they were killed, and it stays.
     """
     with suppress(OSError):  # it may not be for this process to read
-        remove_unpublished(join(folder, ""))
+        remove_all_unpublished(folder)
 
 
 def _put_far(path: str, text: str) -> None:

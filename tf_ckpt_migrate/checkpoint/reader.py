@@ -16,6 +16,7 @@ from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.checkpoint.locate import Location, locate
 from tf_ckpt_migrate.errors import TensorNotFoundError
+from tf_ckpt_migrate.files.access import looking_once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,6 +101,10 @@ class CheckpointReader(Mapping[str, Any]):
         self, ckpt_dir_or_file: str | os.PathLike[str], *, verify: bool = True
     ) -> None:
         """Find the checkpoint and read its index."""
+        with looking_once():
+            self._open(ckpt_dir_or_file, verify=verify)
+
+    def _open(self, ckpt_dir_or_file: str | os.PathLike[str], *, verify: bool) -> None:
         self._location: Location = locate(ckpt_dir_or_file)
         self.prefix: str = self._location.prefix
         self.notes: tuple[str, ...] = self._location.notes

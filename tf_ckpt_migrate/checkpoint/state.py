@@ -14,7 +14,13 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.checkpoint.owned_file import owned_file
 from tf_ckpt_migrate.errors import CorruptCheckpointError, OutputPathError
-from tf_ckpt_migrate.files.access import is_file, is_folder, read_bytes, size_of
+from tf_ckpt_migrate.files.access import (
+    is_file,
+    is_folder,
+    looking_once,
+    read_bytes,
+    size_of,
+)
 from tf_ckpt_migrate.files.paths import basename, dirname, join, split
 
 __all__ = [
@@ -93,12 +99,13 @@ def kept_beside(prefix: str) -> tuple[str, ...]:
       OutputPathError: If a directory has the name of the state file.
     """
     path = join(dirname(prefix), STATE_FILE)
-    if is_folder(path):
-        raise OutputPathError(
-            f"{path!r} is a directory, so there can be no state file that names the "
-            "latest checkpoint; write to another directory"
-        )
-    return read_state(path).kept if is_file(path) else ()
+    with looking_once():
+        if is_folder(path):
+            raise OutputPathError(
+                f"{path!r} is a directory, so there can be no state file that names "
+                "the latest checkpoint; write to another directory"
+            )
+        return read_state(path).kept if is_file(path) else ()
 
 
 def record_latest(prefix: str, without: Collection[str] = ()) -> str:

@@ -15,7 +15,7 @@ from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.files.access import names_in
 from tf_ckpt_migrate.files.paths import join, split
 
-__all__ = ["unfinished_parts", "what_of_unfinished"]
+__all__ = ["parts_in", "unfinished_parts", "what_of_unfinished"]
 
 _TEMPORARY = "_temp"
 
@@ -34,13 +34,17 @@ def unfinished_parts(prefix: str) -> list[str]:
     parts: list[str] = []
     for name in sorted(names_in(folder)):
         if name == f"{base}{_TEMPORARY}" or name.startswith(f"{base}{_TEMPORARY}_"):
-            inside = join(folder, name)
-            parts += [
-                join(inside, file.removesuffix(INDEX_SUFFIX))
-                for file in sorted(names_in(inside))
-                if file.endswith(INDEX_SUFFIX)
-            ]
+            parts += parts_in(join(folder, name))
     return parts
+
+
+def parts_in(folder: str) -> list[str]:
+    """Return the prefixes of the parts that one save has left in its folder."""
+    return [
+        join(folder, file.removesuffix(INDEX_SUFFIX))
+        for file in sorted(names_in(folder))
+        if file.endswith(INDEX_SUFFIX)
+    ]
 
 
 def what_of_unfinished(prefix: str, parts: Sequence[str]) -> str:

@@ -137,7 +137,10 @@ def _of_v1(reader: CheckpointReader, report: Progress) -> Verification:
 
 def _check_frames(reader: CheckpointReader) -> None:
     """Check what of the tables is no key's, in an index or in V1 files."""
-    for path in reader.files[:1] if reader.bundle else reader.files:
+    if reader.bundle is not None:
+        reader.bundle.index.check_searchable()
+        return
+    for path in reader.files:
         TableReader(mapped(path), path).check_searchable()
 
 

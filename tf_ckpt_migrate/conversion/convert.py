@@ -136,10 +136,7 @@ def carried_out(  # noqa: PLR0913 what `convert` takes, and one more
     reader = opened(_source_of(plan) if source is None else source)
     like, added = prepared(plan, reader, target, prefix, object_graph=object_graph)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
-    contents = _contents(plan, reader, like, big_endian=big_endian)
-    if any(kept.name == SAVE_COUNTER_KEY for kept in plan.kept_targets) and like:
-        counter = kept_counter(prefix, like)
-        contents |= {SAVE_COUNTER_KEY: counter} if counter else {}
+    contents = _contents(plan, reader, like, prefix, big_endian=big_endian)
     made = write_output(
         prefix,
         {**contents, **added},
@@ -232,6 +229,7 @@ def _contents(
     plan: MigrationPlan,
     reader: CheckpointReader,
     like: CheckpointView | None,
+    prefix: str,
     *,
     big_endian: bool,
 ) -> dict[str, Item]:
@@ -244,9 +242,11 @@ def _contents(
             contents[target] = Reference(bundle, sources[0])
         else:
             contents[target] = taken_from(reader, sources[0])
-    for kept in plan.kept_targets:
-        if like is not None:
-            contents[kept.name] = taken_from(like, kept.name, big_endian=big_endian)
+    if like is None:
+        return contents
+    for name, *_ in plan.kept_targets:
+        counter = kept_counter(prefix, like) if name == SAVE_COUNTER_KEY else None
+        contents[name] = counter or taken_from(like, name, big_endian=big_endian)
     return contents
 
 

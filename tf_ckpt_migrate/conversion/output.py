@@ -18,7 +18,7 @@ from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.output_path import check_prefix, refuse_file_name
 from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.bundle.slices import slice_key
-from tf_ckpt_migrate.bundle.staging import existing_files
+from tf_ckpt_migrate.bundle.staging import remove_unpublished
 from tf_ckpt_migrate.bundle.writer import BundleWriter, Shard
 from tf_ckpt_migrate.conversion.contents import (
     Contents,
@@ -32,7 +32,7 @@ from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.packing import StoredEntry, packed
 from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
 from tf_ckpt_migrate.errors import OutputExistsError
-from tf_ckpt_migrate.files.access import real_path, size_of
+from tf_ckpt_migrate.files.access import real_path
 from tf_ckpt_migrate.files.paths import is_far, join, split
 
 if TYPE_CHECKING:
@@ -72,15 +72,15 @@ def string_value(text: bytes) -> Value:
     return Value(TensorSpec(DType.string, ()), compute)
 
 
-def _refuse_source_as_output(prefix: str, sources: Iterable[CheckpointView]) -> None:
+def _refuse_source_as_output(
+    prefix: str, existing: Iterable[str], sources: Iterable[CheckpointView]
+) -> None:
     """Refuse to replace files that a source consists of, by whatever path.
 
     Raises:
       OutputExistsError: If there are such.
     """
-    replaced = {
-        _in_real_folder(p) for p in (index_path(prefix), *existing_files(prefix))
-    }
+    replaced = {_in_real_folder(path) for path in (index_path(prefix), *existing)}
     replaced.discard(_in_real_folder(prefix))  # a V1 file, which an index leaves alone
     for source in sources:
         for path in source.files:
@@ -139,8 +139,9 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
     if data == "move":
         raise ValueError("data='move' would take the shards of a source away")
     refuse_file_name(prefix)
-    check_prefix(prefix)
-    _refuse_source_as_output(prefix, sources)
+    remove_unpublished(prefix)
+    existing = check_prefix(prefix)
+    _refuse_source_as_output(prefix, existing, sources)
     with BundleWriter(
         prefix,
         overwrite=overwrite,
@@ -148,6 +149,7 @@ def write_output(  # noqa: PLR0913 the options of every conversion, by keyword
         big_endian=big_endian,
         progress=progress,
         avoiding=avoiding,
+        existing=existing,
     ) as writer:
         return committed(writer, contents, shards)
 
@@ -242,16 +244,15 @@ def _linked(
     entries: dict[bytes, bytes] = {}
     for name, bundle in bundles.items():
         used = needed[name].union(_used(bundle.index, sources[name].values()))
-        with bundle.index.kept_current():
-            paths = {
-                old: bundle.shards.complete(old, bundle.index.end_of_shard(old))
-                for old in sorted(used)
-            }
-            writer.expect(sum(map(size_of, paths.values())))
-            numbers[name] = {
-                old: writer.link(path, bundle.index.kept_current)
-                for old, path in paths.items()
-            }
+        found = {
+            old: bundle.shards.complete_with_size(old, bundle.index.end_of_shard(old))
+            for old in sorted(used)
+        }
+        writer.expect(sum(size for _, size in found.values()))
+        numbers[name] = {
+            old: writer.link(path, bundle.index.kept_current, size)
+            for old, (path, size) in found.items()
+        }
         entries.update(_renamed(bundle.index, sources[name], numbers[name]))
     for key, (bundle, entry) in stored.items():
         number = numbers[id(bundle)][entry.shard]

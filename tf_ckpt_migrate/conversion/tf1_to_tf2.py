@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
-from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.bulk import without_collections
@@ -35,7 +33,7 @@ from tf_ckpt_migrate.names.resolution import Unmatched, Unmet, check_choices, re
 from tf_ckpt_migrate.names.rules import Drop
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
-__all__ = ["convert_tf1_to_tf2", "plan_tf1_to_tf2"]
+__all__ = ["convert_tf1_to_tf2", "is_object_based", "plan_tf1_to_tf2"]
 
 
 @without_collections
@@ -85,17 +83,19 @@ def plan_tf1_to_tf2(  # noqa: PLR0913 the options of the conversion, by keyword
     )
 
 
+def is_object_based(reader: CheckpointReader) -> bool:
+    """Return whether a checkpoint has objects, and no names beside them."""
+    variables = (key for key in reader if key != OBJECT_GRAPH_KEY)
+    return reader.object_graph is not None and all(map(is_object_key, variables))
+
+
 def _check_name_based(reader: CheckpointReader) -> None:
-    if reader.object_graph is not None and all(map(is_object_key, _variables(reader))):
+    if is_object_based(reader):
         raise LayoutError(
             f"{reader.prefix!r} is object-based already (TF2). To rename its keys use "
             "convert(plan_migration(source, target, assignment_map), output_prefix); "
             "to make it name-based (TF1) use convert_tf2_to_tf1"
         )
-
-
-def _variables(reader: CheckpointReader) -> Mapping[str, TensorSpec]:
-    return {key: s for key, s in reader.specs.items() if key != OBJECT_GRAPH_KEY}
 
 
 def _in_guide_layout(move: Move) -> Move:

@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from tf_ckpt_migrate.bundle.existing import existing_files
 from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.output_path import check_folder_path, check_prefix
 from tf_ckpt_migrate.bundle.reader import BundleReader
-from tf_ckpt_migrate.bundle.staging import existing_files
 from tf_ckpt_migrate.checkpoint.owned_file import owned_file
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.contents import Reference

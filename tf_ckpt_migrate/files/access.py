@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from tf_ckpt_migrate.files.choice import system_of
@@ -22,6 +24,7 @@ __all__ = [
     "identity",
     "is_file",
     "is_folder",
+    "looking_once",
     "make_folder",
     "move_file",
     "names_in",
@@ -36,14 +39,42 @@ __all__ = [
     "remove_folder",
     "same_file",
     "size_of",
+    "sorted_folders_and_files",
+    "statuses_in",
 ]
 
 _PIECE = 64 << 20  # bytes of a far file that are asked for at once
 
 
+_SEEN: ContextVar[dict[str, Status | None] | None] = ContextVar("_SEEN", default=None)
+
+
+@contextmanager
+def looking_once() -> Generator[None]:
+    """Look at each far path at most once while the context lasts.
+
+    It is for a few looks in a row at files that are then read: each is a request. What
+    must notice that a file was replaced meanwhile looks outside of it.
+    """
+    if _SEEN.get() is not None:
+        yield
+        return
+    token = _SEEN.set({})
+    try:
+        yield
+    finally:
+        _SEEN.reset(token)
+
+
 def _status(path: str) -> Status | None:
+    seen = _SEEN.get()
+    if seen is not None and path in seen:
+        return seen[path]
     with telling("look at", path):
-        return system_of(path).status(path)
+        found = system_of(path).status(path)
+    if seen is not None:
+        seen[path] = found
+    return found
 
 
 def exists(path: str) -> bool:
@@ -82,6 +113,27 @@ def names_in(folder: str) -> list[str]:
         with telling("list", folder):
             return system_of(folder).names_in(folder)
     return os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+
+
+def statuses_in(folder: str) -> dict[str, Status]:
+    """Return what is in a far folder, by name; nothing where there is no folder."""
+    with telling("list", folder):
+        return system_of(folder).statuses_in(folder)
+
+
+def sorted_folders_and_files(folder: str) -> tuple[list[str], list[str]]:
+    """Return the names of the folders in a folder, and those of all else, by one look.
+
+    Example:
+      >>> sorted_folders_and_files("nowhere")
+      ([], [])
+    """
+    if is_far(folder):
+        found = {name: each.is_folder for name, each in statuses_in(folder).items()}
+    else:
+        found = {n: os.path.isdir(os.path.join(folder, n)) for n in names_in(folder)}
+    names = sorted(found)
+    return [n for n in names if found[n]], [n for n in names if not found[n]]
 
 
 def size_of(path: str) -> int:
@@ -181,7 +233,10 @@ def put_file(path: str, data: bytes, aside: str) -> None:
 
 
 def copy_file(
-    source: str, target: str, progress: Callable[[int], None] | None = None
+    source: str,
+    target: str,
+    progress: Callable[[int], None] | None = None,
+    size: int | None = None,
 ) -> None:
     """Copy a file, here or there a far one: within their system, or by us.
 
@@ -194,8 +249,9 @@ def copy_file(
       source: The file.
       target: The path.
       progress: Called with the number of bytes copied since the last call.
+      size: Of the source, where it is known.
     """
-    size = size_of(source)
+    size = size_of(source) if size is None else size
     if is_far(target) and _system_of_both(source, target) is not None:
         with telling("copy", source):
             system_of(source).copy(source, target)
@@ -211,7 +267,8 @@ def copy_file(
 
 def puts_whole(path: str) -> bool:
     """Return whether a far file is there whole, at once, when it has been written."""
-    return system_of(path).puts_whole(path)
+    with telling("write", path):
+        return system_of(path).puts_whole(path)
 
 
 def move_file(source: str, target: str) -> None:

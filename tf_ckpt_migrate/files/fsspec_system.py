@@ -48,25 +48,25 @@ class FsspecSystem:
     def status(self, path: str) -> Status | None:
         """Return what is there; None for nothing."""
         try:
-            found = _system(path).info(path.rstrip("/"))
+            return _status(_system(path).info(path.rstrip("/")))
         except FileNotFoundError:
             return None
-        if found["type"] != "file":
-            return Status(found["type"] == "directory")
-        stamp = {name: found[name] for name in _STAMPS if found.get(name)}
-        marks = tuple(f"{name}: {each}" for name, each in stamp.items())
-        return Status(False, int(found["size"] or 0), _seconds(stamp), marks)
 
     def names_in(self, folder: str) -> list[str]:
         """Return the names in a folder; none where there is no folder."""
+        return [*self.statuses_in(folder)]
+
+    def statuses_in(self, folder: str) -> dict[str, Status]:
+        """Return what is in a folder, by name; nothing where there is no folder."""
         system = _system(folder)
         try:
-            paths = system.ls(folder.rstrip("/"), detail=False)
+            listed = system.ls(folder.rstrip("/"), detail=True)
         except FileNotFoundError:
-            return []
+            return {}
         # Some list a file, or the marker of an empty folder, as being in itself.
         own = str(system._strip_protocol(folder)).strip("/")
-        return [basename(p.rstrip("/")) for p in paths if p.strip("/") != own]
+        found = ((each["name"].strip("/"), each) for each in listed)
+        return {basename(name): _status(each) for name, each in found if name != own}
 
     def read(self, path: str, offset: int, size: int) -> bytes:
         """Return a range of a file; what there is of it where the file ends sooner."""
@@ -143,6 +143,14 @@ class _Writing:
             return
         self._file.discard()  # what has been sent
         self._file.closed = True  # or it would send the rest when it is forgotten
+
+
+def _status(found: dict[str, Any]) -> Status:
+    if found["type"] != "file":
+        return Status(found["type"] == "directory")
+    stamp = {name: found[name] for name in _STAMPS if found.get(name)}
+    marks = tuple(f"{name}: {each}" for name, each in stamp.items())
+    return Status(False, int(found["size"] or 0), _seconds(stamp), marks)
 
 
 def _seconds(stamp: dict[str, Any]) -> float:

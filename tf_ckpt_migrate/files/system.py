@@ -59,6 +59,10 @@ class FarSystem(Protocol):
         """Return the names in a folder; none where there is no folder."""
         ...
 
+    def statuses_in(self, folder: str) -> dict[str, Status]:
+        """Return what is in a folder, by name; nothing where there is no folder."""
+        ...
+
     def read(self, path: str, offset: int, size: int) -> bytes:
         """Return a range of a file; what there is of it where the file ends sooner."""
         ...

@@ -64,6 +64,13 @@ class GfileSystem:
             return []
         return [name.rstrip("/") for name in names if name.strip("/")]
 
+    def statuses_in(self, folder: str) -> dict[str, Status]:
+        """Return what is in a folder, by name; nothing where there is no folder."""
+        start = folder if folder.endswith("/") else f"{folder}/"
+        names = self.names_in(folder)
+        found = ((name, self.status(start + name)) for name in names)
+        return {name: each for name, each in found if each is not None}
+
     def read(self, path: str, offset: int, size: int) -> bytes:
         """Return a range of a file; what there is of it where the file ends sooner."""
         with _finding(), self._gfile.GFile(path, "rb") as file:

@@ -239,3 +239,70 @@ def test_what_all_would_fail_for_is_told_once(tmp_path):
     with pytest.raises(CheckpointNotFoundError, match="nowhere"):
         tcm.convert_all(tmp_path / "source", tmp_path / "o", to="tf2", like="nowhere")
     assert not (tmp_path / "o").exists()
+
+
+def mixed(folder):
+    """Make a tree of checkpoints by name, by object, and with both keys."""
+    weights = {"net/w": np.ones((2, 3), np.float32)}
+    for name in ("by-name/m-1", "by-object/m-1", "both/m-1"):
+        (folder / name).parent.mkdir(parents=True)
+    write(folder / "by-name/m-1", weights)
+    source = folder / "by-name/m-1"
+    tcm.convert_tf1_to_tf2(source, folder / "by-object/m-1", data="copy")
+    write(folder / "both/m-1", weights)
+    tcm.add_object_keys(folder / "both/m-1")
+    for each in ("by-name", "by-object", "both"):
+        (folder / each / "checkpoint").write_text('model_checkpoint_path: "m-1"')
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("to", "wanted", "why"),
+    [
+        ("tf2", "by-object", "it is object-based (TF2) already"),
+        ("tf1", "by-name", "it is name-based (TF1) already"),
+    ],
+)
+def test_what_has_the_wanted_keys_is_skipped(tmp_path, to, wanted, why):
+    tree, out = mixed(tmp_path / "tree"), tmp_path / "out"
+    before = files_in(tree)
+    for status in ("converted", "present"):
+        result = tcm.convert_all(tree, out, to=to)
+        assert result.ok
+        assert {os.path.relpath(e.source, tree): e.status for e in result.outcomes} == {
+            **dict.fromkeys(["by-name/m-1", "by-object/m-1", "both/m-1"], status),
+            f"{wanted}/m-1": "skipped",
+        }
+        (skipped,) = (e for e in result.outcomes if e.status == "skipped")
+        assert (skipped.reason, skipped.error) == (why, "")
+        assert Outcome(**skipped.to_config()) == skipped
+        counts = {"converted": 0, "present": 0} | {status: 2}
+        assert str(result).splitlines()[0] == (
+            f"3 checkpoints: {counts['converted']} converted, {counts['present']} "
+            "there already, 1 skipped, 0 failed"
+        )
+        assert f"skipped, as {why}: {tree}/{wanted}/m-1" in str(result)
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        {"by-name", "by-object", "both"} - {wanted}
+    )
+    assert files_in(tree) == before
+
+
+@pytest.mark.parametrize(("to", "wanted"), [("tf2", "by-object"), ("tf1", "by-name")])
+def test_what_would_be_skipped_fails_if_it_is_damaged(tmp_path, to, wanted):
+    for number, damage in enumerate((os.unlink, lambda path: os.truncate(path, 1))):
+        tree = mixed(tmp_path / f"tree-{number}")
+        damage(tree / f"{wanted}/m-1.data-00000-of-{1 + (to == 'tf2'):05d}")
+        result = tcm.convert_all(tree, tmp_path / f"out-{number}", to=to)
+        (failed,) = result.failed
+        assert failed.source == f"{tree}/{wanted}/m-1"
+        assert failed.error in ("MissingShardError", "TruncatedFileError")
+
+
+def test_an_older_checkpoint_does_not_pass_for_a_latest_that_is_skipped(tmp_path):
+    tree, out = tmp_path / "tree", tmp_path / "out"
+    write(tree / "m-1", {"w": [1.0]})
+    tcm.convert_tf1_to_tf2(tree / "m-1", tree / "m-2")
+    (tree / "checkpoint").write_text(state_text(["m-1", "m-2"]))
+    assert tcm.convert_all(tree, out, to="tf2").count("skipped") == 1
+    assert not (out / "checkpoint").exists()

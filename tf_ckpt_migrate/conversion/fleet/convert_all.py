@@ -68,7 +68,8 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
         these, it may be on a far file system, as ``"gs://bucket/runs_tf2"``.
       to: ``"tf2"`` converts from names to objects, as ``convert_tf1_to_tf2``; ``"tf1"``
         back, as ``convert_tf2_to_tf1``; None gives other names only, as
-        ``plan_migration`` and ``convert``.
+        ``plan_migration`` and ``convert``. A checkpoint that has the wanted keys
+        already is skipped.
       assignment_map: Rules from keys of a source to those of its output.
       plan: A plan for all, in place of rules and direction; it fits every checkpoint
         of the tensors that it was made for.

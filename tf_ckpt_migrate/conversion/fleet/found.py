@@ -22,7 +22,7 @@ from tf_ckpt_migrate.bundle.naming import (
 from tf_ckpt_migrate.bundle.staging import STAGING_MARK
 from tf_ckpt_migrate.checkpoint.locate import locate
 from tf_ckpt_migrate.checkpoint.ordering import by_numbers
-from tf_ckpt_migrate.checkpoint.unfinished import unfinished_parts
+from tf_ckpt_migrate.checkpoint.unfinished import parts_in
 from tf_ckpt_migrate.conversion.fleet.states import missing_latest
 from tf_ckpt_migrate.errors import (
     CheckpointError,
@@ -31,7 +31,12 @@ from tf_ckpt_migrate.errors import (
     OutputPathError,
     capped,
 )
-from tf_ckpt_migrate.files.access import is_file, is_folder, names_in, same_file
+from tf_ckpt_migrate.files.access import (
+    is_file,
+    is_folder,
+    same_file,
+    sorted_folders_and_files,
+)
 from tf_ckpt_migrate.files.paths import basename, is_far, join
 
 __all__ = ["Found", "Pair", "find"]
@@ -166,12 +171,10 @@ class _Walk(NamedTuple):
           below: Its path from the root.
         """
         try:
-            names = sorted(names_in(folder))
+            folders, files = sorted_folders_and_files(folder)
         except OSError as error:
             self.unreadable.append((folder, error))
             return
-        folders = [n for n in names if is_folder(join(folder, n))]
-        files = sorted({*names} - {*folders})
         broken_off = {n: b for n in folders if (b := _broken_off(folder, n))}
         bases = {*_bases(folder, files), *broken_off.values(), *missing_latest(folder)}
         for base in sorted(bases, key=by_numbers):
@@ -213,13 +216,8 @@ def _v1_base(folder: str, name: str) -> str | None:
 def _broken_off(folder: str, name: str) -> str | None:
     """Return the basename of the checkpoint that a folder holds parts of."""
     of = _TEMPORARY.fullmatch(name)
-    parts = unfinished_parts(join(folder, of[1])) if of else []
-    inside = join(folder, name, "")
-    if of and any(
-        part.startswith(inside) and parse_v1_shard_path(part) for part in parts
-    ):
-        return of[1]
-    return None
+    parts = parts_in(join(folder, name)) if of else []
+    return of[1] if of and any(map(parse_v1_shard_path, parts)) else None
 
 
 def _is_same(folder: str, other: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 
-from tf_ckpt_migrate.bundle.staging import check_absent, existing_files
+from tf_ckpt_migrate.bundle.existing import existing_sizes
+from tf_ckpt_migrate.bundle.staging import check_absent, remove_unpublished
 from tf_ckpt_migrate.checkpoint.owned_file import owned_file
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
@@ -24,6 +26,7 @@ from tf_ckpt_migrate.errors import (
     FarFileError,
     OutputExistsError,
 )
+from tf_ckpt_migrate.files.access import looking_once
 from tf_ckpt_migrate.files.paths import basename, is_far
 from tf_ckpt_migrate.names.plan import MigrationPlan
 
@@ -61,9 +64,14 @@ def convert_once(request: Request, source: str, output: str) -> Outcome:
 
 
 def _converted(request: Request, source: str, output: str) -> Outcome:
-    # Before it is opened: if it changes in between, the next run sees another digest.
-    digest = digest_of_source(source)
-    reader = load_checkpoint(source)
+    with looking_once():
+        # Before it is opened: if it changes in between, the next run sees another
+        # digest.
+        digest = digest_of_source(source)
+        reader = load_checkpoint(source)
+    if why := request.reason_to_skip(reader):
+        _check_shards(reader)
+        return Outcome(source, output, "skipped", reason=why)
     plan = request.plan_for(reader)
     identity = Identity.of(digest, plan, request.to)
     present = Outcome(source, output, "present")
@@ -79,6 +87,18 @@ def _converted(request: Request, source: str, output: str) -> Outcome:
     return present if result is None else Outcome.of_result(source, result)
 
 
+def _check_shards(reader: CheckpointReader) -> None:
+    """Check of a checkpoint that is skipped what a conversion would notice.
+
+    Raises:
+      CheckpointError: If a data shard is missing or too short.
+    """
+    if reader.bundle is not None:
+        shards, index = reader.bundle.shards, reader.bundle.index
+        for number in range(shards.count):
+            shards.complete(number, index.end_of_shard(number))
+
+
 def _made(
     request: Request,
     reader: CheckpointReader,
@@ -88,8 +108,10 @@ def _made(
 ) -> ConversionResult | None:
     """Make the output; return None where another process has."""
     with owned_file(record_path(output)) as put:
+        remove_unpublished(output)
         # Before the record is read: what another worker puts there comes after its own.
-        begun, there = Record.begun(identity, output), existing_files(output)
+        there = existing_sizes(output)
+        begun = Record.begun(identity, output, there)
         before = Record.read(output)
         if before and before.identity == identity:
             if before.is_of(output):  # another process has just made it
@@ -128,7 +150,7 @@ def _made(
 
 
 def _check_ours(
-    record: Record | None, begun: Record, output: str, there: list[str]
+    record: Record | None, begun: Record, output: str, there: Collection[str]
 ) -> None:
     """Refuse to replace what others have written there, or made of an output since.
 
@@ -136,8 +158,7 @@ def _check_ours(
       OutputExistsError: If there is such a checkpoint.
     """
     if record is None:
-        if there:
-            check_absent(output)
+        check_absent(output, [*there])
     elif (
         record.output is not None and not record.is_of_what(begun) and _is_whole(output)
     ):

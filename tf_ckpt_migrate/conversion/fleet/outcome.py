@@ -12,7 +12,7 @@ from tf_ckpt_migrate.errors import PlanError, capped
 
 __all__ = ["Outcome", "Status"]
 
-Status: TypeAlias = Literal["converted", "present", "failed"]
+Status: TypeAlias = Literal["converted", "present", "skipped", "failed"]
 
 _LONGEST = 1000  # characters of a reason: of 2,000 failures, all must be readable
 _IN_PLACE = (Transfer.LINKED, Transfer.MOVED, Transfer.SYMLINKED)
@@ -26,9 +26,10 @@ class Outcome:
       source: Its prefix.
       output: The prefix that its conversion has, or was to have.
       status: ``"converted"`` now; ``"present"`` where the output was there already, of
-        this source and this request; ``"failed"``.
+        this source and this request; ``"skipped"`` where the source has the wanted
+        keys already; ``"failed"``.
       error: The kind of error, as ``"MissingShardError"``; "" without one.
-      reason: What it says, in one line.
+      reason: What it says, in one line; or why the checkpoint is skipped.
       keys: Number of keys of what was converted.
       bytes_linked: Of data shards that were linked.
       bytes_written: Of data shards that were copied or written.
@@ -69,8 +70,8 @@ class Outcome:
         return cls(source, output, "failed", type(error).__name__, reason)
 
     def __str__(self) -> str:
-        told = f"{self.source}: {self.status}"
-        return f"{told}: {self.error}: {self.reason}" if self.error else told
+        told = (f"{self.source}: {self.status}", self.error, self.reason)
+        return ": ".join(filter(None, told))
 
     def to_config(self) -> dict[str, Any]:
         """Return plain data, of which `Outcome(**config)` is the outcome again."""

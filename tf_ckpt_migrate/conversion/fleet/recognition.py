@@ -24,15 +24,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
+from tf_ckpt_migrate.bundle.existing import existing_files, existing_sizes
 from tf_ckpt_migrate.bundle.naming import index_path
-from tf_ckpt_migrate.bundle.staging import counts_in, existing_files
+from tf_ckpt_migrate.bundle.staging import counts_in
 from tf_ckpt_migrate.checkpoint.locate import locate
-from tf_ckpt_migrate.files.access import is_file, pieces_of, read_range, size_of
-from tf_ckpt_migrate.files.paths import basename, dirname, join
+from tf_ckpt_migrate.files.access import (
+    is_file,
+    looking_once,
+    pieces_of,
+    read_range,
+    size_of,
+)
+from tf_ckpt_migrate.files.paths import basename
 from tf_ckpt_migrate.names.plan import MigrationPlan
 
 __all__ = [
@@ -68,8 +74,10 @@ def digest_of_source(source: str) -> str:
       CheckpointError: If there is none.
       OSError: If it cannot be read.
     """
-    location = locate(source)
-    return _digest(location.v1_files or [index_path(location.prefix)])
+    with looking_once():
+        location = locate(source)
+        paths = location.v1_files or [index_path(location.prefix)]
+        return _digest({path: size_of(path) for path in paths})
 
 
 class Identity(NamedTuple):
@@ -119,14 +127,24 @@ class Record(NamedTuple):
     replaces: str = _ABSENT
 
     @classmethod
-    def begun(cls, identity: Identity, prefix: str) -> Record:
-        """Return the record of an output that is about to be made."""
-        return cls(identity, None, _sizes(prefix), _index_digest(prefix))
+    def begun(
+        cls, identity: Identity, prefix: str, sizes: Mapping[str, int] | None = None
+    ) -> Record:
+        """Return the record of an output that is about to be made.
+
+        Args:
+          identity: Of the output.
+          prefix: Of the output.
+          sizes: Of the files that are there; None to look for them.
+        """
+        index, files = _seen(prefix, sizes)
+        return cls(identity, None, files, index)
 
     @classmethod
     def done(cls, identity: Identity, prefix: str) -> Record:
         """Return the record of an output that is there."""
-        return cls(identity, _index_digest(prefix), _sizes(prefix))
+        index, files = _seen(prefix)
+        return cls(identity, index, files)
 
     @classmethod
     def read(cls, prefix: str) -> Record | None:
@@ -179,7 +197,7 @@ class Record(NamedTuple):
         there is the one that was being made.
         """
         begun = self.output is None and self.replaces == _ABSENT
-        return begun and _index_digest(prefix) != _ABSENT
+        return begun and is_file(index_path(prefix))
 
 
 def remove_shards_without_index(prefix: str) -> None:
@@ -187,29 +205,26 @@ def remove_shards_without_index(prefix: str) -> None:
 
     No reader finds them, and the next ones would have other names beside them.
     """
-    if _index_digest(prefix) == _ABSENT:
-        for name in _sizes(prefix):
-            os.unlink(join(dirname(prefix), name))
+    if not is_file(index_path(prefix)):
+        for path in existing_files(prefix):
+            if path != prefix:
+                os.unlink(path)
 
 
-def _index_digest(prefix: str) -> str:
-    path = index_path(prefix)
-    return _digest([path]) if is_file(path) else _ABSENT
-
-
-def _sizes(prefix: str) -> dict[str, int]:
+def _seen(
+    prefix: str, sizes: Mapping[str, int] | None = None
+) -> tuple[str, dict[str, int]]:
+    """Return the digest of the index of an output, and the sizes of its shards."""
+    sizes = existing_sizes(prefix) if sizes is None else sizes
     index = index_path(prefix)
-    sizes: dict[str, int] = {}
-    for path in existing_files(prefix):
-        if path not in (prefix, index):
-            with suppress(FileNotFoundError):  # another worker has just removed it
-                sizes[basename(path)] = size_of(path)
-    return sizes
+    digest = _digest({index: sizes[index]}) if index in sizes else _ABSENT
+    others = {p: size for p, size in sizes.items() if p not in (prefix, index)}
+    return digest, {basename(path): size for path, size in others.items()}
 
 
-def _digest(paths: Iterable[str]) -> str:
+def _digest(sizes: Mapping[str, int]) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for path in paths:
-        for piece in pieces_of(path, 0, size_of(path)):
+    for path, size in sizes.items():
+        for piece in pieces_of(path, 0, size):
             digest.update(piece)
     return digest.hexdigest()

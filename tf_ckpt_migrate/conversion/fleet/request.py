@@ -10,7 +10,7 @@ from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.conversion.convert import check_source
 from tf_ckpt_migrate.conversion.planning import Averages, plan_migration
-from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
+from tf_ckpt_migrate.conversion.tf1_to_tf2 import is_object_based, plan_tf1_to_tf2
 from tf_ckpt_migrate.conversion.tf2_to_tf1 import plan_tf2_to_tf1
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
@@ -115,6 +115,22 @@ class Request:
         """
         if self.like:
             load_checkpoint(self.like)
+
+    def reason_to_skip(self, source: CheckpointReader) -> str:
+        """Return why a checkpoint needs no conversion; "" if it does.
+
+        Example:
+          >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+          >>> with example_checkpoint({"w": [1.0, 2.0]}) as prefix:
+          ...     source = load_checkpoint(prefix)
+          >>> Request(to="tf1").reason_to_skip(source)
+          'it is name-based (TF1) already'
+        """
+        if self.to == "tf2" and is_object_based(source):
+            return "it is object-based (TF2) already"
+        if self.to == "tf1" and source.object_graph is None:
+            return "it is name-based (TF1) already"
+        return ""
 
     def plan_for(self, source: CheckpointReader) -> MigrationPlan:
         """Return the plan of one checkpoint.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes, plain_text
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome, Status
+from tf_ckpt_migrate.errors import capped
 
 __all__ = ["ConvertAllResult"]
 
@@ -40,7 +42,7 @@ class ConvertAllResult:
 
     @property
     def ok(self) -> bool:
-        """Whether none has failed."""
+        """Whether none has failed; what is skipped has not."""
         return not self.failed
 
     @property
@@ -62,10 +64,14 @@ class ConvertAllResult:
         keys = counted(sum(each.keys for each in self.outcomes), "key")
         head = counted(len(self.outcomes), "checkpoint")
         counts = f"{self.count('converted'):,} converted, {self.count('present'):,}"
-        counts += f" there already, {self.count('failed'):,} failed"
+        counts += " there already, "
+        skipped = [each for each in self.outcomes if each.status == "skipped"]
+        counts += f"{len(skipped):,} skipped, " if skipped else ""
+        counts += f"{self.count('failed'):,} failed"
         blocks: list[str | Table] = [
             f"{head}: {counts}",
             f"{keys}; {linked} linked, {written} written",
+            *_why_skipped(skipped),
             *(f"note: {note}" for note in self.notes),
         ]
         if failed:
@@ -86,6 +92,7 @@ class ConvertAllResult:
             {
                 "converted": self.count("converted"),
                 "present": self.count("present"),
+                "skipped": self.count("skipped"),
                 "failed": self.count("failed"),
                 "outcomes": [each.to_config() for each in self.outcomes],
                 "others": [each.to_config() for each in self.others],
@@ -94,3 +101,12 @@ class ConvertAllResult:
             indent=2,
             ensure_ascii=False,
         )
+
+
+def _why_skipped(skipped: Iterable[Outcome]) -> Iterator[str]:
+    """Yield one line for each reason to skip checkpoints, with the first of them."""
+    by_reason: dict[str, list[str]] = {}
+    for each in skipped:
+        by_reason.setdefault(each.reason, []).append(each.source)
+    for reason, sources in by_reason.items():
+        yield f"skipped, as {reason}: {', '.join(capped(sources, 3))}"

@@ -52,8 +52,8 @@ def by_folder(outcomes: Iterable[Outcome]) -> dict[tuple[str, str], list[Outcome
 def state_made(source: str, output: str, outcomes: Iterable[Outcome]) -> Outcome | None:
     """Let a folder of outputs name as the latest what the folder of sources does.
 
-    Where the latest of the sources has not been converted, the state file stays as it
-    is: an older checkpoint must not pass for it.
+    Where the latest of the sources has not been converted (it has failed, or is
+    skipped), the state file stays as it is: an older checkpoint must not pass for it.
 
     Args:
       source: The folder of sources.
@@ -64,7 +64,8 @@ def state_made(source: str, output: str, outcomes: Iterable[Outcome]) -> Outcome
       What went wrong; None if nothing did.
     """
     path, made = (join(folder, STATE_FILE) for folder in (source, output))
-    here = {_base(o.output) for o in outcomes if o.status != "failed"}
+    done = (o for o in outcomes if o.status in ("converted", "present"))
+    here = {_base(each.output) for each in done}
     if not here or not is_file(path):
         return None
     try:
@@ -74,7 +75,8 @@ def state_made(source: str, output: str, outcomes: Iterable[Outcome]) -> Outcome
         kept = tuple(base for base in map(_base, state.kept) if base in here)
         with owned_file(made) as put:
             old = read_state(made) if is_file(made) else None
-            others = tuple(o for o in old.kept if o not in kept) if old else ()
+            new_ones = {*kept}
+            others = tuple(o for o in old.kept if o not in new_ones) if old else ()
             new = CheckpointState(latest, (*others, *kept))
             if new != old:
                 put(state_text(new))
