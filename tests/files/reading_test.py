@@ -109,3 +109,12 @@ def test_a_reader_sees_that_its_checkpoint_was_replaced(prefix, goldens):
     rewritten(f"{prefix}.index", other.read_bytes())
     with pytest.raises(CheckpointReplacedError, match="open it again"):
         read_all(reader)
+
+
+def test_a_data_file_that_was_replaced_is_not_called_cut_off(prefix, goldens):
+    reader = tcm.load_checkpoint(prefix)
+    other = goldens / "tf1_15" / "partitioned_adam" / "model.ckpt.index"
+    rewritten(f"{prefix}.index", other.read_bytes())
+    rewritten(f"{prefix}.data-00000-of-00001", b"")
+    with pytest.raises(CheckpointReplacedError, match="open it again"):
+        read_all(reader)

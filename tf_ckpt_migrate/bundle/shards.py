@@ -153,6 +153,7 @@ class Shards:
         if whole is None:
             whole = self._opened(number)
         if end > len(whole):
+            self._check_current()  # a file of another checkpoint may be shorter
             raise self._too_short(number, end, len(whole), what)
         return whole
 
