@@ -72,6 +72,23 @@ class TestPrune:
         assert "'bookkeeping'" in note
         assert "matched no key" in note
 
+    def test_a_pattern_may_take_all_of_a_role(self, trained):
+        result = prune(trained, trained + "-s", patterns=["beta1_power"])
+        assert list(load_checkpoint(result)) == [
+            "global_step",
+            "w",
+            "w/ExponentialMovingAverage",
+        ]
+        assert dict(result.dropped)["beta1_power"] == "fits beta1_power"
+
+    def test_an_optimizer_and_its_steps_are_both_asked_for(self, tmp_path):
+        reader = golden("tf2_21/keras_optimizer_adam")
+        roles = ["optimizer", "step"]
+        result = load_checkpoint(prune(reader, tmp_path / "out", roles=roles))
+        assert {role_of(key, result.specs) for key in result} == {
+            *("weight", "slot", "bookkeeping")
+        }
+
     @pytest.mark.parametrize(
         "name",
         [

@@ -3,7 +3,14 @@ import os
 import numpy as np
 import pytest
 
-from tests.conversion.checkpoints import golden, goldens, is_object_based, values, write
+from tests.conversion.checkpoints import (
+    copied,
+    golden,
+    goldens,
+    is_object_based,
+    values,
+    write,
+)
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.conversion.contents import Value
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
@@ -121,6 +128,8 @@ def test_no_variables_are_an_error(name, tmp_path):
     with pytest.raises(PlanError, match="has no variables"):
         convert_tf2_to_tf1(golden(name), tmp_path / "tf1")
     assert not list(tmp_path.iterdir())
+    with pytest.raises(PlanError, match="has no variables"):
+        add_name_keys(copied(golden(name), tmp_path))
 
 
 @pytest.mark.parametrize("names", ["full_name", "key"])

@@ -124,6 +124,9 @@ def test_metrics_of_a_saved_model(tf, tmp_path):
     assert not found & {"count", "total"}
     dropped = [each.key for each in made.dropped if "metrics" in each.key]
     assert len(dropped) == 6
+    pruned = tcm.prune(tmp_path / "saved", tmp_path / "pruned")
+    status = tf.train.Checkpoint(network(keras)).read(pruned.prefix)
+    status.assert_consumed()
 
 
 class Net:

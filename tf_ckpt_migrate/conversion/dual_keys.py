@@ -47,8 +47,8 @@ def add_name_keys(
 
     Raises:
       LayoutError: If the checkpoint is not object-based, or dual-keyed already.
-      PlanError: If variables have no names, or share them, or no rule fits one, or a
-        rule changes a value, or a name is that of a key.
+      PlanError: If there are no variables, or no rule fits one, or a rule changes a
+        value, or a name is that of a key.
       OSError: If the index cannot be written; the old one then stays.
 
     Example:

@@ -90,8 +90,8 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
       unmet: What becomes of a tensor of ``like`` that nothing fills.
 
     Raises:
-      PlanError: If variables have no names, or share them, or no rule fits one; or if
-        an optimizer cannot go on.
+      PlanError: If there are no variables, or no rule fits one; or if an optimizer
+        cannot go on.
     """
     if isinstance(names, str) and names not in ("full_name", "key"):
         raise ValueError(f'names={names!r}; expected "full_name", "key" or a map')
@@ -100,6 +100,12 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
     rules = AssignmentMap(() if isinstance(names, str) else names)
     check_choices(rules, layout.everything, catalog_of(reader))
     specs = {**layout.specs, **_named_by(rules, layout.carried, full_names)}
+    if not specs:
+        raise PlanError(
+            f"{reader.prefix!r} has no variables, and so nothing that "
+            "tf.compat.v1.train.Saver could save or restore; a SavedModel without "
+            "variables needs no conversion of its checkpoint"
+        )
     aside = tuple(Dropped(k, _ASIDE) for k in layout.carried if k not in specs)
     chosen, notes = public_names(specs), ()
     if names == "full_name":

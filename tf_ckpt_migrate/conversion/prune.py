@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.progress import Progress
 from tf_ckpt_migrate.conversion.bulk import without_collections
@@ -13,10 +14,11 @@ from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError, nearest
+from tf_ckpt_migrate.names.matching import match
+from tf_ckpt_migrate.names.moves import Dropped, plain_moves
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import resolve
 from tf_ckpt_migrate.names.rules import Drop
-from tf_ckpt_migrate.naming.slots import is_step_of_optimizer
+from tf_ckpt_migrate.naming.slots import is_of_compiled_metric, is_step_of_optimizer
 
 __all__ = ["TRAINING", "plan_prune", "prune"]
 
@@ -42,32 +44,61 @@ def plan_prune(
     roles = tuple(roles)
     reader = opened(checkpoint_path)
     specs = layout_of(reader).everything
-    rules = [
-        *(Drop(pattern=pattern, reason=f"fits {pattern}") for pattern in patterns),
-        *(Drop(role=role, reason=role) for role in roles),
-    ]
-    if "optimizer" in roles:  # whose count of steps says nothing without the rest
-        steps = [key for key in specs if is_step_of_optimizer(key, specs)]
-        rules += [Drop(source=key, reason="optimizer") for key in steps]
-    found = resolve(rules, specs, unmatched="keep")
-    reasons = {dropped.reason for dropped in found.dropped}
+    reasons = _reasons(specs, roles, patterns)
+    _check_patterns(patterns, reasons, specs, reader.prefix)
+    kept = {key: spec for key, spec in specs.items() if key not in reasons}
+    return MigrationPlan(
+        reader.prefix,
+        "",
+        specs,
+        plain_moves(kept, [*kept], kept.values()),
+        tuple(Dropped(key, reasons[key]) for key in specs if key in reasons),
+        notes=_notes(roles, reasons),
+    )
+
+
+def _reasons(
+    specs: Mapping[str, TensorSpec], roles: Sequence[str], patterns: Sequence[str]
+) -> dict[str, str]:
+    """Return why each key goes that does."""
+    rules = [Drop(pattern=pattern, reason=f"fits {pattern}") for pattern in patterns]
+    rules += [Drop(role=role, reason=role) for role in roles]
+    found: dict[str, str] = {}
+    for rule in rules:
+        for key in match([rule], specs).decided:
+            found.setdefault(key, rule.reason)
+    if "optimizer" in roles:  # a model without one has neither of these
+        for key in specs:
+            if is_step_of_optimizer(key, specs):
+                found.setdefault(key, "optimizer")
+            elif is_of_compiled_metric(key):
+                found.setdefault(key, "metric")
+    return found
+
+
+def _check_patterns(
+    patterns: Sequence[str],
+    reasons: Mapping[str, str],
+    specs: Mapping[str, TensorSpec],
+    prefix: str,
+) -> None:
+    """Refuse a pattern that decides about no key."""
     for pattern in patterns:
-        if f"fits {pattern}" not in reasons:
+        if f"fits {pattern}" not in reasons.values():
             near = ", ".join(map(repr, nearest(pattern, specs)))
             raise PlanError(
-                f"pattern {pattern!r} fits no key of {reader.prefix!r} as a whole"
+                f"pattern {pattern!r} fits no key of {prefix!r} as a whole"
                 + (f"; nearest: {near}" if near else "")
             )
-    # Nobody asked for these by name, so that it says nothing if they fit nothing.
-    silent = [each for each in rules if each.source is not None]
-    silent += [Drop(role=role, reason=role) for role in TRAINING if roles == TRAINING]
-    starts = tuple(map(repr, silent))
-    notes = tuple(note for note in found.notes if not note.startswith(starts))
-    if not found.dropped:
-        notes = (f"nothing to drop: no key is {' or '.join(roles) or 'named'}",)
-    return MigrationPlan(
-        reader.prefix, "", specs, found.moves, found.dropped, notes=notes
-    )
+
+
+def _notes(roles: Sequence[str], reasons: Mapping[str, str]) -> tuple[str, ...]:
+    if not reasons:
+        return (f"nothing to drop: no key is {' or '.join(roles) or 'named'}",)
+    if roles == TRAINING:  # nobody asked for these by name
+        return ()
+    idle = [role for role in roles if role not in reasons.values()]
+    return tuple(f"{Drop(role=role, reason=role)!r} matched no key" for role in idle)
 
 
 @without_collections
@@ -92,8 +123,8 @@ def prune(  # noqa: PLR0913 the options of every conversion, by keyword
       checkpoint_path: The checkpoint to take from.
       output_prefix: Prefix of the checkpoint to write.
       roles: Which kinds of tensors to drop: ``"slot"``, ``"optimizer"`` (beta powers,
-        hyperparameters, with the count of steps that an optimizer of Keras keeps),
-        ``"average"``, ``"step"``.
+        hyperparameters, with the count of steps that an optimizer of Keras keeps and
+        the sums of metrics that a model was compiled with), ``"average"``, ``"step"``.
       patterns: Regular expressions; a key that one fits as a whole is dropped.
       compact: Whether to copy only the bytes that are left. Otherwise whole shards are
         linked, which takes no time, but frees no disk space.

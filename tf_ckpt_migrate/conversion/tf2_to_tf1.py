@@ -17,7 +17,7 @@ from tf_ckpt_migrate.conversion.layout import (
 from tf_ckpt_migrate.conversion.named_moves import NamedMoves, named_moves
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
-from tf_ckpt_migrate.errors import LayoutError, PlanError
+from tf_ckpt_migrate.errors import LayoutError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -52,12 +52,6 @@ def plan_tf2_to_tf1(
         )
     goal = None if like is None else _named(like)
     layout = layout_of(reader)
-    if not layout.specs:
-        raise PlanError(
-            f"{reader.prefix!r} has no variables, and so nothing that "
-            "tf.compat.v1.train.Saver could save or restore; a SavedModel without "
-            "variables needs no conversion of its checkpoint"
-        )
     found = _moves(reader, layout, names, unmatched=unmatched, like=goal, unmet=unmet)
     bookkeeping = [Dropped(key, _why_dropped(key)) for key in layout.bookkeeping]
     plan = MigrationPlan(

@@ -60,6 +60,7 @@ __all__ = [
     "ROLES",
     "Slot",
     "is_bookkeeping",
+    "is_of_compiled_metric",
     "is_step_of_optimizer",
     "role_of",
     "slot_of",
@@ -163,6 +164,17 @@ def is_bookkeeping(key: str, keys: Container[str]) -> bool:
     if not may_be and "seed_generator" not in key:
         return False
     return role_of(key, keys) == "bookkeeping"
+
+
+def is_of_compiled_metric(key: str) -> bool:
+    """Return whether ``key`` is a sum of a metric that a Keras model was compiled with.
+
+    Example:
+      >>> is_of_compiled_metric("keras_api/metrics/0/total/.ATTRIBUTES/VARIABLE_VALUE")
+      True
+    """
+    parsed = parse_object_key(key) if "keras_api/metrics/" in key else None
+    return parsed is not None and ("keras_api", "metrics") in pairwise(parsed.path)
 
 
 def is_step_of_optimizer(key: str, keys: Container[str]) -> bool:
