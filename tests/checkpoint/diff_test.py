@@ -116,6 +116,7 @@ v                        1   3        1      0.2"""
         "equal_count": 1,
         "left_out": [],
         "renamed": {},
+        "moved": {},
     }
 
 
@@ -296,3 +297,46 @@ def test_relative_differences_are_of_the_larger(difference):
     found = difference(f32(0, 2), f32(1, 1))
     assert (found.max_abs, found.max_rel) == (1.0, 1.0)
     assert math.isfinite(found.max_rel)
+
+
+def listed(names, values):
+    """Tensors of a list of variables with these names, and their object graph."""
+    message = TrackableObjectGraph()
+    message.nodes.add().children.add(node_id=1, local_name="all")
+    parent = message.nodes.add()
+    arrays = {}
+    for number, name in enumerate(names):
+        key = f"all/{number}/.ATTRIBUTES/VARIABLE_VALUE"
+        parent.children.add(node_id=number + 2, local_name=str(number))
+        message.nodes.add().attributes.add(
+            name="VARIABLE_VALUE", full_name=name, checkpoint_key=key
+        )
+        arrays[key] = f32(values[name])
+    return arrays | {OBJECT_GRAPH_KEY: message.SerializeToString()}
+
+
+def at(number):
+    return f"all/{number}/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def test_a_variable_at_another_place_of_a_list_is_compared_with_itself(written):
+    values = {"net/a": 1, "net/b": 2, "net/c": 3}
+    a = written("a", listed(["net/a", "net/b", "net/c"], values))
+    b = written("b", listed(["net/c", "net/b", "net/a"], values | {"net/c": 4}))
+    diff = diff_checkpoints(a, b)
+    assert diff.moved == {at(0): at(2), at(2): at(0)}
+    assert {v.key for v in diff.values} == {at(0), OBJECT_GRAPH_KEY}
+    assert (diff.renamed, diff.only_in_a, diff.only_in_b) == ({}, (), ())
+    assert diff.equal_count == 2
+    assert "2 moved within lists" in str(diff)
+    assert f"{at(2)} -> {at(0)}" in str(diff)
+
+
+def test_what_has_left_a_list_is_not_compared_with_what_took_its_place(written):
+    values = {"net/a": 1, "net/b": 2, "net/c": 3}
+    a = written("a", listed(["net/a", "net/b", "net/c"], values))
+    b = written("b", listed(["net/b", "net/c"], values))
+    diff = diff_checkpoints(a, b)
+    assert (diff.only_in_a, diff.only_in_b) == ((at(0),), ())
+    assert diff.moved == {at(0): at(1), at(1): at(2)}
+    assert [v.key for v in diff.values] == [OBJECT_GRAPH_KEY]

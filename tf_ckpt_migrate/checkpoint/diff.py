@@ -17,6 +17,8 @@ from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import plain_text
 from tf_ckpt_migrate.files.access import same_file
+from tf_ckpt_migrate.naming.catalog import catalog_of
+from tf_ckpt_migrate.naming.identity import match_identities
 from tf_ckpt_migrate.transforms import Transform
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ class CheckpointDiff(NamedTuple):
       left_out: Keys of the first that the assignment map drops.
       renamed: What the assignment map renames: keys for the second with those of the
         first.
+      moved: Variables at another place of a list, by their keys in the second: those in
+        the first.
 
     Example:
       >>> diff = CheckpointDiff("a", "b", ("w",), (), (), (), equal_count=2)
@@ -88,6 +92,7 @@ class CheckpointDiff(NamedTuple):
     equal_count: int
     left_out: tuple[str, ...] = ()
     renamed: Mapping[str, str] = {}
+    moved: Mapping[str, str] = {}
 
     @property
     def equal(self) -> bool:
@@ -126,7 +131,9 @@ def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
     """Compare two checkpoints.
 
     Values are read and compared unless they are the very same bytes of one file. Of the
-    object graph it counts what it says, not how its nodes are numbered.
+    object graph it counts what it says, not how its nodes are numbered. Between two
+    object-based checkpoints a variable is compared with itself, wherever a list has it:
+    its name tells.
 
     Args:
       a: The first; anything that ``load_checkpoint`` takes.
@@ -165,8 +172,20 @@ def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
         load_checkpoint(a), load_checkpoint(b), Tolerance(rtol, atol), cache(same_file)
     )
     if assignment_map is None:
-        pairs = {key: _Origin((key,), spec) for key, spec in comparison.a.specs.items()}
-        return _compared(comparison, pairs, (), report)
+        places = _places(comparison.a, comparison.b)
+        taken = set(places.values())
+        lost = {key for key in comparison.a if key in taken and key not in places}
+        pairs = {
+            places.get(key, key): _Origin((key,), spec)
+            for key, spec in comparison.a.specs.items()
+            if key not in lost
+        }
+        found = _compared(comparison, pairs, (), report)
+        return found._replace(
+            only_in_a=tuple(sorted({*found.only_in_a, *lost})),
+            renamed={},
+            moved=found.renamed,
+        )
     from tf_ckpt_migrate.names.resolution import resolve
 
     resolution = resolve(assignment_map, comparison.a.specs, unmatched="keep")
@@ -175,6 +194,23 @@ def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
     }
     left_out = tuple(drop.key for drop in resolution.dropped)
     return _compared(comparison, pairs, left_out, report)
+
+
+def _places(a: CheckpointReader, b: CheckpointReader) -> dict[str, str]:
+    """Return the keys in ``b``, by those in ``a``, of what moved within its lists."""
+    if a.object_graph is None or b.object_graph is None:
+        return {}
+    pairs = match_identities(catalog_of(a), catalog_of(b)).pairs
+    return {
+        key: target
+        for key, target in pairs.items()
+        if key != target and _list_of(key) == _list_of(target)
+    }
+
+
+def _list_of(key: str) -> list[str]:
+    """Return the parts of a key with ``*`` for every number of a list."""
+    return ["*" if part.isdecimal() else part for part in key.split("/")]
 
 
 class _Origin(NamedTuple):

@@ -22,6 +22,8 @@ def compared(diff: CheckpointDiff) -> Iterator[str | Table]:
     only_in_a = [_name(diff, key) for key in diff.only_in_a]
     yield from _listed("only in a", only_in_a)
     yield from _listed("only in b", diff.only_in_b)
+    moved = [f"{old} -> {new}" for new, old in diff.moved.items()]
+    yield from _listed("at another place of a list", moved)
     if diff.specs:
         yield ""
         rows = [(_name(diff, key), a, b) for key, a, b in diff.specs]
@@ -45,6 +47,8 @@ def _verdict(diff: CheckpointDiff) -> str:
         found.append(f"{len(diff.left_out):,} of a left out by the map")
     if diff.renamed:
         found.append(f"{len(diff.renamed):,} renamed by the map")
+    if diff.moved:
+        found.append(f"{len(diff.moved):,} moved within lists")
     return ("equal: " if diff.equal else "different: ") + ", ".join(found)
 
 
@@ -57,7 +61,8 @@ def _listed(title: str, keys: Sequence[str]) -> Iterator[str | Table]:
 
 
 def _name(diff: CheckpointDiff, key: str) -> str:
-    return f"{diff.renamed[key]} -> {key}" if key in diff.renamed else key
+    old = diff.renamed.get(key) or diff.moved.get(key)
+    return f"{old} -> {key}" if old else key
 
 
 def _row(diff: CheckpointDiff, value: ValueDifference) -> tuple[str, ...]:
