@@ -13,7 +13,7 @@ from tf_ckpt_migrate.bundle.parallel import in_order, suits_a_thread
 from tf_ckpt_migrate.bundle.progress import Progress, unheard
 from tf_ckpt_migrate.checkpoint.comparison import Comparison
 from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance
-from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import plain_text
 from tf_ckpt_migrate.files.access import same_file

@@ -435,3 +435,45 @@ def test_from_objects_to_names_the_rules_are_those_of_the_way_back(tmp_path):
     for name, value in values.items():
         np.testing.assert_array_equal(reader[renamed[name]], value)
     assert len(suggestion.assignment_map) == 2
+
+
+class TestIdentities:
+    """What is the same on both sides is not weighed."""
+
+    @pytest.mark.parametrize("shape", [(), (3,), (2, 2)])
+    def test_equal_names_are_the_pair_however_short(self, suggest, shape):
+        names = dict.fromkeys(["a", "b", "W1", "x"], shape)
+        suggestion = suggest(names, names)
+        assert len(suggestion.assignment_map) == 0
+        assert {m.source: m.target for m in suggestion.matches} == {n: n for n in names}
+        assert suggestion.totals["certain"] == len(names)
+
+    def test_a_count_of_steps_among_several_is_the_one_of_its_name(self, suggest):
+        counts = {"it/step": (), "global_step": ()}
+        suggestion = suggest({"net/w": (2, 3)} | counts, {"model/w": (2, 3)} | counts)
+        assert [repr(r) for r in suggestion.assignment_map] == [
+            "Rename('net/w', 'model/w')"
+        ]
+        assert suggestion.unmatched == ((), ())
+
+    def test_what_keeps_its_name_is_dropped_by_no_rule_for_its_role(
+        self, suggest, tmp_path
+    ):
+        target = {"w": (2, 3), "w/Adam": (2, 3), "b": (3,)}
+        source = target | {"b/Adam": (3,)}
+        suggestion = suggest(source, target)
+        plan = tcm.plan_migration(
+            tmp_path / "source", tmp_path / "target", suggestion.assignment_map
+        )
+        assert {m.sources[0]: m.target for m in plan.moves} == {n: n for n in target}
+        assert [drop.key for drop in plan.dropped] == ["b/Adam"]
+
+    def test_equal_objects_need_no_rule(self, tmp_path):
+        values = {
+            f"net/{n}": np.full((2, 2), i, np.float32) for i, n in enumerate("ab")
+        }
+        named = write(tmp_path / "named", values)
+        objects = tcm.convert_tf1_to_tf2(named, tmp_path / "objects")
+        suggestion = tcm.suggest_assignment_map(objects, objects)
+        assert len(suggestion.assignment_map) == 0
+        assert suggestion.totals["certain"] == 2

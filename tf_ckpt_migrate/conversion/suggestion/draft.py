@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from tf_ckpt_migrate.conversion.layout import is_object_key, name_of_key
+from tf_ckpt_migrate.conversion.suggestion.identities import Settled
 from tf_ckpt_migrate.conversion.suggestion.items import Item, Side
 from tf_ckpt_migrate.conversion.suggestion.pairing import Choice, rules_of_whole
 from tf_ckpt_migrate.conversion.suggestion.suggestion import (
@@ -32,6 +33,7 @@ class Draft:
         sides: tuple[Side, Side],
         items: tuple[Sequence[Item], Sequence[Item]],
         choices: Sequence[Choice],
+        known: Settled,
         notes: Callable[[Iterable[tuple[str, str]]], list[str]],
     ) -> None:
         """Take over what was found.
@@ -41,6 +43,7 @@ class Draft:
         self._ours, self._theirs = sides
         self._items = items
         self._choices = choices
+        self._known = known
         self._notes_on = notes
         self._names = names_in(self._theirs)
         # Rules from objects to names, which `convert_tf2_to_tf1` takes, have paths.
@@ -57,10 +60,19 @@ class Draft:
                 open_.append(choice)
             else:
                 taken.append(self._as_decided(choice, decided))
-        plain = [c.renamed(self._names) for c in taken if not c.source.members]
-        followers = following(plain, self._ours, self._theirs, self._names)
+        by_itself = self._known.without_rules
+        plain = [
+            c.renamed(self._names)
+            for c in taken
+            if not c.source.members and c.source.key not in by_itself
+        ]
+        rest = self._known.others(self._ours, self._theirs)
+        followers = following(plain, *rest, self._names)
         plain += followers
-        training = training_rules(self._ours, self._theirs, [p.source for p in plain])
+        unchanged = {p.source for p in plain if p.source in p.targets} | by_itself
+        training = training_rules(
+            self._ours, self._theirs, [p.source for p in plain], unchanged
+        )
         wholes = self._wholes(taken)
         before = _decided_by(training.first, self._ours)
         others = self._ours.specs.keys() - {p.source for p in plain} - before
@@ -95,8 +107,9 @@ class Draft:
         )
 
     def _of_strangers(self, *choices: Iterable[Choice]) -> list[str]:
+        known = len(self._known.choices)
         reached = {choice.target.key for each in choices for choice in each}
-        if 2 * len(reached) >= min(map(len, self._items)):
+        if 2 * len(reached) >= min(map(len, self._items)) + known:
             return []
         note = "the two have little in common: are both whole, and of one model?"
         return [note]

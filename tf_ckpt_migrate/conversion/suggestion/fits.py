@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tf_ckpt_migrate.conversion.suggestion.items import Form
 from tf_ckpt_migrate.transforms import Reshape, Transform, Transpose
 
-__all__ = ["TRANSPOSED", "Fit", "fit_of"]
+__all__ = ["EQUAL", "TRANSPOSED", "Fit", "fit_of"]
 
 TRANSPOSED = 0.5  # what it costs, more than any other change
 
@@ -37,7 +37,7 @@ class Fit(NamedTuple):
     why: str
 
 
-_EQUAL = Fit(None, 0.0, "equal shape")
+EQUAL = Fit(None, 0.0, "equal shape")
 
 
 def fit_of(source: Form, target: Form) -> Fit | None:
@@ -50,7 +50,7 @@ def fit_of(source: Form, target: Form) -> Fit | None:
       Transpose(perm=(1, 0))
     """
     if source == target:
-        return _EQUAL
+        return EQUAL
     if source.native is not None or target.native is not None:
         same = source[:2] == target[:2] and None not in (source.native, target.native)
         return Fit(None, 0.0, f"both are {source}") if same else None

@@ -14,6 +14,7 @@ from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.suggestion.cells import folded
 from tf_ckpt_migrate.conversion.suggestion.digests import digests_of, same_bytes
 from tf_ckpt_migrate.conversion.suggestion.draft import Draft
+from tf_ckpt_migrate.conversion.suggestion.identities import settled
 from tf_ckpt_migrate.conversion.suggestion.items import Item, Side, side_of
 from tf_ckpt_migrate.conversion.suggestion.pairing import Choice, chosen
 from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
@@ -42,10 +43,10 @@ def suggest_assignment_map(
 ) -> Suggestion:
     r"""Propose the map from the names of a checkpoint to those of another, or a model.
 
-    Shapes and dtypes say what can be; words and numbers of names, their order, what
-    stands beside what, and equal bytes where one was made of the other, say what is.
-    All are weighed for all pairs together. What they leave open is not decided: it is
-    listed, and not in the map.
+    What has the same name, or is the same variable by the objects of both sides, is the
+    pair. Of all else shapes and dtypes say what can be; words and numbers of names, the
+    shapes of a whole layer, and equal bytes where one was made of the other, say what
+    is. What they leave open is not decided: it is listed, and not in the map.
 
     Args:
       source: The checkpoint to take from; anything that ``load_checkpoint`` takes.
@@ -81,17 +82,19 @@ def suggest_assignment_map(
                 f"with each, for at most {_MOST:,}. Prune both sides to the scope in "
                 "question first"
             )
-    sides = _with_steps(*sides)
-    items = folded(*sides)
+    known = settled(views, *sides)
+    rest = _with_steps(*known.others(*sides))
+    items = folded(*rest)
     digests = [
         digests_of(view, side, read=read_values)
         for view, side in zip(views, items, strict=True)
     ]
     same = same_bytes(*items, (digests[0], digests[1]))
-    choices = chosen(*items, same)
-    choices += _of_training(*sides)
+    choices = [*known.choices, *chosen(*items, same)]
+    if carries_over(*sides):
+        choices += _of_training(*rest)
     notes = partial(_notes_on_layers, *views)
-    return Draft(sides, items, choices, notes).suggestion({})
+    return Draft(sides, items, choices, known, notes).suggestion({})
 
 
 def _notes_on_layers(
@@ -131,8 +134,6 @@ def _of_training(ours: Side, theirs: Side) -> list[Choice]:
     """Return what goes where of what optimizers keep and no variable leads to."""
     import numpy as np
 
-    if not carries_over(ours, theirs):
-        return []
     found: list[Choice] = []
     for role in ("slot", "optimizer", "step"):
         mine, others = (

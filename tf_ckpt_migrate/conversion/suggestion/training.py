@@ -8,11 +8,12 @@ only said which becomes which.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.conversion.suggestion.items import Side
+from tf_ckpt_migrate.conversion.suggestion.summaries import whole_scopes
 from tf_ckpt_migrate.conversion.suggestion.target_names import Names
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.compression import Renamed
@@ -132,15 +133,18 @@ def _slots(side: Side) -> _Slots:
     return [(key, slot) for key, slot in slots if slot is not None and slot.variable]
 
 
-def training_rules(ours: Side, theirs: Side, taken: Iterable[str]) -> Training:
+def training_rules(
+    ours: Side, theirs: Side, taken: Iterable[str], unchanged: Collection[str] = ()
+) -> Training:
     """Return rules for what training keeps and no rename takes.
 
     Args:
       ours: The source.
       theirs: The target.
       taken: The keys of the source that renames take.
+      unchanged: Those that keep their names, of which no rule speaks.
     """
-    gone = set(taken)
+    gone = {*taken, *unchanged}
     left = {role: [i.key for i in ours.others.get(role, ()) if i.key not in gone]
             for role in _ROLES}  # fmt: skip
     found = Training([], [], [], [])
@@ -157,19 +161,28 @@ def training_rules(ours: Side, theirs: Side, taken: Iterable[str]) -> Training:
             why = _ELSEWHERE if has_others else _NO_PLACE
             if role == "average" and not followed and _has_averages(theirs):
                 why = _BY_RECIPE
-            _leave(found, role, left[role], why, followed=followed)
+            scopes = whole_scopes(left[role], ours.specs.keys() - set(left[role]))
+            rules = [Drop(role=role, reason=why)]
+            if any(item.key in unchanged for item in ours.others[role]):
+                rules = [Drop(scope, reason=why) for scope in scopes]
+            _leave(found, role, left[role], why, rules, followed=followed)
     return found
 
 
-def _leave(
-    found: Training, role: str, keys: Sequence[str], why: str, *, followed: bool
+def _leave(  # noqa: PLR0913 what is said of one role, and the rules that say it
+    found: Training,
+    role: str,
+    keys: Sequence[str],
+    why: str,
+    rules: Sequence[Rule],
+    *,
+    followed: bool,
 ) -> None:
     """Leave the keys of a role behind; where some are followed, after the renames."""
     has_recipe = any(isinstance(rule, Recipe) for rule in found.first)
     if role != "average" and (has_recipe or found.open_rules):
         return  # a recipe takes them
-    rule = Drop(role=role, reason=why)
-    (found.last if followed else found.first).append(rule)
+    (found.last if followed else found.first).extend(rules)
     several = len(keys) > 1
     because = why.replace("for it", "for them") if several else why
     found.notes.append(
