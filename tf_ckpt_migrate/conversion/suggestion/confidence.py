@@ -4,13 +4,15 @@
     The bytes are equal; or it is the only pair of its form, or clearly better than the
     next best by its name or numbers, and something of another kind agrees.
 ``likely``
-    Clearly the best, but by the order of names, or by its surroundings alone.
+    Told from all others, but by one kind of evidence, or by numbers alone.
 ``ambiguous``
-    Another is as good, or nearly; or nothing but its form speaks for it.
+    Nothing tells it from another, or evidence disagrees; or nothing but its form speaks
+    for it. The order of names is no evidence, nor is what other pairs came to.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -21,8 +23,10 @@ from tf_ckpt_migrate.conversion.suggestion.items import Item
 from tf_ckpt_migrate.conversion.suggestion.linear import Floats
 from tf_ckpt_migrate.conversion.suggestion.matching import Pair, best_pairs
 from tf_ckpt_migrate.conversion.suggestion.numbers import series_name
-from tf_ckpt_migrate.conversion.suggestion.order import natural
 from tf_ckpt_migrate.conversion.suggestion.scores import Evidence
+from tf_ckpt_migrate.conversion.suggestion.telling import Doubts, doubts_of
+
+_DIGITS = re.compile(r"(\d+)")
 
 __all__ = ["Confidence", "Judged", "judged"]
 
@@ -33,7 +37,8 @@ _CLEAR = 0.5  # by how much a certain one is better
 _BETTER = 0.1  # by how much a kind of evidence prefers one to the next
 _BACKED = 0.3  # what a kind of evidence must come to, to count
 _AKIN = 0.5  # of the weights that could be matched; less is another model
-_CONFLICT = -1.0  # of kinds; a gamma does not become a beta
+_CLOSE = 0.05  # what is worse by less is as good
+_MOST = 20  # rivals that are named
 
 
 class Judged(NamedTuple):
@@ -63,8 +68,9 @@ def judged(
 ) -> list[Judged]:
     """Return the best pairs with what is thought of each."""
     pairs = best_pairs(evidence, _DOUBT)
-    pairs = [pair for pair in pairs if evidence.kinds[pair[:2]] > _CONFLICT]
-    doubtful = {pair.source for pair in pairs if pair.margin < _DOUBT}
+    doubts = doubts_of(evidence, [p[:2] for p in pairs if p.margin > 0])
+    pairs = [_doubted(pair, doubts.get(pair[:2])) for pair in pairs]
+    doubtful = {pair.source for pair in pairs if pair.margin < _CLOSE}
     if doubtful:
         pairs = _untied(evidence, sources, targets, pairs, doubtful)
     found = [_judged(evidence, sources, targets, pair) for pair in pairs]
@@ -72,6 +78,15 @@ def judged(
     reached = {each.target for each in found}
     shared = len(reached) / max(1, min(len(sources), len(targets)))
     return found if shared >= _AKIN else [*map(_less_sure, found)]
+
+
+def _doubted(pair: Pair, doubts: Doubts | None) -> Pair:
+    """Return a pair without a margin, and with its rivals, if nothing tells it."""
+    if doubts is None or not doubts.any:
+        return pair
+    rivals = tuple(dict.fromkeys((*pair.rivals, *doubts.targets)))
+    more = max(pair.more, len(rivals) - _MOST)
+    return pair._replace(margin=0.0, rivals=rivals[:_MOST], more=max(0, more))
 
 
 def _less_sure(each: Judged) -> Judged:
@@ -92,7 +107,7 @@ def _untied(
     """Return the pairs with proposals for the doubtful that go with each other.
 
     Of two layers that cannot be told apart, kernel and bias are to come from the same:
-    names are taken in order, and surroundings do the rest.
+    names are taken in order. That is a proposal, and no evidence.
     """
     by = _order(sources, targets)
     sure = [pair for pair in pairs if pair.source not in doubtful]
@@ -107,6 +122,12 @@ def _untied(
         rivals = [c for c in (old.target, *old.rivals) if c != target]
         found.append(Pair(source, target, old.margin, tuple(rivals), old.more))
     return sorted(found)
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Return what sorts names so that numbers count: ``w_2`` before ``w_10``."""
+    parts = _DIGITS.split(name)
+    return [(int(p[:18]), p) if at % 2 else (0, p) for at, p in enumerate(parts)]
 
 
 def _order(sources: Sequence[Item], targets: Sequence[Item]) -> Floats:
@@ -135,13 +156,13 @@ def _confidence(evidence: Evidence, pair: Pair) -> Confidence:
     alone = _is_only(evidence, pair)
     if evidence.bytes_[at] >= 1:
         return "certain"
-    backed = evidence.own[at] - max(0.0, evidence.kinds[at]) + evidence.context[at]
+    backed = evidence.score[at] - max(0.0, evidence.kinds[at])
     if alone and evidence.kinds[at] > 0:
         backed = max(backed, _BACKED)
-    if pair.margin < _DOUBT or backed < _BACKED:
+    if pair.margin < _CLOSE or backed < _BACKED:
         return "ambiguous"
     named = evidence.words[at] > _BACKED
-    around = evidence.context[at] > _BACKED
+    around = evidence.layers[at] > _BACKED
     if alone:
         return "certain" if around or named else "likely"
     better = any(_is_better(evidence, pair, what) for what in ("words", "numbers"))
@@ -179,10 +200,8 @@ def _reasons(evidence: Evidence, pair: Pair, fit: Fit) -> list[str]:
         found.append("words")
     if evidence.numbers[at] > _BACKED:
         found.append("numbers")
-    if evidence.order[at] > _BACKED:
-        found.append("order")
-    if evidence.context[at] > _BACKED:
-        found.append("neighbours")
+    if evidence.layers[at] > _BACKED:
+        found.append("whole layer")
     return found
 
 

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tf_ckpt_migrate.conversion.suggestion.context import Context
+from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.conversion.suggestion.fits import TRANSPOSED, Fit, fit_of
 from tf_ckpt_migrate.conversion.suggestion.items import Form, Item, numbered
 from tf_ckpt_migrate.conversion.suggestion.linear import Floats, sparse
 from tf_ckpt_migrate.conversion.suggestion.numbers import agreement_of_numbers
-from tf_ckpt_migrate.conversion.suggestion.order import agreement_of_order
 from tf_ckpt_migrate.conversion.suggestion.words import KINDS, kind_of, words_of
 
 __all__ = ["Evidence", "evidence_of"]
 
 # What a kind of evidence weighs; all are between -1 or 0, and 1.
-_WORDS, _NUMBERS, _ORDER, _CONTEXT, _SAME_BYTES = 1.0, 1.0, 1.0, 2.0, 10.0
+_WORDS, _NUMBERS, _LAYERS, _SAME_BYTES = 1.0, 1.0, 0.5, 10.0
 _SAME_KIND, _OTHER_KIND, _NEARLY = 0.3, -2.0, -0.3
 _NEAR_KINDS = ({"bias", "beta"}, {"kernel", "embedding"}, {"kernel", "gamma"})
+# In the path of an object; Keras counts its layers so too.
+_PLACE = re.compile(r"((?:^|/|layer_with_weights-|/layer-))\d+(?=/|$)")
 _WITH_KINDS = {"moving"}  # of mean and variance
-# Each round listens more to what the one before found.
-_ROUNDS = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+_CONFLICT = -1.0  # of kinds; a gamma does not become a beta
 
 
 @dataclass
@@ -40,12 +41,10 @@ class Evidence:
         if they are called differently.
       words: How much they have in common that others do not.
       numbers: How far their numbers agree.
-      order: How near they are in the order of names, as far as that is to be trusted.
+      layers: How far the layers that both are parts of have parts of the same forms.
       bytes_: 1 where both have the same bytes, and no other has.
-      own: What a pair has by itself: all of the above.
-      surroundings: What gives the next.
-      context: How alike the surroundings are.
-      score: All of this together.
+      has_words: Of each source, and of each target, 1 for each word that it has.
+      score: All of this together, but for the words that are counted in ``words``.
     """
 
     fits: Mapping[tuple[Form, Form], Fit]
@@ -54,30 +53,14 @@ class Evidence:
     kinds: Floats
     words: Floats
     numbers: Floats
-    order: Floats
+    layers: Floats
     bytes_: Floats
-    own: Floats
-    surroundings: Context
-    context: Floats
+    has_words: tuple[Floats, Floats]
     score: Floats
-
-    def settle(self) -> None:
-        """Work out scores and surroundings in turn, each from the other."""
-        self.score = np.round(self.own, 6)
-        for sharpness in _ROUNDS:
-            likely = np.zeros(self.score.shape)
-            for rows, columns in self.blocks:
-                at = np.ix_(rows, columns)
-                likely[at] = _likely(self.score[at], self.possible[at], sharpness)
-            self.context = np.minimum(self.surroundings.of(likely), 1.0)
-            # Rounded, so that what cannot be told apart stays so.
-            self.score = np.round(self.own + _CONTEXT * self.context, 6)
 
     def nudged(self, by: Floats) -> Evidence:
         """Return the evidence if ``by`` were known of the pairs besides."""
-        found = replace(self, own=self.own + by)
-        found.settle()
-        return found
+        return replace(self, score=self.score + by)
 
 
 def evidence_of(
@@ -94,23 +77,61 @@ def evidence_of(
     words = _words_of(names[0]), _words_of(names[1])
     kinds = [*map(_kind, words[0])], [*map(_kind, words[1])]
     fits, possible, costs = _fits(sources, targets)
-    forms = [i.form for i in sources], [i.form for i in targets]
-    order = agreement_of_order(names, forms, kinds)
+    alike, common = _kinds(*kinds), _words(*words)
+    possible *= (alike > _CONFLICT) | (same_bytes >= 1)
     # What fits only when transposed is seldom what a series is about.
     agreeing = agreement_of_numbers(*names, possible * (costs < TRANSPOSED))
-    alike, common = _kinds(*kinds), _words(*words)
-    trusted = order.agreement * order.trust
-    own = alike + _WORDS * common + _NUMBERS * agreeing + _ORDER * trusted
-    own += _SAME_BYTES * same_bytes - costs
-    nothing = np.zeros(possible.shape)
-    around = Context(*words)
-    found = Evidence(
+    layers = _layers(sources, targets, possible)
+    score = alike + _WORDS * common + _NUMBERS * agreeing + _LAYERS * layers
+    score += _SAME_BYTES * same_bytes - costs
+    return Evidence(
         fits, possible, [*_blocks(possible)],
-        alike, common, agreeing, trusted, same_bytes,
-        own, around, nothing, nothing,
+        alike, common, agreeing, layers, same_bytes,
+        _has_words(*words), np.round(score, 6),
     )  # fmt: skip
-    found.settle()
-    return found
+
+
+def _layers(
+    sources: Sequence[Item], targets: Sequence[Item], possible: Floats
+) -> Floats:
+    """Return what share of the parts of two layers has its like in the other.
+
+    A layer is what shares the innermost scope. What stands alone there says nothing.
+    """
+    of = [_layer_numbers(sources), _layer_numbers(targets)]
+    within = [
+        np.eye(max(numbers, default=-1) + 1)[numbers].reshape(len(numbers), -1)
+        for numbers in of
+    ]
+    sizes = [each.sum(0) for each in within]
+    there = within[0].T @ (possible @ within[1] > 0)
+    back = (within[0].T @ possible > 0) @ within[1]
+    alike = (there + back) / (sizes[0][:, None] + sizes[1][None, :])
+    alike[(sizes[0] < 2), :] = 0
+    alike[:, (sizes[1] < 2)] = 0
+    return alike[np.ix_(*of)]
+
+
+def _layer_numbers(items: Sequence[Item]) -> list[int]:
+    scopes = [
+        max(i.names, key=lambda n: n.count("/")).rpartition("/")[0] for i in items
+    ]
+    numbers = {scope: number for number, scope in enumerate(dict.fromkeys(scopes))}
+    return [numbers[scope] for scope in scopes]
+
+
+def _has_words(
+    ours: Sequence[Sequence[tuple[str, ...]]],
+    theirs: Sequence[Sequence[tuple[str, ...]]],
+) -> tuple[Floats, Floats]:
+    """Return which of the words that occur on both sides each item has."""
+    sides = [[_set(each) for each in side] for side in (ours, theirs)]
+    common = sorted(set[str]().union(*sides[0]) & set[str]().union(*sides[1]))
+    tables = [
+        np.array([[word in words for word in common] for words in side], np.float64)
+        for side in sides
+    ]
+    return tables[0], tables[1]
 
 
 def _blocks(possible: Floats) -> Iterator[tuple[list[int], list[int]]]:
@@ -129,29 +150,28 @@ def _blocks(possible: Floats) -> Iterator[tuple[list[int], list[int]]]:
             yield sorted(rows), sorted(columns)
 
 
-def _likely(score: Floats, possible: Floats, sharpness: float) -> Floats:
-    """Return how likely each pair is among all of its source and of its target."""
-    worth = np.where(possible > 0, score * sharpness, -np.inf)
-    shares: list[Floats] = []
-    for axis in (0, 1):
-        top = np.max(worth, axis=axis, keepdims=True, initial=-1e300)
-        rising = np.exp(worth - top)
-        shares.append(rising / np.maximum(rising.sum(axis=axis, keepdims=True), 1e-300))
-    both: Floats = np.sqrt(shares[0] * shares[1])
-    return both.round(9)
-
-
 def _names(items: Sequence[Item]) -> list[list[str]]:
     """Return the names of each item, a series beginning with number 0."""
     count = max((len(item.names) for item in items), default=0)
     found: list[list[str]] = [[] for _ in items]
     for which in range(count):
-        known = {i: item.names[which] for i, item in enumerate(items)
-                 if which < len(item.names)}  # fmt: skip
+        known = {
+            i: _without_places(item, item.names[which])
+            for i, item in enumerate(items)
+            if which < len(item.names)
+        }
         renamed = numbered(known.values())
         for item, name in known.items():
             found[item].append(renamed[name])
     return found
+
+
+def _without_places(item: Item, name: str) -> str:
+    """Return a name without places of lists, which shift with what is before them."""
+    key = item.members[0] if item.members else item.key
+    if not is_object_key(key) or name != item.names[0]:
+        return name
+    return _PLACE.sub(r"\1*", name)
 
 
 def _words_of(names: Sequence[Sequence[str]]) -> list[list[tuple[str, ...]]]:

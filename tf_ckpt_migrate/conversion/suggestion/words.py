@@ -18,8 +18,8 @@ _WORD = re.compile(r"\d+x\d+|[^\W\d_]+|\d+")
 # Phrases that are one word, in names already in lower case and parted by "_".
 _PHRASES = (
     # GPT-2: of a block's two norms, one is before attention, one before the rest.
-    (re.compile(r"\bln_1\b"), "norm_layer_attention_1"),
-    (re.compile(r"\bln_2\b"), "norm_layer_ffn_2"),
+    (re.compile(r"\bln_1\b"), "norm_layer_attention"),
+    (re.compile(r"\bln_2\b"), "norm_layer_ffn"),
     (re.compile(r"\bwte\b"), "token_embedding"),
     (re.compile(r"\bwpe\b"), "position_embedding"),
     (re.compile(r"batch_?norm(?:alization)?|(?<![a-z])bn(?![a-z])"), "norm_batch"),
@@ -42,10 +42,11 @@ _TODAY: dict[str, str] = {
     **dict.fromkeys(
         ("logits", "prediction", "predictions", "softmax", "classifier"), "head"
     ),
-    **dict.fromkeys(("attn", "att", "multihead"), "attention"),
-    **dict.fromkeys(("mlp", "ffw", "feedforward"), "ffn"),
+    **dict.fromkeys(("attn", "att", "mha", "multihead", "self"), "attention"),
+    **dict.fromkeys(("mlp", "ffw", "feedforward", "intermediate"), "ffn"),
     **dict.fromkeys(("pos", "positions", "positional"), "position"),
     **dict.fromkeys(("proj",), "projection"),
+    **dict.fromkeys(("pooled", "pool"), "pooler"),
     **dict.fromkeys(("enc",), "encoder"),
     **dict.fromkeys(("dec",), "decoder"),
     **dict.fromkeys(("fw", "fwd"), "forward"),
