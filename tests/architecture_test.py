@@ -18,6 +18,7 @@ pytestmark = pytest.mark.once
 FLOORS = {
     "_version": 0,
     "errors": 0,
+    "escapes": 0,
     "files": 1,
     "table": 1,
     "bundle": 2,

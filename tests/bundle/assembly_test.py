@@ -149,6 +149,13 @@ def test_a_slice_of_another_shape_than_promised_is_refused():
         assembled(SPEC, slices, lambda _: WHOLE[:3], ((0, 10), (0, 3)), "t")
 
 
+def test_a_slice_of_another_dtype_is_refused_and_not_converted():
+    with pytest.raises(CorruptCheckpointError, match="is int16, but lies in"):
+        assembled(
+            SPEC, rows(0, 10), lambda _: WHOLE.astype("i2"), ((0, 10), (0, 3)), "t"
+        )
+
+
 def test_a_huge_promise_is_not_believed_before_its_slices_are_read():
     spec = TensorSpec(DType.int8, (2**58,))
 

@@ -11,6 +11,7 @@ import pytest
 from tests.bundle.files import GOLDENS, write_checkpoint
 from tf_ckpt_migrate.bundle.foreign import what_is
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.errors import NotACheckpointError
 
 
 def _zip():
@@ -89,3 +90,46 @@ def test_a_shard_may_begin_with_any_bytes(tmp_path, head):
     value = np.frombuffer(head, np.uint8)
     write_checkpoint(prefix, {"w": value})
     assert np.array_equal(BundleReader(prefix).read("w"), value)
+
+
+def told_of(path, data, *others):
+    for other in others:
+        (path.parent / other).write_bytes(b"whole")
+    path.write_bytes(data)
+    return what_is(str(path))
+
+
+@pytest.mark.parametrize("name", ["m.index", "m.data-00000-of-00001", "m"])
+def test_a_link_that_was_written_as_text(tmp_path, name):
+    target = name.replace("m", "m-10", 1).encode()
+    told = told_of(tmp_path / name, target, target.decode())
+    assert f"the text of a symbolic link to {target.decode()!r}" in told
+    assert f"copy {str(tmp_path / target.decode())!r} in its place" in told
+
+
+@pytest.mark.parametrize("target", [b"m-1.index", b"../run/m.index\n", b"/x/m.index"])
+def test_a_link_to_a_file_that_is_not_looked_for_or_not_there(tmp_path, target):
+    told = told_of(tmp_path / "m.index", target)
+    assert "copy the file that it names in its place" in told
+
+
+@pytest.mark.parametrize(
+    "text", [b"m", b"there/m", b"no-file", b"m.index\nm.index", b"", b"x" * 2000]
+)
+def test_other_text_is_no_link(tmp_path, text):
+    assert told_of(tmp_path / "m", text, "other") is None
+
+
+def test_a_small_shard_that_is_a_pointer_or_a_link_is_not_read(tmp_path):
+    prefix = str(tmp_path / "m")
+    write_checkpoint(prefix, {"a": np.zeros(2, np.float32), "b": np.float32(1)})
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+    link = b"other/place/m-10.data-00000-of-00001"
+    for text, name in ((pointer, "Git LFS"), (link, "symbolic link")):
+        (tmp_path / "m.data-00000-of-00001").write_bytes(text)
+        for verify in (True, False):
+            for index in (None, ...):
+                with pytest.raises(NotACheckpointError, match=name):
+                    BundleReader(prefix, verify=verify).read("b", index)
+        with pytest.raises(NotACheckpointError, match=name):
+            BundleReader(prefix).shards.complete(0, 12)

@@ -203,6 +203,17 @@ def test_a_slice_with_an_impossible_entry(prefix):
         BundleIndex(prefix).slice_entry("emb", HALVES[0])
 
 
+def test_a_slice_with_slices_of_its_own(prefix):
+    own = sliced_entry(spec_of(KERNEL), HALVES)
+    entries = {
+        b"emb": sliced_entry(spec_of(KERNEL), HALVES[:1]),
+        slice_key("emb", HALVES[0]): own,
+    }
+    write_index(prefix, entries)
+    with pytest.raises(CorruptCheckpointError, match="has no slices of its own"):
+        BundleIndex(prefix).slice_entry("emb", HALVES[0])
+
+
 def test_specs_refuse_what_an_entry_would(prefix):
     write_index(prefix, {b"a": entry_of(BIAS), b"b": entry_of(BIAS, shard=3)})
     index = BundleIndex(prefix)

@@ -87,6 +87,19 @@ def test_paths_of_a_graph(nodes, paths):
     assert read(message(*nodes)).paths() == paths
 
 
+def chain(length, name="next"):
+    return message(*({name: number + 1} for number in range(length)), {})
+
+
+def test_paths_as_long_as_no_graph_has_them_are_refused():
+    assert len(read(chain(1_000)).paths()) == 1_001
+    with pytest.raises(CorruptCheckpointError, match=r"m\.index: the paths .* deep"):
+        read(chain(20_000)).paths()
+    wide = message({"x" * 100_000: 1}, {f"{n}": n for n in range(2, 900)}, *[{}] * 898)
+    with pytest.raises(CorruptCheckpointError, match=r"together over 64 times"):
+        read(wide).paths()
+
+
 @pytest.mark.parametrize("node", [-1, 1, 2**31 - 1])
 def test_an_edge_to_a_node_that_is_not_there(node):
     expected = f"m.index: node 0 of the object graph refers to node {node}, but there"

@@ -255,3 +255,9 @@ def test_scopes_of_object_keys_are_those_of_the_names_in_them():
     end = ".ATTRIBUTES/VARIABLE_VALUE"
     keys = [f"vars/net.Sa.Sw/{end}", f"vars/net.Sb.Sw/{end}", f"save_counter/{end}"]
     assert scopes_of(keys) == ["vars/net/a/", "vars/net/b/", ""]
+
+
+def test_a_scope_of_very_many_scopes():
+    deep = "a/" * 40_000
+    groups = grouped_by_scope({key: key for key in (f"{deep}w", f"{deep}x/y", "b")})
+    assert groups == {deep: [f"{deep}w"], f"{deep}x/": [f"{deep}x/y"], "": ["b"]}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import math
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
-from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.checkpoint.diff import SpecDifference, diff_checkpoints
+from tf_ckpt_migrate.checkpoint.diff_graph import same_objects
 from tf_ckpt_migrate.errors import ChecksumError, PlanError
 from tf_ckpt_migrate.names.rules import Combine, Drop
 from tf_ckpt_migrate.transforms import Concat
@@ -284,6 +286,71 @@ def test_object_graphs_are_equal_however_they_are_numbered(written):
     diff = diff_checkpoints(a, written("c", {OBJECT_GRAPH_KEY: other}))
     assert [value.key for value in diff.values] == [OBJECT_GRAPH_KEY]
     assert "other objects, edges or keys in the object graph" in str(diff)
+
+
+def graph_of(nodes, slots=()):
+    """An object graph; a node is {child: number} and, if any, its key."""
+    message = TrackableObjectGraph()
+    for children, key in nodes:
+        node = message.nodes.add()
+        for name, number in children.items():
+            node.children.add(node_id=number, local_name=name)
+        if key:
+            node.attributes.add(name="VARIABLE_VALUE", checkpoint_key=key)
+    for optimizer, variable, slot in slots:
+        message.nodes[optimizer].slot_variables.add(
+            original_variable_node_id=variable,
+            slot_name="m",
+            slot_variable_node_id=slot,
+        )
+    return ObjectGraph(message.SerializeToString(), "t")
+
+
+TRAINED = graph_of(
+    [({"w": 1, "o": 2}, ""), ({}, "w"), ({"model": 0}, ""), ({}, "slot")], [(2, 1, 3)]
+)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "slots", "same"),
+    [
+        # The slot is node 1, the optimizer is node 3.
+        ([({"o": 3, "w": 2}, ""), ({}, "slot"), ({}, "w"), ({"model": 0}, "")],
+         [(3, 2, 1)], True),
+        ([({"w": 1, "o": 2}, ""), ({}, "w"), ({"model": 1}, ""), ({}, "slot")],
+         [(2, 1, 3)], False),
+        ([({"w": 1, "o": 2}, ""), ({}, "w"), ({"model": 0}, ""), ({}, "other")],
+         [(2, 1, 3)], False),
+        ([({"w": 1, "o": 2}, ""), ({}, "w"), ({"model": 0}, ""), ({}, "slot")],
+         [(2, 2, 3)], False),
+        ([({"w": 1, "o": 2}, ""), ({}, "w"), ({"model": 0}, ""), ({}, "slot")],
+         [], False),
+        ([({"w": 1, "o": 2}, ""), ({}, "w"), ({"model": 0}, "")], [], False),
+        ([({"w": 1, "p": 2}, ""), ({}, "w"), ({"model": 0}, ""), ({}, "slot")],
+         [(2, 1, 3)], False),
+    ],
+)  # fmt: skip
+def test_object_graphs_are_compared_by_edges_keys_and_slots(nodes, slots, same):
+    other = graph_of(nodes, slots)
+    assert same_objects(TRAINED, other) is same
+    assert same_objects(other, TRAINED) is same
+
+
+def test_two_objects_are_not_one_object():
+    """Each edge leads to a node that has what the other's has; but they are two."""
+    two = graph_of([({"a": 1, "b": 2}, ""), ({}, "k"), ({}, "k")])
+    one = graph_of([({"a": 1, "b": 1}, ""), ({}, "k"), ({}, "k")])
+    assert not same_objects(one, two)
+    assert not same_objects(two, one)
+
+
+def test_graphs_of_any_depth_are_compared_in_little_memory():
+    deep = [({"next": number + 1}, "") for number in range(20_000)]
+    a, b = graph_of([*deep, ({}, "a")]), graph_of([*deep, ({}, "b")])
+    tracemalloc.start()
+    assert not same_objects(a, b)
+    assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    tracemalloc.stop()
 
 
 def test_specs_are_named_tuples(written):

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tf_ckpt_migrate.checkpoint.locate import locate
+from tf_ckpt_migrate.checkpoint.ordering import by_numbers
+from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.errors import (
     AmbiguousCheckpointError,
     CheckpointNotFoundError,
@@ -278,3 +280,34 @@ def test_a_relative_path(checkpoint, monkeypatch):
     assert locate("model.ckpt").prefix == "model.ckpt"
     shutil.copy("model.ckpt.index", "other.index")
     assert message(CheckpointNotFoundError, "othr").endswith("'other'")
+
+
+@pytest.mark.parametrize("state", [None, ".", ""])
+def test_a_prefix_of_an_empty_name(checkpoint, tmp_path, state):
+    """As Keras' ``save_weights("weights/")`` writes it, its state file too."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for end in (".index", ".data-00000-of-00001"):
+        shutil.copy(checkpoint + end, folder / end)
+    if state is not None:
+        text = f'model_checkpoint_path: "{state}"\nall_model_checkpoint_paths: "."\n'
+        (folder / "checkpoint").write_text(text)
+    prefix = f"{folder}{os.sep}"
+    paths = [folder, prefix, f"{folder}/.", folder / ".index"]
+    for path in [*paths, *folder.glob("checkpoint")]:
+        assert os.path.normpath(locate(path).prefix + "x") == str(folder / "x"), path
+    assert locate(locate(folder).prefix) == locate(prefix)
+    assert len(load_checkpoint(locate(folder).prefix)) == 4
+
+
+def test_a_name_of_many_digits_is_sorted(checkpoint, tmp_path):
+    names = ["9" * 200, "1" + "0" * 200, "2", "010"]
+    for name in names:
+        shutil.copy(f"{checkpoint}.index", tmp_path / f"{name}.index")
+    ordered = [names[2], names[3], names[0], names[1]]
+    assert sorted(names, key=by_numbers) == ordered
+    assert sorted(["1" * 5_000, "2"], key=by_numbers)[0] == "2"
+    text = message(AmbiguousCheckpointError, tmp_path)
+    assert [text.index(repr(str(tmp_path / name))) for name in ordered] == sorted(
+        text.index(repr(str(tmp_path / name))) for name in ordered
+    )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 
 import numpy as np
 import pytest
 
+import tf_ckpt_migrate as tcm
+from tests.bundle.files import strings, write_checkpoint
 from tf_ckpt_migrate.bundle.dtypes import DType
+from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.checkpoint.reader import (
     CheckpointFormat,
     list_variables,
@@ -15,6 +20,7 @@ from tf_ckpt_migrate.checkpoint.reader import (
 )
 from tf_ckpt_migrate.errors import (
     ChecksumError,
+    CorruptCheckpointError,
     MissingShardError,
     NotACheckpointError,
     TensorNotFoundError,
@@ -169,3 +175,66 @@ def test_every_bit_of_a_shard_is_covered(checkpoint):
         with pytest.raises(ChecksumError):
             list(map(reader.check, reader))
         damage(shard, position)
+
+
+COPIES = [lambda it: pickle.loads(pickle.dumps(it)), copy.deepcopy, copy.copy]
+
+
+@pytest.mark.parametrize("copied", COPIES)
+@pytest.mark.parametrize("golden", ["saver_v2/model.ckpt", "saver_v1/model.ckpt"])
+def test_a_copied_reader_reads_the_same(goldens, golden, copied):
+    reader = load_checkpoint(goldens / "tf1_15" / golden)
+    for _ in range(2):  # before and after its files are open
+        again = copied(reader)
+        assert type(again) is type(reader)
+        assert (again.prefix, again.format, list(again)) == (
+            reader.prefix,
+            reader.format,
+            list(reader),
+        )
+        assert all(np.array_equal(again[key], reader[key]) for key in reader)
+
+
+def test_a_copied_reader_keeps_how_it_was_opened(checkpoint, tmp_path):
+    damage(f"{checkpoint}.data-00000-of-00001", 45)
+    reader = load_checkpoint(os.path.dirname(checkpoint), verify=False)
+    again = pickle.loads(pickle.dumps(reader))
+    assert again.notes == reader.notes
+    assert np.array_equal(again["net/dense_1/kernel"], reader["net/dense_1/kernel"])
+    with pytest.raises(ChecksumError):
+        copy.copy(load_checkpoint(checkpoint))["net/dense_1/kernel"]
+
+
+def test_results_can_be_pickled(checkpoint, tmp_path):
+    plan = tcm.plan_migration(
+        checkpoint, assignment_map={"net/": "model/"}, unmatched="keep"
+    )
+    results = [
+        plan,
+        tcm.inspect_checkpoint(checkpoint, values=True),
+        tcm.verify_checkpoint(checkpoint),
+        tcm.diff_checkpoints(checkpoint, checkpoint),
+        tcm.convert(plan, tmp_path / "out"),
+        tcm.verify_conversion(tmp_path / "out", checkpoint, plan),
+        tcm.make_report(checkpoint),
+        load_checkpoint(checkpoint).specs,
+    ]
+    for result in results:
+        for copied in COPIES:
+            assert str(copied(result)) == str(result), type(result)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.float32([1, 2]), np.int64(7), np.zeros(0, np.uint8), strings(b"", b"")],
+    ids=["floats", "number", "nothing", "vector"],
+)
+def test_an_object_graph_that_is_no_text_is_refused_by_name(tmp_path, value):
+    prefix = tmp_path / "m"
+    weight = {"w/.ATTRIBUTES/VARIABLE_VALUE": np.float32([1])}
+    write_checkpoint(prefix, {OBJECT_GRAPH_KEY: np.asarray(value), **weight})
+    with pytest.raises(CorruptCheckpointError, match="stores the object graph here"):
+        _ = load_checkpoint(prefix).object_graph
+    (problem,) = tcm.verify_checkpoint(prefix).problems
+    assert OBJECT_GRAPH_KEY in problem
+    assert [key for key, _ in list_variables(prefix)] == [OBJECT_GRAPH_KEY, *weight]

@@ -120,6 +120,23 @@ def test_a_cause_is_told_once_and_where_one_tensor_is_read(folder):
     assert told(folder / "m").count("run `git lfs pull`") == 1
 
 
+@pytest.mark.parametrize("damage", [as_text, as_a_pointer])
+def test_the_cause_of_all_comes_first(folder, damage):
+    damage(folder / SHARD)
+    first = verify_checkpoint(folder / "m").problems[0]
+    assert "turned LF into CRLF" in first or "Git LFS" in first
+    assert "checksum of" not in first
+
+
+def test_only_tensors_that_were_read_count_as_fitting(folder):
+    whole = verify_checkpoint(folder / "m")
+    assert whole.checked_tensors == whole.tensors
+    (folder / SHARD).unlink()
+    found = verify_checkpoint(folder / "m")
+    assert (found.checked_tensors, found.checked_bytes) == (0, 0)
+    assert f"in {found.tensors} tensors; 0 tensors, 0 bytes fit" in str(found)
+
+
 def test_a_bit_that_a_disk_has_lost_is_not_blamed_on_line_feeds(folder):
     data = bytearray((folder / SHARD).read_bytes())
     data[200] ^= 1

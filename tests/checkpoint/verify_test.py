@@ -82,6 +82,7 @@ def test_the_text_of_a_whole_one(checkpoint):
         "checked_bytes": 68,
         "problems": [],
         "notes": [],
+        "checked_tensors": 4,
     }
 
 
@@ -95,7 +96,9 @@ def test_all_damaged_tensors_are_named(checkpoint):
     assert f"{shard}: the checksum of tensor 'global_step' (8 bytes at 0) is" in first
     assert "the checksum of tensor 'net/dense_1/kernel' (24 bytes at 44) is" in second
     assert found.checked_bytes == 36
-    assert str(found).startswith(f"{checkpoint}: 2 problems; 4 tensors, 36 bytes fit")
+    assert str(found).startswith(
+        f"{checkpoint}: 2 problems in 4 tensors; 2 tensors, 36 bytes fit"
+    )
     assert "\nproblem: " in str(found)
 
 

@@ -5,8 +5,9 @@ import pytest
 from tests.fuzz.against_tensorflow import ask_tensorflow, disagreements, write_damaged
 
 # Numbers of damaged checkpoints; those after the first were once judged wrongly:
-# a header of a negative producer, and a tensor of a dtype that cannot be stored.
-NUMBERS = [*range(400), 426, 831, 6752, 10647]
+# headers of a negative producer, a tensor of a dtype that cannot be stored, slices of
+# another dtype than their variable, a slice with slices of its own.
+NUMBERS = [*range(400), 426, 831, 6752, 10647, 107688]
 
 
 def test_what_verify_calls_right_tensorflow_reads(tf, tmp_path):

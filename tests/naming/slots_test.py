@@ -3,7 +3,12 @@ from pathlib import Path
 import pytest
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, object_key, slot_key
+from tf_ckpt_migrate.naming.keys import (
+    OBJECT_GRAPH_KEY,
+    object_key,
+    parse_partition,
+    slot_key,
+)
 from tf_ckpt_migrate.naming.slots import (
     Slot,
     is_bookkeeping,
@@ -388,3 +393,9 @@ def test_slots_of_an_optimizer_with_a_name_like_a_weights_are_not_guessed():
     keys = golden_keys("tf1_15/optimizer_adam_named")
     assert "net/w/generator_opt" in keys
     assert role_of("net/w/generator_opt", keys) == "weight"
+
+
+def test_digits_that_no_integer_holds_are_no_number():
+    digits = "1" * 5_000
+    assert slot_of(f"w/Adam_{digits}", {"w"}) == Slot("w", f"Adam_{digits}", "0")
+    assert parse_partition(f"w/part_{digits}") is None

@@ -166,3 +166,28 @@ def test_progress_comes_to_its_end(source):
     size = sum(value.nbytes for value in SOURCE.values())
     assert told[-1] == (size, size)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+TEXT = np.array([b"text", b"more"], object)
+KINDS = {
+    "floats": np.float32([1, 2]),
+    "nothing": np.zeros(0, np.float32),
+    "nan": np.float32([np.nan]),
+    "number": np.int64(3),
+    "text": TEXT,
+    "no_text": TEXT[:0],
+    "complex": np.complex64([1j]),
+    "bools": np.array([True]),
+}
+
+
+@pytest.mark.parametrize("values", ["all", "changed"])
+@pytest.mark.parametrize("right", KINDS)
+@pytest.mark.parametrize("left", KINDS)
+def test_a_key_may_hold_values_of_any_two_kinds(tmp_path, left, right, values):
+    a = write(tmp_path / "a", {"odd": np.asarray(KINDS[left])})
+    b = write(tmp_path / "b", {"odd": np.asarray(KINDS[right])})
+    report = tcm.make_report(a, b, values=values)
+    assert "odd" in report.to_html()
+    (row,) = json.loads(report.to_json())["rows"]
+    assert row["target"]["key"] == "odd"

@@ -113,8 +113,8 @@ def assembled(
       A new array.
 
     Raises:
-      CorruptCheckpointError: If a slice has another shape than the index says, or the
-        slices do not cover the box.
+      CorruptCheckpointError: If a slice has another shape or dtype than the index says,
+        or the slices do not cover the box.
     """
     import numpy as np
 
@@ -128,6 +128,11 @@ def assembled(
         if piece.shape != tuple(high - low for low, high in ranges):
             raise CorruptCheckpointError(
                 f"{where}: slice {slices[overlap.number]} has shape {list(piece.shape)}"
+            )
+        if piece.dtype != whole.dtype:  # NumPy would convert its values silently
+            raise CorruptCheckpointError(
+                f"{where}: slice {slices[overlap.number]} is {piece.dtype}, but lies "
+                f"in {spec}"
             )
         taken = piece[_within(overlap.common, ranges)]
         whole[_within(overlap.common, box)] = taken

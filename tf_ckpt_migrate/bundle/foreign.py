@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from tf_ckpt_migrate.files.access import read_range
+import os
+import re
 
-__all__ = ["cause_of", "what_is", "with_cause"]
+from tf_ckpt_migrate.files.access import is_file, read_range
+from tf_ckpt_migrate.files.paths import basename, dirname, join
 
-_HEAD = 512
+__all__ = ["STAND_IN_SIZE", "cause_of", "stand_in", "what_is", "with_cause"]
+
+STAND_IN_SIZE = 1024  # the most bytes that a pointer, or a link as text, has
+_HEAD = STAND_IN_SIZE + 1
 _SAMPLE = 1 << 20
 _FEW = 2  # line feeds: fewer may follow a carriage return by chance
 
 # First bytes, what the file is, what to do.
+_POINTER = b"version https://git-lfs"
 _SIGNATURES = (
-    (
-        b"version https://git-lfs",
-        "a Git LFS pointer, not the file itself: run `git lfs pull` in its repository",
-    ),
     (
         b"\x89HDF\r\n\x1a\n",
         (
@@ -39,7 +41,41 @@ _SIGNATURES = (
         "a Python pickle (perhaps of PyTorch): it is no TensorFlow checkpoint",
     ),
 )
+# A file of a checkpoint, as the text of a symbolic link names it.
+_LINK = re.compile(r"[^\0-\x1f\x7f]*\.(?:index|meta|data-\d{5}-of-\d{5})")
 _MARKUP = (b"<!doctype html", b"<html", b"<?xml", b"<head")
+
+
+def stand_in(path: str, head: bytes) -> str | None:
+    """Return what a file is if git, or an archive, has put text in its place; or None.
+
+    Args:
+      path: Of the file.
+      head: Its first bytes, or all of them.
+
+    Returns:
+      The end of a sentence that began with the file's name, or None.
+    """
+    if len(head) > STAND_IN_SIZE:
+        return None
+    if head.startswith(_POINTER):
+        return (
+            "a Git LFS pointer, not the file itself: run `git lfs pull` in its "
+            "repository"
+        )
+    text = head.decode(errors="replace").removesuffix("\n")
+    if not text.isprintable():
+        return None
+    # Only a file of the same folder is looked for: a text leads nowhere else. A V1 file
+    # has no suffix, so there the file that is named must be there.
+    named = join(dirname(path), text)
+    is_near = text not in ("", basename(path)) and not {"/", os.sep} & {*text}
+    found = is_near and is_file(named)
+    if not found and not _LINK.fullmatch(text):
+        return None
+    what = f"the text of a symbolic link to {text!r}, as git or an archive writes it"
+    advice = f"copy {named!r}" if found else "copy the file that it names"
+    return f"{what} where links are not supported; {advice} in its place"
 
 
 def what_is(path: str) -> str | None:
@@ -53,6 +89,8 @@ def what_is(path: str) -> str | None:
       recognised.
     """
     head = read_range(path, 0, _HEAD)
+    if (kind := stand_in(path, head)) is not None:
+        return kind
     for signature, meaning in _SIGNATURES:
         if head.startswith(signature):
             return meaning

@@ -261,9 +261,11 @@ class BundleIndex(Mapping[str, Entry]):
           CorruptCheckpointError: If it is missing or impossible.
         """
         raw = self.raw_slice(key, piece)
-        return parse_entry(
-            raw, self.shards, lambda: f"{self.path}, key {key!r}, slice {piece}"
-        )
+        where = f"{self.path}, key {key!r}, slice {piece}"
+        entry = parse_entry(raw, self.shards, lambda: where)
+        if entry.slices:
+            raise CorruptCheckpointError(f"{where}: a slice has no slices of its own")
+        return entry
 
 
 def _table(path: str) -> TableReader:

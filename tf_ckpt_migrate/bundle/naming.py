@@ -20,8 +20,8 @@ __all__ = [
 
 INDEX_SUFFIX = ".index"
 
-_SHARD = re.compile(r"(?as)(.*)\.data-(\d{5,})-of-(\d{5,})")
-_V1_SHARD = re.compile(r"(?as)(.*)-(\d{5,})-of-(\d{5,})")
+_SHARD = re.compile(r"(?as)(.*)\.data-(\d{5,9})-of-(\d{5,9})")
+_V1_SHARD = re.compile(r"(?as)(.*)-(\d{5,9})-of-(\d{5,9})")
 
 
 class ShardName(NamedTuple):

@@ -19,6 +19,11 @@ __all__ = ["OBJECT_GRAPH_KEY", "Attribute", "ObjectGraph"]
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
+# The most that all paths may have in characters, with a slash for each name: a chain of
+# nodes has paths by the square of its length.
+_PATHS = 16 << 20
+_PATHS_RATIO = 64  # for each byte of the graph
+
 
 class Attribute(NamedTuple):
     """A tensor that belongs to an object.
@@ -59,6 +64,7 @@ class ObjectGraph:
     def __init__(self, serialized: bytes, where: str) -> None:
         """Parse and check."""
         self.serialized = serialized
+        self._where = where
         self.message: Any = parsed(TrackableObjectGraph, serialized, where)
         self._check(where)
         self.attributes: tuple[Attribute, ...] = tuple(
@@ -93,14 +99,28 @@ class ObjectGraph:
 
         That is the path that TensorFlow makes the object's keys of. Slot variables have
         none: they hang on an optimizer and a variable.
+
+        Raises:
+          CorruptCheckpointError: If the paths are together far longer than the graph.
         """
         found: dict[int, tuple[str, ...]] = {0: ()} if len(self) else {}
+        lengths = dict.fromkeys(found, 0)
+        room = _PATHS + _PATHS_RATIO * len(self.serialized)
         queue = list(found)
         for node in queue:
             for name, child in self.children(node).items():
-                if child not in found:
-                    found[child] = (*found[node], name)
-                    queue.append(child)
+                if child in found:
+                    continue
+                lengths[child] = lengths[node] + len(name) + 1
+                room -= lengths[child]
+                if room < 0:
+                    raise CorruptCheckpointError(
+                        f"{self._where}: the paths of the object graph are together "
+                        f"over {_PATHS_RATIO} times as long as it is; it is "
+                        f"{len(found[node]) + 1:,} nodes deep, as no model is"
+                    )
+                found[child] = (*found[node], name)
+                queue.append(child)
         return found
 
     def tensors(self, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -121,6 +141,8 @@ class ObjectGraph:
         found: dict[str, tuple[str, ...]] = {}
         for attribute in self.attributes:
             key = attribute.checkpoint_key
+            if key in found:
+                continue
             if key in present:
                 found[key] = (key,)
                 continue

@@ -6,7 +6,7 @@ import mmap
 from collections.abc import Callable
 from pathlib import Path
 
-from tf_ckpt_migrate.bundle.foreign import what_is
+from tf_ckpt_migrate.bundle.foreign import STAND_IN_SIZE, stand_in, what_is
 from tf_ckpt_migrate.bundle.naming import shard_path
 from tf_ckpt_migrate.errors import (
     MissingShardError,
@@ -19,6 +19,7 @@ from tf_ckpt_migrate.files.access import (
     is_file,
     looking_once,
     names_in,
+    read_range,
     size_of,
 )
 from tf_ckpt_migrate.files.far_bytes import FarBytes
@@ -50,6 +51,12 @@ def mapped(
         if not file.seek(0, 2):
             return memoryview(b"")  # an empty file cannot be mapped
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _check_no_stand_in(path: str, data: bytes) -> None:
+    """Refuse a pointer or a link in place of a shard: short tensors would lie in it."""
+    if (kind := stand_in(path, data)) is not None:
+        raise NotACheckpointError(f"{path!r} is {kind}")
 
 
 class Shards:
@@ -101,7 +108,8 @@ class Shards:
 
         Raises:
           MissingShardError: If it is not there.
-          NotACheckpointError: If another kind of file is in its place.
+          NotACheckpointError: If another kind of file, or a pointer or link written as
+            text, is in its place.
           TruncatedFileError: If it ends too soon.
         """
         return self.complete_with_size(number, end)[0]
@@ -117,6 +125,8 @@ class Shards:
             raise
         if length < end:
             raise self._too_short(number, end, length, "its last tensor")
+        if length <= STAND_IN_SIZE:
+            _check_no_stand_in(path, read_range(path, 0, length))
         return path, length
 
     def read(self, number: int, offset: int, size: int, what: str) -> memoryview:
@@ -184,6 +194,8 @@ class Shards:
             raise self._missing(self.path(number)) from None
         if not isinstance(whole, FarBytes):  # which looks after each fetch
             self._check_current()
+        if len(whole) <= STAND_IN_SIZE:
+            _check_no_stand_in(self.path(number), bytes(whole[: len(whole)]))
         self._mapped[number] = whole
         # Who still uses an older one has it; others come by it again.
         for oldest in [*self._mapped][:-_MOST_MAPPED]:

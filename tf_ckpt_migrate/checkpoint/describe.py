@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from tf_ckpt_migrate.checkpoint.statistics import (
     statistics_of,
 )
 from tf_ckpt_migrate.checkpoint.text import plain_text
+from tf_ckpt_migrate.escapes import to_json
 from tf_ckpt_migrate.files.access import exists, size_of
 from tf_ckpt_migrate.naming.slots import ROLES, role_of, slot_of
 
@@ -208,7 +208,7 @@ def _home(tensor: TensorDescription, keys: Container[str]) -> str:
 
 
 def _json(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False)
+    return to_json(content)
 
 
 def _plain(tensor: TensorDescription) -> dict[str, Any]:

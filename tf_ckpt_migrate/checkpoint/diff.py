@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -16,6 +15,7 @@ from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import plain_text
+from tf_ckpt_migrate.escapes import to_json
 from tf_ckpt_migrate.files.access import same_file
 from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.identity import match_identities
@@ -115,7 +115,7 @@ class CheckpointDiff(NamedTuple):
                 for each in self.values
             ],
         }
-        return json.dumps(content, indent=2, ensure_ascii=False)
+        return to_json(content)
 
 
 @reopening

@@ -115,13 +115,26 @@ def _beside(folder: str) -> Location | None:
     if not is_file(index_path(folder)) or is_file(join(folder, STATE_FILE)):
         return None
     found = _at_prefix(folder)
+    if not basename(folder):
+        return found
     note = f"{folder!r} is a folder too; for what is in it give {join(folder, '')!r}"
     return found and found._replace(notes=(*found.notes, note))
 
 
 def _at_path(path: str) -> Location | None:
-    found = map(_at_prefix, (path, *_prefixes_meant_by(path)))
+    found = map(_at_prefix, (*_without_a_name(path), path, *_prefixes_meant_by(path)))
     return next((location for location in found if location is not None), None)
+
+
+def _without_a_name(path: str) -> list[str]:
+    """Return the prefix of an empty name that a path can stand for.
+
+    Keras' ``save_weights("weights/")`` writes ``weights/.index``, whose prefix is
+    ``weights/``. A state file there calls it ``.``.
+    """
+    folder, name = split(path)
+    unnamed = join(folder, "") if name in ("", ".") else ""
+    return [unnamed] if unnamed and is_file(index_path(unnamed)) else []
 
 
 def _at_prefix(prefix: str) -> Location | None:

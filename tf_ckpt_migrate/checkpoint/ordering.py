@@ -14,5 +14,13 @@ def by_numbers(name: str) -> list[tuple[int, str]]:
       >>> sorted(["layer_10/", "layer_2/"], key=by_numbers)
       ['layer_2/', 'layer_10/']
     """
-    parts = re.findall(r"\d+|\D+", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return [
+        _number(part) if part.isdecimal() else (-1, part)
+        for part in re.findall(r"\d+|\D+", name)
+    ]
+
+
+def _number(digits: str) -> tuple[int, str]:
+    """Return what sorts as a number does; ``int`` refuses thousands of digits."""
+    digits = digits.lstrip("0")
+    return len(digits), digits

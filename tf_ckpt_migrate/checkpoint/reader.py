@@ -15,7 +15,7 @@ from tf_ckpt_migrate.bundle.index import not_found
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.checkpoint.locate import Location, locate
-from tf_ckpt_migrate.errors import TensorNotFoundError
+from tf_ckpt_migrate.errors import CorruptCheckpointError, TensorNotFoundError
 from tf_ckpt_migrate.files.access import looking_once
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = [
     "load_checkpoint",
 ]
 
+_GRAPH_SPEC = TensorSpec(DType.string, ())
 _OBJECT_KEY_MARK = "/.ATTRIBUTES/"
 
 
@@ -74,6 +75,9 @@ class Place(NamedTuple):
 class CheckpointReader(Mapping[str, Any]):
     """The tensors of one checkpoint, by key.
 
+    It can be copied and pickled, for other processes too: the copy holds no bytes, but
+    opens the files again.
+
     Its methods give what ``tf.train.load_checkpoint(...)`` gives. As a mapping, and by
     `read`, it gives read-only arrays: where the file allows it the mapped file itself.
 
@@ -102,10 +106,11 @@ class CheckpointReader(Mapping[str, Any]):
     ) -> None:
         """Find the checkpoint and read its index."""
         with looking_once():
-            self._open(ckpt_dir_or_file, verify=verify)
+            self._open(locate(ckpt_dir_or_file), verify)
 
-    def _open(self, ckpt_dir_or_file: str | os.PathLike[str], *, verify: bool) -> None:
-        self._location: Location = locate(ckpt_dir_or_file)
+    def _open(self, location: Location, verify: bool) -> None:
+        self._location = location
+        self._verify = verify
         self.prefix: str = self._location.prefix
         self.notes: tuple[str, ...] = self._location.notes
         self._reader: BundleReader | V1Reader
@@ -115,6 +120,17 @@ class CheckpointReader(Mapping[str, Any]):
             self._reader = V1Reader(self._location.v1_files)
         else:
             self._reader = BundleReader(self.prefix, verify=verify)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle, or copy, the place of the checkpoint: the copy opens it again."""
+        return self._reopened, (self._location, self._verify)
+
+    @classmethod
+    def _reopened(cls, location: Location, verify: bool) -> CheckpointReader:
+        """Return a reader of a checkpoint that another reader has found."""
+        reader = cls.__new__(cls)
+        reader._open(location, verify)
+        return reader
 
     def __repr__(self) -> str:
         return f"<CheckpointReader {self.prefix!r}: {self.format}, {len(self):,} keys>"
@@ -143,6 +159,11 @@ class CheckpointReader(Mapping[str, Any]):
         if OBJECT_GRAPH_KEY not in self:
             return None
         where = f"{self.prefix!r}, key {OBJECT_GRAPH_KEY}"
+        if (spec := self.specs[OBJECT_GRAPH_KEY]) != _GRAPH_SPEC:
+            raise CorruptCheckpointError(
+                f"{where}: TensorFlow stores the object graph here, as {_GRAPH_SPEC}, "
+                f"but this is {spec}; the file is damaged, or of another program"
+            )
         return ObjectGraph(self.get_tensor(OBJECT_GRAPH_KEY), where)
 
     @property

@@ -39,6 +39,10 @@ def grouped_by_scope(homes: Mapping[str, str]) -> dict[str, list[str]]:
         if largest and 2 * len(groups[largest]) <= len(paths):
             break
         inside = {key: paths[key] for key in groups[largest]}
+        common = _common_scope(inside)
+        if len(common) > len(largest):  # at once: a name may have many scopes
+            groups = _replaced(groups, largest, {common: groups[largest]})
+            continue
         parts = _divided(largest, inside)
         if len(groups) + len(parts) > _MOST_GROUPS + 1:
             inside = _without_numbers(inside, len(largest))
@@ -54,6 +58,14 @@ def _path(key: str, names: dict[str, str]) -> _Path:
     parsed = parse_object_key(key)
     path = "/".join(parsed.path) if parsed else key
     return tuple(names.setdefault(name, name) for name in path.split("/"))
+
+
+def _common_scope(paths: dict[str, _Path]) -> _Path:
+    """Return the deepest scope that all keys are in."""
+    first, last = min(paths.values())[:-1], max(paths.values())[:-1]
+    pairs = enumerate(zip(first, last, strict=False))
+    end = next((at for at, (a, b) in pairs if a != b), min(len(first), len(last)))
+    return first[:end]
 
 
 def _divided(scope: _Path, paths: dict[str, _Path]) -> dict[_Path, list[str]]:

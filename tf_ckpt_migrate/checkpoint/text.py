@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["Table", "counted", "human_bytes", "plain_text", "printable"]
+from tf_ckpt_migrate.escapes import printable
+
+__all__ = ["Table", "counted", "human_bytes", "plain_text"]
 
 _UNITS = ("KB", "MB", "GB", "TB", "PB")
 
@@ -77,20 +79,6 @@ def _width(text: str) -> int:
         0 if category(c) in ("Mn", "Me") else 1 + (east_asian_width(c) in "WF")
         for c in text
     )
-
-
-def printable(text: str) -> str:
-    r"""Return text with escapes for what would steer a terminal, or break a line.
-
-    A name in a file may hold anything, an escape sequence too.
-
-    Example:
-      >>> printable("größe\x1b[2J\n")
-      'größe\\x1b[2J\\n'
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def counted(number: int, noun: str) -> str:

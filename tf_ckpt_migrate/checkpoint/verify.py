@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,6 +15,7 @@ from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.checkpoint.verify_bundle import BundleVerifier
 from tf_ckpt_migrate.checkpoint.verify_graph import graph_problems
 from tf_ckpt_migrate.errors import CheckpointError, CorruptCheckpointError
+from tf_ckpt_migrate.escapes import printable, to_json
 from tf_ckpt_migrate.files.access import size_of
 from tf_ckpt_migrate.table.reader import TableReader
 
@@ -31,11 +31,13 @@ class Verification(NamedTuple):
       checked_bytes: Bytes that were read and have the right checksum.
       problems: All that is wrong, a sentence each.
       notes: What is not wrong, but worth knowing.
+      checked_tensors: Number of the keys whose tensors were read and have the right
+        checksum.
 
     Example:
-      >>> print(Verification("m", 1, 8, problems=("'m.index' is missing",)))
-      m: 1 problem; 1 tensor, 8 bytes fit their checksums
-      problem: 'm.index' is missing
+      >>> print(Verification("m", 2, 8, ("'b' is damaged",), checked_tensors=1))
+      m: 1 problem in 2 tensors; 1 tensor, 8 bytes fit their checksums
+      problem: 'b' is damaged
     """
 
     prefix: str
@@ -43,6 +45,7 @@ class Verification(NamedTuple):
     checked_bytes: int
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    checked_tensors: int = 0
 
     @property
     def ok(self) -> bool:
@@ -51,10 +54,13 @@ class Verification(NamedTuple):
 
     def __str__(self) -> str:
         verdict = "ok" if self.ok else counted(len(self.problems), "problem")
+        if self.checked_tensors != self.tensors:
+            verdict += f" in {counted(self.tensors, 'tensor')}"
         read = f"{self.checked_bytes:,} bytes fit their checksums"
+        head = f"{verdict}; {counted(self.checked_tensors, 'tensor')}, {read}"
         return "\n".join(
             [
-                f"{self.prefix}: {verdict}; {counted(self.tensors, 'tensor')}, {read}",
+                f"{printable(self.prefix)}: {head}",
                 *(f"problem: {problem}" for problem in self.problems),
                 *(f"note: {note}" for note in self.notes),
             ]
@@ -63,7 +69,7 @@ class Verification(NamedTuple):
     def to_json(self) -> str:
         """Return all of it as JSON."""
         content = {"ok": self.ok, **self._asdict()}
-        return json.dumps(content, indent=2, ensure_ascii=False)
+        return to_json(content)
 
 
 @reopening
@@ -112,7 +118,12 @@ def verify_checkpoint(
         problems += (*found.problems, *graph_problems(reader, found.unreadable))
     notes = (*reader.notes, *found.notes)
     return Verification(
-        reader.prefix, len(reader), found.checked_bytes, tuple(problems), notes
+        reader.prefix,
+        len(reader),
+        found.checked_bytes,
+        tuple(problems),
+        notes,
+        len(reader) - len(found.unreadable),
     )
 
 
@@ -121,17 +132,18 @@ def _of_v1(reader: CheckpointReader, report: Progress) -> Verification:
     problems = [*_problems_of(partial(_check_frames, reader))]
     total = sum(size_of(path) for path in reader.files)
     weights = {key: spec.nbytes + 1 for key, spec in reader.specs.items()}
-    whole, done, checked = sum(weights.values()), 0, 0
+    whole, done, checked, fitting = sum(weights.values()), 0, 0, 0
     for key, weight in weights.items():
         problem = next(_problems_of(partial(reader.check, key)), None)
         if problem:
             problems.append(problem)
         else:
             checked += weight - 1
+            fitting += 1
         done += weight
         report(total * done // whole, total)
     return Verification(
-        reader.prefix, len(reader), checked, tuple(problems), reader.notes
+        reader.prefix, len(reader), checked, tuple(problems), reader.notes, fitting
     )
 
 

@@ -180,8 +180,13 @@ class BundleVerifier:
         self._check_overlaps(path, filled)
         if len(self.problems) == before:
             self._note_gaps(path, filled)
-        else:
-            self._note_cause(path)
+            return
+        cause = cause_of(path) if is_file(path) else ""
+        stated = any(
+            cause.removeprefix("it ") in each for each in self.problems[before:]
+        )
+        if cause and not stated:  # what has caused all of them comes first
+            self.problems.insert(before, f"{path}: {cause}")
 
     def _blame_missing(self, shard: int, keys: set[str]) -> None:
         self._missing += 1
@@ -224,11 +229,6 @@ class BundleVerifier:
                     f"{self._what(b)} ({b.size:,} bytes at {b.offset:,}) overlap",
                     *(a.key, b.key),
                 )
-
-    def _note_cause(self, path: str) -> None:
-        cause = cause_of(path) if is_file(path) else ""
-        if cause and cause.removeprefix("it ") not in self.problems[-1]:
-            self.notes.append(f"{path}: {cause}")
 
     def _note_gaps(self, path: str, places: list[_Use]) -> None:
         size = size_of(path)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from tf_ckpt_migrate._version import __version__
 from tf_ckpt_migrate.errors import CheckpointError
+from tf_ckpt_migrate.escapes import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,7 +219,8 @@ def _tell(error: Exception, *, verbose: bool) -> None:
     else:
         from tf_ckpt_migrate.cli.advice import in_shell
 
-        sys.stderr.write(f"tf-ckpt-migrate: {in_shell(str(error))}\n")
+        lines = in_shell(str(error)).split("\n")
+        sys.stderr.write("tf-ckpt-migrate: " + "\n".join(map(printable, lines)) + "\n")
 
 
 def _forget_output() -> None:

@@ -16,6 +16,7 @@ from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.layout import VALUE_END, CheckpointView, is_object_key
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.errors import PlanError, RuleError, TensorNotFoundError
+from tf_ckpt_migrate.escapes import to_json
 from tf_ckpt_migrate.naming.keys import parse_object_key
 from tf_ckpt_migrate.naming.slots import ROLES, role_of
 
@@ -139,14 +140,12 @@ class NameManifest:
 
     def to_json(self) -> str:
         """Return it as JSON."""
-        import json
-
         content = {
             "source": self.source,
             "specs": {key: str(spec) for key, spec in self.specs.items()},
             "full_names": dict(self.full_names),
         }
-        return json.dumps(content, indent=2, ensure_ascii=False)
+        return to_json(content)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it into a file, as YAML.

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec, parse_spec
 from tf_ckpt_migrate.conversion.layout import VALUE_END, is_object_key
+from tf_ckpt_migrate.escapes import escape_yaml
 from tf_ckpt_migrate.names.yaml_lines import Node, parse_yaml
 from tf_ckpt_migrate.naming.slots import slot_of
 
@@ -96,8 +97,7 @@ def _quoted(text: str) -> str:
         return text
     if text.isprintable() and "'" not in text:
         return f"'{text}'" if text.lower() not in _WORDS else f'"{text}"'
-    quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
+    return escape_yaml(json.dumps(text, ensure_ascii=False))
 
 
 def _slots(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ from tf_ckpt_migrate.bundle.links import Transfer
 from tf_ckpt_migrate.bundle.writer import Shard
 from tf_ckpt_migrate.checkpoint.text import counted, human_bytes
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.escapes import to_json
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.names.verdict_text import verdict_groups
@@ -99,7 +99,7 @@ class ConversionResult:
             }
             for shard in self.shards
         ]
-        return json.dumps(
+        return to_json(
             {
                 "prefix": self.prefix,
                 "keys": self.keys,
@@ -112,9 +112,7 @@ class ConversionResult:
                 "notes": self.notes,
                 "state_file": self.state_file,
                 "verdicts": [verdict.as_row() for verdict in self.verdicts],
-            },
-            indent=2,
-            ensure_ascii=False,
+            }
         )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.checkpoint.verify import Verification
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.escapes import printable, to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ class ConversionProof(NamedTuple):
         transform makes, ``kept`` ones the target, ``added`` ones belong to the objects.
 
     Example:
-      >>> whole = Verification("new", 2, 16, ())
+      >>> whole = Verification("new", 2, 16, (), checked_tensors=2)
       >>> print(ConversionProof("new", "old", whole, (), {"linked": 2}))
       new: proven; it holds what the plan makes of old, and no more
         2 tensors: 2 are the same bytes of a linked file
@@ -81,12 +81,14 @@ class ConversionProof(NamedTuple):
             verdict = f"{counted(len(problems), 'problem')}; it is not what the plan "
         else:
             verdict = "proven; it holds what the plan "
-        verdict += f"makes of {self.source}{'' if problems else ', and no more'}"
+        verdict += (
+            f"makes of {printable(self.source)}{'' if problems else ', and no more'}"
+        )
         parts = [f"{n:,} {_HOW[how]}" for how, n in self.counts.items() if n]
         tensors = counted(sum(self.counts.values()), "tensor")
         return "\n".join(
             [
-                f"{self.converted}: {verdict}",
+                f"{printable(self.converted)}: {verdict}",
                 f"  {tensors}: {', '.join(parts)}" if parts else f"  {tensors}",
                 *capped((f"problem: {problem}" for problem in problems), _LISTED),
             ]
@@ -102,7 +104,7 @@ class ConversionProof(NamedTuple):
             "findings": [each._asdict() for each in self.findings],
             "verification": {"ok": self.verification.ok, **self.verification._asdict()},
         }
-        return json.dumps(content, indent=2, ensure_ascii=False)
+        return to_json(content)
 
 
 class Mismatch(NamedTuple):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes, plain_text
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.escapes import to_json
 from tf_ckpt_migrate.live.verdict_text import verdict_blocks
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -115,7 +115,7 @@ class RestoreReport:
 
     def to_json(self) -> str:
         """Return everything as JSON."""
-        return json.dumps(
+        return to_json(
             {
                 "source": self.plan.source,
                 "target": self.plan.target,
@@ -125,9 +125,7 @@ class RestoreReport:
                 "kept": [{"name": k.name, "reason": k.reason} for k in self.kept],
                 "verdicts": [verdict.as_row() for verdict in self.verdicts],
                 "notes": self.plan.notes,
-            },
-            indent=2,
-            ensure_ascii=False,
+            }
         )
 
     def _row(self, move: Move) -> dict[str, Any]:

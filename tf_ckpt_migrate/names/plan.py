@@ -12,6 +12,7 @@ from typing import Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.escapes import to_json
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
@@ -177,9 +178,7 @@ class MigrationPlan:
         Raises:
           TransformError: If a transform holds code.
         """
-        import json
-
-        return json.dumps(self.to_config(), ensure_ascii=False, indent=2)
+        return to_json(self.to_config())
 
     def to_yaml(self) -> str:
         """Return the plan as YAML, for people to read and edit.

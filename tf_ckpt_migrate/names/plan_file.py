@@ -30,10 +30,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec, is_possible, parse_spec
 from tf_ckpt_migrate.errors import TransformError
+from tf_ckpt_migrate.escapes import printable
 from tf_ckpt_migrate.names.hints import Hints
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.verdict import Verdict
-from tf_ckpt_migrate.names.yaml_lines import Node, format_yaml, parse_yaml
+from tf_ckpt_migrate.names.yaml_lines import Node, parse_yaml
+from tf_ckpt_migrate.names.yaml_writing import write_yaml
 from tf_ckpt_migrate.transforms import Transform
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def to_yaml(plan: MigrationPlan) -> str:
     Raises:
       TransformError: If a transform holds code.
     """
-    header = f"# A plan of tf-ckpt-migrate. {plan.summary}\n"
+    header = f"# A plan of tf-ckpt-migrate. {printable(plan.summary)}\n"
     return header + "".join(_dumped(to_config(plan)))
 
 
@@ -108,15 +110,15 @@ def _dumped(config: Mapping[str, Any]) -> Iterator[str]:
     """
     for name, value in config.items():
         if not value or not isinstance(value, list | dict):
-            yield format_yaml({name: value})
+            yield write_yaml({name: value})
             continue
         yield f"{name}:\n"
         content = iter(cast("Iterable[Any]", value))
         while some := list(islice(content, _AT_ONCE)):
             if isinstance(value, list):
-                yield format_yaml(some)
+                yield write_yaml(some)
             else:
-                pairs = format_yaml({key: value[key] for key in some})
+                pairs = write_yaml({key: cast("Any", value)[key] for key in some})
                 yield "  " + pairs[:-1].replace("\n", "\n  ") + "\n"
 
 

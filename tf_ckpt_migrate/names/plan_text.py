@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.escapes import printable
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.verdict_text import verdict_groups
 from tf_ckpt_migrate.naming.keys import ATTRIBUTES, OPTIMIZER_SLOT, parse_object_key
@@ -46,9 +47,9 @@ def plan_text(plan: MigrationPlan) -> str:
 
 def _ends(plan: MigrationPlan) -> Iterable[str]:
     if plan.source:
-        yield f"from {plan.source}"
+        yield f"from {printable(plan.source)}"
     if plan.target:
-        yield f"for {plan.target}"
+        yield f"for {printable(plan.target)}"
 
 
 def _section(title: str, rows: Sequence[str]) -> list[str]:

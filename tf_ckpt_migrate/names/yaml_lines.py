@@ -7,9 +7,8 @@ composer, which recurses: its C form crashes the process on a file of many brack
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from tf_ckpt_migrate.errors import PlanError
@@ -17,51 +16,12 @@ from tf_ckpt_migrate.errors import PlanError
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Node", "format_yaml", "parse_yaml"]
+__all__ = ["Node", "parse_yaml"]
 
 _MAX_DEPTH = 50  # a plan is 5 deep, and two more for each chain in a chain
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _INTEGER = re.compile(r"[-+]?\d{1,19}", re.ASCII)  # of 64 bits, as TensorFlow's
 _FLOAT = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?", re.ASCII)
-
-
-def format_yaml(value: Any, *, flow: bool = False) -> str:
-    """Return text, lists and mappings as YAML, each name on one line.
-
-    Args:
-      value: Text, numbers, lists and mappings, in the order to write.
-      flow: Whether to write ``{a: b}`` instead of indented lines.
-    """
-    import yaml
-
-    dump = cast("Callable[..., str]", getattr(yaml, "dump"))  # noqa: B009 - untyped
-    return dump(
-        value,
-        Dumper=_dumper(),
-        sort_keys=False,
-        allow_unicode=True,
-        default_flow_style=flow,
-        width=2**31 - 1,  # one line for one name, however long
-    )
-
-
-@cache
-def _dumper() -> Any:
-    """Return a dumper that quotes unprintable text, whose lines would be folded."""
-    import yaml
-
-    untyped: Any = yaml
-    base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-    class Dumper(base):
-        """Quotes what is not printable: the emitter would fold Unicode's newlines."""
-
-    def represent_text(dumper: Any, text: str) -> Any:
-        style = None if text.isprintable() else '"'
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-    untyped.add_representer(str, represent_text, Dumper=Dumper)
-    return Dumper
 
 
 @dataclass

@@ -51,7 +51,7 @@ MAX_PATH_LENGTH = 200
 
 _ESCAPED = {"..": ".", ".S": "/"}
 _ESCAPE = re.compile(r"\.(.?)", re.DOTALL)
-_PARTITION = re.compile(r"(.+)/part_(\d+)", re.DOTALL)
+_PARTITION = re.compile(r"(.+)/part_(\d{1,18})", re.DOTALL)
 
 
 class SlotPath(NamedTuple):

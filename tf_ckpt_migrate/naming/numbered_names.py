@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["NumberedNames"]
 
-_NUMBERED = re.compile(r"(.*?)(?:_(\d+))?", re.DOTALL)
+_NUMBERED = re.compile(r"(.*?)(?:_(\d{1,18}))?", re.DOTALL)
 _Numbers = Mapping[str, Sequence[int]]  # -1 for a name without a number
 
 

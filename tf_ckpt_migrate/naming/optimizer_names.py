@@ -110,7 +110,7 @@ KERAS_OPTIMIZERS = frozenset(
     ]
 )
 
-NUMBERED = re.compile(r"(.+?)(?:_(\d+))?", re.DOTALL)
+NUMBERED = re.compile(r"(.+?)(?:_(\d{1,18}))?", re.DOTALL)
 OPTIMIZER_NAME = re.compile(r"[A-Z]+[a-z]")
 # What TF1 puts between a variable of several parts and the slot of one of them: the
 # end of "<variable>/part_0" that is as long as the scope of its optimizer.
@@ -119,7 +119,11 @@ GLOBAL_STEP = re.compile(r"(?:.*/)?global_step(?:_\d+)?", re.DOTALL)
 OF_OPTIMIZER = re.compile(
     r"(?:.*/)?(?:beta[12]_power(?:_\d+)?|current_loss_scale|good_steps)", re.DOTALL
 )
-ITERATOR = re.compile(r"(?:.*/)?\w*Iterator\w*:\d+(?:-state|_STATE)", re.DOTALL)
+# What follows is looked at once: tried for every "Iterator" of a hostile name, it would
+# take time by the square of its length.
+ITERATOR = re.compile(
+    r"(?:.*/)?(?=\w*:\d+(?:-state|_STATE)\Z)\w*?Iterator\w*:.*", re.DOTALL
+)
 # The state of a random generator of Keras 3; TF1 had no such variable.
 SEED = re.compile(
     r"(?:.*/)?(?:seed_generator_state(?:_\d+)?|seed_generator(?:_\d+)?/state)",

@@ -21,7 +21,9 @@ from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind
 
 __all__ = ["SavedOptimizer", "keras_scope", "saved_optimizer"]
 
-_POWER = re.compile(r"(?:(?P<scope>.*)/)?(?P<of>beta[12])_power(?:_(?P<number>\d+))?")
+_POWER = re.compile(
+    r"(?:(?P<scope>.*)/)?(?P<of>beta[12])_power(?:_(?P<number>\d{1,18}))?"
+)
 _STEP = re.compile(r"(?:.*/)?global_step", re.DOTALL)
 # What scales the loss, for mixed precision.
 _SCALING = re.compile(r"(?:.*/)?(current_loss_scale|good_steps)", re.DOTALL)

@@ -24,9 +24,9 @@ __all__ = ["CellPlace", "cells_below", "pairs_of_cells"]
 _BETWEEN = re.compile(
     r"(rnn|multi_rnn_cell|(stack_)?bidirectional_rnn|fw|bw|cell_\d+)(_\d+)?"
 )
-_NUMBER = re.compile(r"cell_(\d+)")
+_NUMBER = re.compile(r"cell_(\d{1,18})")
 _DIGITS = re.compile(r"(\d+)")
-_DEFAULT = re.compile(r"_?\d+$")
+_DEFAULT = re.compile(r"_?\d{1,18}$")
 _SLOTS = KERAS_SLOTS | {
     *("average", "velocity", "velocity_hat", "average_gradient", "u"),
     *("accumulated_grad", "accumulated_delta_var"),

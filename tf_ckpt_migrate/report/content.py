@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.diff_values import Difference
 from tf_ckpt_migrate.checkpoint.statistics import NumberStatistics, StringStatistics
+from tf_ckpt_migrate.escapes import to_json
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.report.words import SECTIONS
 
@@ -217,7 +217,7 @@ class MigrationReport:
 
     def to_json(self) -> str:
         """Return all of it as JSON; the same content gives the same text."""
-        return json.dumps(self.to_config(), indent=2, ensure_ascii=False)
+        return to_json(self.to_config())
 
     def to_html(self) -> str:
         """Return all of it as one page, which needs nothing else."""

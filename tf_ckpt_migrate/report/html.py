@@ -13,7 +13,8 @@ import json
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from tf_ckpt_migrate.checkpoint.text import counted, human_bytes, printable
+from tf_ckpt_migrate.checkpoint.text import counted, human_bytes
+from tf_ckpt_migrate.escapes import printable
 from tf_ckpt_migrate.report.words import SECTION_TITLES, SECTIONS, STATUS_WORDS, judged
 
 if TYPE_CHECKING:

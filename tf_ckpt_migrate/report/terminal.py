@@ -9,7 +9,8 @@ from rich import table as rich_table
 from rich.console import Console
 from rich.text import Text
 
-from tf_ckpt_migrate.checkpoint.text import Table, plain_text, printable
+from tf_ckpt_migrate.checkpoint.text import Table, plain_text
+from tf_ckpt_migrate.escapes import printable
 
 __all__ = ["write_to_terminal"]
 

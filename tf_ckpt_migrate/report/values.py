@@ -198,7 +198,8 @@ def _pictured(row: Row, before: _Stream | None, after: _Stream | None) -> Row:
     ) -> Values | None:
         if stream is None or statistics is None:
             return None
-        if bins is None:
+        # Text may stand on one side, and numbers on the other.
+        if bins is None or isinstance(statistics, StringStatistics):
             return Values(statistics)
         return Values(statistics, counts_of(stream.parts(), bins, step))
 

@@ -31,6 +31,7 @@ from tf_ckpt_migrate.bundle.existing import existing_files, existing_sizes
 from tf_ckpt_migrate.bundle.naming import index_path
 from tf_ckpt_migrate.bundle.staging import counts_in
 from tf_ckpt_migrate.checkpoint.locate import locate
+from tf_ckpt_migrate.escapes import to_json
 from tf_ckpt_migrate.files.access import (
     is_file,
     looking_once,
@@ -171,7 +172,7 @@ class Record(NamedTuple):
         config: dict[str, Any] = {"version": _VERSION, **self.identity._asdict()}
         key = "replaces" if self.output is None else "output"
         config |= {key: self.output or self.replaces, "files": self.files}
-        return json.dumps(config, indent=1, ensure_ascii=False) + "\n"
+        return to_json(config) + "\n"
 
     def is_of(self, prefix: str) -> bool:
         """Return whether the output is there as it was written."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes, plain_text
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome, Status
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.escapes import to_json
 
 __all__ = ["ConvertAllResult"]
 
@@ -88,7 +88,7 @@ class ConvertAllResult:
 
     def to_json(self) -> str:
         """Return everything as JSON."""
-        return json.dumps(
+        return to_json(
             {
                 "converted": self.count("converted"),
                 "present": self.count("present"),
@@ -97,9 +97,7 @@ class ConvertAllResult:
                 "outcomes": [each.to_config() for each in self.outcomes],
                 "others": [each.to_config() for each in self.others],
                 "notes": self.notes,
-            },
-            indent=2,
-            ensure_ascii=False,
+            }
         )
 
 

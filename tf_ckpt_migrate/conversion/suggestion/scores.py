@@ -27,6 +27,9 @@ _NEAR_KINDS = ({"bias", "beta"}, {"kernel", "embedding"}, {"kernel", "gamma"})
 _PLACE = re.compile(r"((?:^|/|layer_with_weights-|/layer-))\d+(?=/|$)")
 _WITH_KINDS = {"moving"}  # of mean and variance
 _CONFLICT = -1.0  # of kinds; a gamma does not become a beta
+# Of a longer name the end counts; as evidence, every scope of a name costs all those
+# above it.
+_LONGEST, _DEEPEST = 2_000, 64
 
 
 @dataclass
@@ -156,7 +159,7 @@ def _names(items: Sequence[Item]) -> list[list[str]]:
     found: list[list[str]] = [[] for _ in items]
     for which in range(count):
         known = {
-            i: _without_places(item, item.names[which])
+            i: _end_of(_without_places(item, item.names[which]))
             for i, item in enumerate(items)
             if which < len(item.names)
         }
@@ -174,8 +177,14 @@ def _without_places(item: Item, name: str) -> str:
     return _PLACE.sub(r"\1*", name)
 
 
+def _end_of(name: str) -> str:
+    """Return a name, or the last of its scopes if it has very many."""
+    short = len(name) <= _LONGEST and name.count("/") <= _DEEPEST
+    return name if short else "/".join(name[-_LONGEST:].split("/")[-_DEEPEST:])
+
+
 def _words_of(names: Sequence[Sequence[str]]) -> list[list[tuple[str, ...]]]:
-    return [[words_of(name) for name in each] for each in names]
+    return [[words_of(name)[-_DEEPEST:] for name in each] for each in names]
 
 
 def _kind(words: Sequence[tuple[str, ...]]) -> str:

@@ -26,6 +26,7 @@ from tf_ckpt_migrate.recipes.layer_defaults import LayerSettings, layer_notes
 __all__ = ["suggest_assignment_map"]
 
 _MOST = 5_000  # weights of one side: every pair is scored
+_BYTES = 200  # for each pair
 
 
 @runtime_checkable
@@ -89,8 +90,18 @@ def suggest_assignment_map(
         digests_of(view, side, read=read_values)
         for view, side in zip(views, items, strict=True)
     ]
-    same = same_bytes(*items, (digests[0], digests[1]))
-    choices = [*known.choices, *chosen(*items, same)]
+    try:
+        same = same_bytes(*items, (digests[0], digests[1]))
+        choices = [*known.choices, *chosen(*items, same)]
+    except MemoryError:
+        ours, theirs = (len(side.weights) for side in sides)
+        raise PlanError(
+            f"not enough memory to compare each of {ours:,} weights of "
+            f"{sides[0].prefix!r} with each of {theirs:,} weights of "
+            f"{sides[1].prefix!r}, which takes about "
+            f"{ours * theirs * _BYTES >> 20:,} MB. Prune both sides to the scope in "
+            "question first"
+        ) from None
     if carries_over(*sides):
         choices += _of_training(*rest)
     notes = partial(_notes_on_layers, *views)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.conversion.suggestion.confidence import Confidence
 from tf_ckpt_migrate.errors import RuleError, nearest
+from tf_ckpt_migrate.escapes import to_json
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.rules import Rule
 from tf_ckpt_migrate.names.rules.config import to_config
@@ -164,7 +164,7 @@ class Suggestion:
             "open_rules": [to_config(rule) for rule in self.open_rules],
             "notes": self.notes,
         }
-        return json.dumps(content, indent=2, ensure_ascii=False)
+        return to_json(content)
 
     def to_yaml(self) -> str:
         """Return the map as YAML, what is open as comments ready to be made rules."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tf_ckpt_migrate.checkpoint.text import printable
 from tf_ckpt_migrate.conversion.suggestion.summaries import by_series
+from tf_ckpt_migrate.escapes import printable
 from tf_ckpt_migrate.names.rules.config import to_config
-from tf_ckpt_migrate.names.yaml_lines import format_yaml
+from tf_ckpt_migrate.names.yaml_writing import write_yaml
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
@@ -34,17 +34,22 @@ def _open(suggestion: Suggestion) -> Iterator[str]:
     for each in suggestion.ambiguities:
         yield f"# {printable(each.source)} {each.form}: {each.settle}"
         for target in each.candidates:
-            yield f"# {_line({each.source: target})}"
+            yield _line({each.source: target}, "# ")
         if each.more:
             yield f"#   or {each.more:,} more"
     if suggestion.open_rules:
         yield "# Rules of which some may be meant:"
-        yield from (f"# {_line(to_config(rule))}" for rule in suggestion.open_rules)
+        yield from (_line(to_config(rule), "# ") for rule in suggestion.open_rules)
     if suggestion.unmatched.target:
         yield "# Nothing goes to these, which --unmet=keep leaves as they are:"
         names = by_series(suggestion.unmatched.target)
         yield from (f"#   {printable(name)}" for name in names)
 
 
-def _line(entry: dict[str, Any]) -> str:
-    return f"- {format_yaml(entry, flow=len(entry) > 1).strip()}"
+def _line(entry: dict[str, Any], before: str = "") -> str:
+    """Return a rule as an entry of a list; ``before`` goes before each of its lines."""
+    if len(entry) > 1:
+        text = f"- {write_yaml(entry, flow=True)}"
+    else:
+        text = write_yaml([entry])
+    return before + text.strip().replace("\n", f"\n{before}")
