@@ -111,7 +111,7 @@ def test_rename_and_diff_with_the_same_rule(command, adam, tmp_path):
 def test_a_map_in_a_file(command, adam, tmp_path):
     rules = tmp_path / "map.yaml"
     rules.write_text(
-        "- net/: model/\n- {rule: drop, role: slot}\n- {rule: keep, source: /}\n"
+        "- {rule: drop, role: slot}\n- net/: model/\n- {rule: keep, source: /}\n"
     )
     outcome = command("convert", adam, tmp_path / "m", f"--map={rules}")
     assert outcome.status == 0, outcome.err

@@ -70,13 +70,17 @@ def generalizations(
                 yield from _patterns(ours, theirs, groups, transform)
 
 
+# Each scope of a deeper name would cost all above it; no program has such names.
+_DEEPEST = 64
+
+
 def _scopes(
     source: str, target: str, transform: Transform | None
 ) -> Iterator[RenameScope]:
     ours, theirs = source.split("/"), target.split("/")
     common = 0
     while (
-        common < min(len(ours), len(theirs))
+        common < min(len(ours), len(theirs), _DEEPEST)
         and ours[-1 - common] == theirs[-1 - common]
     ):
         common += 1
@@ -114,7 +118,7 @@ def _tails(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[list[_Piece]]
     """Yield the longest end of several components that both have."""
     common = 0
     while (
-        common < min(len(ours), len(theirs))
+        common < min(len(ours), len(theirs), _DEEPEST)
         and ours[-1 - common] == theirs[-1 - common]
     ):
         common += 1

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 __all__ = ["NumberedNames"]
 
 _NUMBERED = re.compile(r"(.*?)(?:_(\d{1,18}))?", re.DOTALL)
+# Every part of a deeper name would cost all scopes above it; no program has one.
+_DEEPEST = 64
 _Numbers = Mapping[str, Sequence[int]]  # -1 for a name without a number
 
 
@@ -76,6 +78,9 @@ class NumberedNames:
 
 def _parts(name: str) -> Iterator[tuple[str, str, int]]:
     """Yield for each part of a name its scope and base, its base, and its number."""
+    if name.count("/") > _DEEPEST:
+        yield name, name, -1
+        return
     scope = ""
     for part in name.split("/"):
         match = _NUMBERED.fullmatch(part)

@@ -27,6 +27,9 @@ def by_series(names: Sequence[str]) -> list[str]:
     ]
 
 
+_DEEPEST = 64
+
+
 def whole_scopes(keys: Sequence[str], others: Iterable[str]) -> list[str]:
     """Return the largest scopes that hold ``keys`` and none of the others.
 
@@ -43,6 +46,9 @@ def whole_scopes(keys: Sequence[str], others: Iterable[str]) -> list[str]:
 
 
 def _scopes(key: str) -> list[str]:
-    """Return the scopes around a key, the largest first."""
-    parts = key.split("/")[:-1]
+    """Return the largest scopes around a key, the largest first.
+
+    Each scope of a very deep name would cost all above it.
+    """
+    parts = key.split("/")[:-1][:_DEEPEST]
     return ["/".join(parts[: end + 1]) + "/" for end in range(len(parts))]
