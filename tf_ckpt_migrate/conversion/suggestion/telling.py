@@ -20,6 +20,7 @@ from tf_ckpt_migrate.conversion.suggestion.scores import Evidence
 
 __all__ = ["Doubts", "doubts_of"]
 
+_AGREE = 0.3  # what numbers must come to, to count
 _BETTER = 0.1  # by how much a kind of evidence prefers one to the other
 
 
@@ -62,7 +63,12 @@ def _untold(
     """Return for each pair which rivals could take its place, for all one knows."""
     speaks = np.zeros((len(own), len(rivals)), bool)
     against = np.zeros(speaks.shape, bool)
-    for values in (evidence.numbers, evidence.layers, evidence.kinds, evidence.bytes_):
+    straight, crossed = _exchanged(evidence.numbers, own, rivals, nothing=0.0)
+    # Of numberings that hardly agree a little more or less says nothing.
+    agree = np.array([evidence.numbers[pair] > _AGREE for pair in own], bool)
+    speaks |= (straight > crossed + _BETTER) & agree[:, None]
+    against |= crossed > straight + _BETTER
+    for values in (evidence.layers, evidence.kinds, evidence.bytes_):
         straight, crossed = _exchanged(values, own, rivals, nothing=0.0)
         speaks |= straight > crossed + _BETTER
         against |= crossed > straight + _BETTER

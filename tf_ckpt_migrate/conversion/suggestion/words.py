@@ -42,10 +42,11 @@ _TODAY: dict[str, str] = {
     **dict.fromkeys(
         ("logits", "prediction", "predictions", "softmax", "classifier"), "head"
     ),
-    **dict.fromkeys(("attn", "att", "mha", "multihead", "self"), "attention"),
+    **dict.fromkeys(("attn", "att", "mha", "multihead"), "attention"),
     **dict.fromkeys(("mlp", "ffw", "feedforward", "intermediate"), "ffn"),
     **dict.fromkeys(("pos", "positions", "positional"), "position"),
     **dict.fromkeys(("proj",), "projection"),
+    **dict.fromkeys(("encdec",), "cross"),
     **dict.fromkeys(("pooled", "pool"), "pooler"),
     **dict.fromkeys(("enc",), "encoder"),
     **dict.fromkeys(("dec",), "decoder"),
