@@ -193,9 +193,10 @@ class Shards:
         except FileNotFoundError:  # it went in this very moment
             self._check_current()
             raise self._missing(self.path(number)) from None
-        if not isinstance(whole, FarBytes):  # which looks after each fetch
+        is_far_file = isinstance(whole, FarBytes)  # which looks after each fetch
+        if not is_far_file:
             self._check_current()
-        if len(whole) <= STAND_IN_SIZE:
+        if not is_far_file and len(whole) <= STAND_IN_SIZE:
             _check_no_stand_in(self.path(number), bytes(whole[: len(whole)]))
         self._mapped[number] = whole
         # Who still uses an older one has it; others come by it again.

@@ -206,7 +206,8 @@ class JoinParts(Transform, op="join_parts"):
     def __post_init__(self) -> None:
         """Check that the parts are a whole."""
         object.__setattr__(self, "parts", tuple(self.parts))
-        if not all(isinstance(part, StorePart) for part in self.parts):
+        given: tuple[object, ...] = self.parts  # may come from a file
+        if not all(isinstance(part, StorePart) for part in given):
             raise TransformError(f"{self!r}: each part must be a StorePart")
         boxes = [
             tuple((each.start, each.stop) for each in part.box) for part in self.parts

@@ -28,7 +28,7 @@ from tf_ckpt_migrate.conversion.suggestion.telling import Doubts, doubts_of
 
 _DIGITS = re.compile(r"(\d+)")
 
-__all__ = ["Confidence", "Judged", "judged"]
+__all__ = ["Confidence", "Judged", "judged", "natural"]
 
 Confidence: TypeAlias = Literal["certain", "likely", "ambiguous"]
 

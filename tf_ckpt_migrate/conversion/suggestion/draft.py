@@ -52,14 +52,7 @@ class Draft:
 
     def suggestion(self, decided: Mapping[str, str]) -> Suggestion:
         """Return the suggestion in which these sources go to these targets."""
-        taken: list[Choice] = []
-        open_: list[Choice] = []
-        for choice in self._choices:
-            is_open = choice.confidence == "ambiguous"
-            if is_open and self._said(choice.source.key) not in decided:
-                open_.append(choice)
-            else:
-                taken.append(self._as_decided(choice, decided))
+        taken, open_ = self._split_by_confidence(decided)
         by_itself = self._known.without_rules
         plain = [
             c.renamed(self._names)
@@ -105,6 +98,20 @@ class Draft:
             ),
             partial(self._accepted, dict(decided)),
         )
+
+    def _split_by_confidence(
+        self, decided: Mapping[str, str]
+    ) -> tuple[list[Choice], list[Choice]]:
+        """Return the choices that the map takes, and those that stay open."""
+        taken: list[Choice] = []
+        open_: list[Choice] = []
+        for choice in self._choices:
+            is_open = choice.confidence == "ambiguous"
+            if is_open and self._said(choice.source.key) not in decided:
+                open_.append(choice)
+            else:
+                taken.append(self._as_decided(choice, decided))
+        return taken, open_
 
     def _of_strangers(self, *choices: Iterable[Choice]) -> list[str]:
         known = len(self._known.choices)
