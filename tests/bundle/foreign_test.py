@@ -131,5 +131,3 @@ def test_a_small_shard_that_is_a_pointer_or_a_link_is_not_read(tmp_path):
             for index in (None, ...):
                 with pytest.raises(NotACheckpointError, match=name):
                     BundleReader(prefix, verify=verify).read("b", index)
-        with pytest.raises(NotACheckpointError, match=name):
-            BundleReader(prefix).shards.complete(0, 12)

@@ -19,7 +19,6 @@ from tf_ckpt_migrate.files.access import (
     is_file,
     looking_once,
     names_in,
-    read_range,
     size_of,
 )
 from tf_ckpt_migrate.files.far_bytes import FarBytes
@@ -108,8 +107,7 @@ class Shards:
 
         Raises:
           MissingShardError: If it is not there.
-          NotACheckpointError: If another kind of file, or a pointer or link written as
-            text, is in its place.
+          NotACheckpointError: If another kind of file is in its place.
           TruncatedFileError: If it ends too soon.
         """
         return self.complete_with_size(number, end)[0]
@@ -125,9 +123,6 @@ class Shards:
             raise
         if length < end:
             raise self._too_short(number, end, length, "its last tensor")
-        # A data file ends with its last tensor; another end may be that of a text.
-        if end < length <= STAND_IN_SIZE:
-            _check_no_stand_in(path, read_range(path, 0, length))
         return path, length
 
     def read(self, number: int, offset: int, size: int, what: str) -> memoryview:
