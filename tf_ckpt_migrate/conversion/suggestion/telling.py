@@ -28,7 +28,7 @@ class Doubts(NamedTuple):
     """What could stand in the place of a pair.
 
     Attributes:
-      targets: Other targets that nothing tells from its own.
+      targets: Other targets: first those that nothing tells from its own.
       any: Whether there are such, or another source for its target.
     """
 
@@ -50,8 +50,11 @@ def doubts_of(
         doubt = _untold(evidence, own, [*own, *others])
         for at, pair in enumerate(own):
             rivals = [[*own, *others][q] for q in np.flatnonzero(doubt[at])]
-            ends = tuple(target for _, target in rivals if target >= 0)
-            found[pair] = Doubts(ends, bool(rivals))
+            ends = [target for _, target in rivals if target >= 0]
+            # If it is not this one, what seemed told apart may be wrong as well.
+            ends += map(int, np.flatnonzero(evidence.possible[pair[0]]))
+            ordered = dict.fromkeys(end for end in ends if end != pair[1])
+            found[pair] = Doubts(tuple(ordered), bool(rivals))
     return found
 
 
