@@ -176,6 +176,8 @@ def wrong(call: Call, tensors: Tensors) -> str:
 
 def main() -> None:
     """Call everything with everything."""
+    import scipy.optimize  # noqa: F401 - a suggestion may need it, and it is large
+
     chosen = sys.argv[1:] or [*CHECKPOINTS]
     for call in CALLS.values():
         wrong(call, named("scope/w"))  # loads what it needs

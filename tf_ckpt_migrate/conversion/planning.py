@@ -208,10 +208,12 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
     unmatched: Unmatched = "error",
     unmet: Unmet | Collection[str] = "error",
     transforms: Mapping[str, Transform] | None = None,
+    by_identity: bool = True,
 ) -> MigrationPlan:
     """Decide what becomes of every tensor of a checkpoint, given what is to be filled.
 
-    The arguments are those of ``plan_migration``, and of ``resolve``.
+    The arguments are those of ``plan_migration``, and of ``resolve``; with
+    ``by_identity=False`` two object-based sides are matched by equal keys alone.
 
     Raises:
       PlanError: If anything is not accounted for.
@@ -242,8 +244,8 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
         own_names=own_names,
         transforms=transforms,
         closed=goal.closed,
-        sources=catalog_of(reader),
-        targets=goal.catalog,
+        sources=catalog_of(reader) if by_identity else None,
+        targets=goal.catalog if by_identity else None,
     )
     found = found._replace(moves=with_layouts(reader, found.moves))
     moves, kept = _doubled(found, doubles)

@@ -13,6 +13,7 @@ from tf_ckpt_migrate.conversion.layout import name_of_key
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys, saved_aside
 from tf_ckpt_migrate.conversion.saved_names import name_contents, object_contents
 from tf_ckpt_migrate.errors import LayoutError, OutputPathError, PlanError, capped
+from tf_ckpt_migrate.files.paths import is_far
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.private import session_that_saves
 from tf_ckpt_migrate.live.saver_names import names_of_target
@@ -181,7 +182,8 @@ class SaveByObject:
                 aside.publish(self._contents)
         except (FileExistsError, NotADirectoryError, OutputPathError) as error:
             tf = tensorflow()
-            if tf.io.gfile.isdir(os.path.dirname(prefix) or "."):
+            folder = os.path.dirname(prefix) or "."
+            if is_far(prefix) or tf.io.gfile.isdir(folder):
                 raise
             # So TensorFlow's own operation fails, and its Saver says what is wrong.
             failed = tf.errors.FailedPreconditionError

@@ -58,6 +58,7 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     unmatched: Literal["error", "drop"] = "error",
     unmet: Unmet | Collection[str] = "error",
     may_stay: Mapping[str, str] = MappingProxyType({}),
+    by_identity: bool = True,
 ) -> LivePlan:
     """Decide what every variable gets; the arguments are those of ``restore``.
 
@@ -69,6 +70,7 @@ def plan_restore(  # noqa: PLR0913 what restore was given
       unmatched: As ``restore`` takes it.
       unmet: As ``restore`` takes it.
       may_stay: The keys of more variables that need no tensor, and why.
+      by_identity: False to match two object-based sides by equal keys alone.
 
     Raises:
       PlanError: If anything is not accounted for.
@@ -98,6 +100,7 @@ def plan_restore(  # noqa: PLR0913 what restore was given
         unmatched=unmatched,
         unmet="keep" if unmet == "keep" else {*_of_roles(unmet, live, names), *reasons},
         transforms=_as_transforms(transforms or {}, goal),
+        by_identity=by_identity,
     )
     _check_places(plan, goal)
     variables = {names[key]: variable for key, variable in live.variables.items()}

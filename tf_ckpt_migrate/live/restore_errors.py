@@ -169,14 +169,17 @@ def as_tensorflows(error: CheckpointError) -> CheckpointError:
       >>> isinstance(as_tensorflows(error), tf.errors.NotFoundError)
       True
     """
-    if isinstance(error, _errors.OpError):
-        return error
     if isinstance(error, PlanError):
-        kind = MismatchError if _is_mismatch(error.details) else MissingTensorError
-        return kind(None, None, str(error), error.problems)
+        details = error.details
+        if _is_mismatch(details):
+            return MismatchError(None, None, str(error), error.problems)
+        if _is_missing(details) or details is None:
+            return MissingTensorError(None, None, str(error), error.problems)
+        return error  # of rules, which the original does not have
     for ours, theirs in _KINDS.items():
-        if isinstance(error, ours):
-            return _class_of_both(type(error), theirs)(None, None, str(error))
+        if isinstance(error, ours) and not isinstance(error, theirs):
+            own = next(each for each in type(error).__mro__ if each in _KINDS)
+            return _class_of_both(own, theirs)(None, None, str(error))
     return error
 
 
@@ -188,6 +191,13 @@ def _is_mismatch(details: object) -> bool:
         others = (details.sources, details.targets, details.others)
         return bool(details.differing) and not any(others)
     return False
+
+
+def _is_missing(details: object) -> bool:
+    """Return whether variables have no tensor, and no rule is wrong."""
+    if isinstance(details, Misses):
+        return bool(details.missing)
+    return isinstance(details, Unaccounted) and not details.others
 
 
 _KINDS: dict[type[CheckpointError], Any] = {
@@ -206,5 +216,9 @@ def _class_of_both(ours: type[CheckpointError], theirs: Any) -> Any:
     def initialize(self: Any, node_def: Any, op: Any, message: str) -> None:
         theirs.__init__(self, node_def, op, message)
 
-    members = {"__init__": initialize, "__doc__": ours.__doc__}
+    members = {
+        "__init__": initialize,
+        "__doc__": ours.__doc__,
+        "_in_tensorflow": theirs.__name__,  # the class that it has already
+    }
     return type(ours.__name__, (ours, theirs), {**members, "__str__": theirs.__str__})

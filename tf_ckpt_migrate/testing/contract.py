@@ -144,6 +144,7 @@ class _Contract(NamedTuple):
                 unmatched=self.unmatched,
                 unmet=self.unmet,
                 may_stay=made.may_stay,
+                by_identity=False,  # TensorFlow restores by paths
             )
         except PlanError as error:
             return error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tf_ckpt_migrate.bundle.assembly import is_tiled
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -206,7 +206,7 @@ class JoinParts(Transform, op="join_parts"):
     def __post_init__(self) -> None:
         """Check that the parts are a whole."""
         object.__setattr__(self, "parts", tuple(self.parts))
-        given: tuple[object, ...] = self.parts  # may come from a file
+        given = cast("tuple[object, ...]", self.parts)  # may come from a file
         if not all(isinstance(part, StorePart) for part in given):
             raise TransformError(f"{self!r}: each part must be a StorePart")
         boxes = [
