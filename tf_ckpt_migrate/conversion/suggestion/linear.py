@@ -69,5 +69,7 @@ def assigned(scores: Floats) -> list[tuple[int, int]]:
       [(0, 0), (1, 1)]
     """
     solver = import_module("scipy.optimize")
+    # Without memory for its copies the solver ends the process; NumPy raises an error.
+    np.empty((3, scores.size))
     rows, columns = solver.linear_sum_assignment(scores, maximize=True)
     return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
