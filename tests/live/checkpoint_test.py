@@ -221,7 +221,8 @@ def test_what_is_wrong_is_one_error_and_changes_nothing(tf, values, rules, error
         pytest.raises(error, match=text) as found,
     ):
         tcm.Checkpoint(**objects).restore(prefix, assignment_map=rules)
-    assert isinstance(found.value, ValueError)
+    # Of dtypes TensorFlow raises an InvalidArgumentError, which is no ValueError.
+    assert isinstance(found.value, ValueError) == (error is not CheckpointError)
     assert w.numpy().tolist() == [9.0, 9.0]
 
 

@@ -184,20 +184,28 @@ def as_tensorflows(error: CheckpointError) -> CheckpointError:
 
 
 def _is_mismatch(details: object) -> bool:
-    """Return whether nothing is wrong but dtypes and shapes."""
+    """Return whether nothing is wrong but dtypes, and perhaps shapes.
+
+    Of shapes alone the original makes a ValueError, as a PlanError is.
+    """
     if isinstance(details, Misses):
-        return bool(details.misfits) and not details.missing
-    if isinstance(details, Unaccounted):
-        others = (details.sources, details.targets, details.others)
-        return bool(details.differing) and not any(others)
-    return False
+        others: bool = bool(details.missing)
+        pairs = [(found, wanted) for _, found, wanted in details.misfits]
+    elif isinstance(details, Unaccounted):
+        others = bool(details.sources or details.targets or details.others)
+        pairs = [(move.spec, wanted) for move, wanted in details.differing]
+    else:
+        return False
+    return not others and any(found.dtype != wanted.dtype for found, wanted in pairs)
 
 
 def _is_missing(details: object) -> bool:
     """Return whether variables have no tensor, and no rule is wrong."""
     if isinstance(details, Misses):
         return bool(details.missing)
-    return isinstance(details, Unaccounted) and not details.others
+    if not isinstance(details, Unaccounted) or details.others:
+        return False
+    return bool(details.targets) and not details.differing
 
 
 _KINDS: dict[type[CheckpointError], Any] = {
