@@ -134,6 +134,10 @@ def test_a_drop_that_earlier_rules_leave_nothing_is_an_error():
         check_choices([RenameScope("net/", "x/"), Drop("net/w")], {"net/w": SPEC})
 
 
+def test_what_is_dropped_twice_is_dropped():
+    check_choices([Drop("net/"), Drop("net/w")], {"net/w": SPEC})
+
+
 def test_a_drop_of_all_the_rest_may_have_nothing_left():
     check_choices([RenameScope("net/", "x/"), Drop("/")], {"net/w": SPEC})
 

@@ -134,8 +134,8 @@ def check_choices(
 ) -> None:
     """Check that each Drop and Keep of a map decides about a key, if it fits one.
 
-    ``Drop("/")`` and ``Keep("/")`` say what becomes of the rest, which may be nothing;
-    a recipe may leave everything to others.
+    ``Drop("/")`` and ``Keep("/")`` say what becomes of the rest, which may be nothing.
+    A recipe may leave everything to others, and what an earlier `Drop` drops is dropped.
 
     Args:
       rules: The map as it was given: what recipes stand for may drop what is not there.
@@ -152,9 +152,11 @@ def check_choices(
     problems = Problems()
     for position, lost in matching.lost.items():
         rule = given[position]
+        takers = [given[each] for each in sorted(lost)]
         is_choice = isinstance(rule, Drop | Keep) and rule.source != "/"
-        if is_choice and not matching.won[position]:
-            problems.shadowed(rule, [given[each] for each in sorted(lost)])
+        happens = all(isinstance(taker, type(rule)) for taker in takers)
+        if is_choice and not happens and not matching.won[position]:
+            problems.shadowed(rule, takers)
     problems.raise_if_any(source, None)
 
 
