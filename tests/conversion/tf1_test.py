@@ -37,6 +37,8 @@ def test_saver_and_checkpoint_of_tf1_restore_what_we_write(tmp_path, tf1_python)
 def _name_based(folder):
     """Checkpoints for TF1's Saver, made in every way that makes one."""
     for number, name in enumerate(goldens(is_object_based)):
+        if name.endswith("checkpoint_empty"):  # nothing to save by name
+            continue
         yield convert_tf2_to_tf1(golden(name), folder / f"a{number}", names="key")
         here = folder / f"b{number}"
         here.mkdir()

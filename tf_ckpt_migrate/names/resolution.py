@@ -135,7 +135,7 @@ def check_choices(
     """Check that each Drop and Keep of a map decides about a key, if it fits one.
 
     ``Drop("/")`` and ``Keep("/")`` say what becomes of the rest, which may be nothing.
-    A recipe may leave everything to others, and what an earlier `Drop` drops is dropped.
+    A recipe may leave everything to others, and an earlier `Drop` drops as well.
 
     Args:
       rules: The map as it was given: what recipes stand for may drop what is not there.
