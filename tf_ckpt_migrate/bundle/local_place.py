@@ -47,7 +47,7 @@ class LocalPlace:
 
     def __init__(self, prefix: str, staging: Directory, files: ExitStack) -> None:
         """Begin with nothing."""
-        self.folder = staging.path
+        self.folder: str = staging.path
         self._staging = staging
         # A new shard gets the permissions of one that is there, or of the index.
         shards = [path for path in existing_files(prefix) if parse_shard_path(path)]

@@ -91,12 +91,12 @@ class IdentityMatcher:
 
     def __init__(self, source: TensorCatalog, target: TensorCatalog) -> None:
         """Take the records of both sides."""
-        self.source = {key: source[key] for key in source}
-        self.target = {key: target[key] for key in target}
+        self.source: dict[str, TensorRecord] = {key: source[key] for key in source}
+        self.target: dict[str, TensorRecord] = {key: target[key] for key in target}
         self.keys: Sequence[str] = ()
         self.free: set[str] = set()
         self.matched: dict[str, str] = {}  # targets by sources, those of rules too
-        self.found = Identities()
+        self.found: Identities = Identities()
 
     def match(
         self,

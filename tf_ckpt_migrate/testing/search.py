@@ -77,7 +77,7 @@ class Search:
         self._all: list[Outcome] = []
         self.kinds: list[str] = []
         self.failed: dict[str, str] = {}
-        self.limit = ""
+        self.limit: str = ""
 
     def outcomes(self, row: Row, made: Sequence[Outcome]) -> list[Outcome]:
         """Return what changes come to, up to the first group that has a cause.

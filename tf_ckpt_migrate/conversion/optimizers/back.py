@@ -72,7 +72,7 @@ class OptimizerReturn:
         self._rules, self._drops = made.rules, made.drops
         self._leave_what_has_no_slot()
         self._add_scalars()
-        self.steps = StepRulesBack(reader, like, weights, pair)
+        self.steps: StepRulesBack = StepRulesBack(reader, like, weights, pair)
         rate = pair.settings.learning_rate
         times = f"-1 / {rate:.6g}" if pair.saved.kind.by_rate and rate else ""
         own = {name: name for name in made.moved}

@@ -31,6 +31,7 @@ from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
 from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor, Kind
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer, keras_scope
+from tf_ckpt_migrate.transforms import StorePart
 
 __all__ = ["OptimizerPair"]
 
@@ -82,7 +83,9 @@ class OptimizerPair:
             self.saved = keras_saved(source, kinds[name])
             self.settings_of_source = tuple(source.hyperparameters.values())
         names.check_options(name, self.saved)
-        self.parts = {} if tf1 is None else slot_parts(tf1, self.saved.parts)
+        self.parts: dict[str, dict[str, StorePart]] = (
+            {} if tf1 is None else slot_parts(tf1, self.saved.parts)
+        )
         have = have._replace(keras_class=have.keras_class or names.told_class)
         told = {k: v for k, v in names.told.items() if not k.startswith(OF_KERAS)}
         self._known = Known(

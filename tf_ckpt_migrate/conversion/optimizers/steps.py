@@ -79,7 +79,7 @@ class StepRules:
         corrects_bias = pair.saved.kind.corrects_bias
         self._more = STEPS_WITHOUT_BIAS if is_free and not corrects_bias else 0
         self.global_step: str | None = pair.saved.global_step
-        self.counter = StepCounter(pair.into.iterations, self._more)
+        self.counter: StepCounter = StepCounter(pair.into.iterations, self._more)
         self.is_global_step: bool = False
         self.rules: list[Split | Combine] = []
         self.drops: list[Drop] = []
