@@ -145,10 +145,6 @@ class IdentityMatcher:
             for path in record.attribute_paths
         )
 
-    def named_target(self, key: str) -> str | None:
-        """Return the target with the same variable name, or None."""
-        return self._by_name(self.source[key]) if key in self.source else None
-
     def _by_name(self, record: TensorRecord) -> str | None:
         name = self._numbers.of_source(record.variable_name)
         if name is None:
