@@ -123,7 +123,7 @@ def main(folder: str) -> None:
         second,
         init_from=in_tf2,
         assignment_map=TO_TF1,
-        unmet=["slot", "optimizer"],  # Adam begins anew
+        missing=["slot", "optimizer"],  # Adam begins anew
     ).train(batches, steps=1)
     reader = tcm.load_checkpoint(going_on.latest_checkpoint())
     tell(f"Another Estimator starts from that: {reader.format}")

@@ -70,7 +70,7 @@ def prefixes(tmp_path):
 
 def test_what_is_read_back_has_the_exact_names(prefixes):
     a, b = prefixes
-    plan = tcm.plan_migration(a, unmatched="keep")
+    plan = tcm.plan_migration(a, unused="keep")
     assert MigrationPlan.from_yaml(plan.to_yaml()) == plan
     assert steering(plan.to_yaml()) == []
     manifest = NameManifest.from_checkpoint(a)
@@ -99,7 +99,7 @@ def test_what_is_read_back_has_the_exact_names(prefixes):
 
 def test_what_is_printed_has_no_hidden_characters(prefixes, tmp_path):
     a, b = prefixes
-    plan = tcm.plan_migration(a, unmatched="keep")
+    plan = tcm.plan_migration(a, unused="keep")
     results = [
         plan,
         tcm.inspect_checkpoint(a, names=True),

@@ -323,7 +323,7 @@ class TestWarmStart:
             lambda: tcm.estimator.scaffold(
                 init_from=source,
                 assignment_map=rules,
-                unmet=["slot", "optimizer", "step"],
+                missing=["slot", "optimizer", "step"],
             ),
         )
         assert latest(tf, tmp_path / "new").endswith("-1")

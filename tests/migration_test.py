@@ -176,7 +176,7 @@ def test_half_way_with_names_that_drifted(tf, tmp_path, whole):
         module.bias = tf.Variable(tf.zeros([4]), name="module/bias")
         out, step = got(tf, "out"), v1.train.get_or_create_global_step()
         loss = loss_of(tf, (module.kernel, module.bias), out)
-        tcm.Saver(assignment_map=rules, unmatched="error").restore(session, old)
+        tcm.Saver(assignment_map=rules, unused="error").restore(session, old)
         assert session.run(loss) == pytest.approx(whole[0][-1], rel=1e-5)
         assert session.run(step) == STEPS
         tcm.Saver().save(session, new)
@@ -184,7 +184,7 @@ def test_half_way_with_names_that_drifted(tf, tmp_path, whole):
         loss = loss_of(tf, got(tf, "hidden"), got(tf, "out"))
         v1.train.get_or_create_global_step()
         back = {name: old for old, name in rules.items()}
-        tcm.Saver(assignment_map=back, unmatched="error").restore(session, new)
+        tcm.Saver(assignment_map=back, unused="error").restore(session, new)
         assert session.run(loss) == pytest.approx(whole[0][-1], rel=1e-5)
 
 

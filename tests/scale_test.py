@@ -233,7 +233,7 @@ def test_every_command_takes_long_names_of_all_forms(unicode, tmp_path, capsys):
     status, text = run("inspect", unicode, "--output_format=json")
     assert {tensor["key"] for tensor in json.loads(text)["tensors"]} > set(NAMES)
     page, file = tmp_path / "report.html", tmp_path / "plan.yaml"
-    rename, keep = f"--rename={NAMES[0]}={NAMES[0]}2", "--unmatched=keep"
+    rename, keep = f"--rename={NAMES[0]}={NAMES[0]}2", "--unused=keep"
     assert run("plan", unicode, rename, keep, "--output", file)[0] == 0
     assert tcm.MigrationPlan.from_yaml(file.read_text("utf-8")).moves
     assert run("convert", unicode, there, "--to=tf2")[0] == 0

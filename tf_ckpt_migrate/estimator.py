@@ -25,7 +25,7 @@ from tf_ckpt_migrate.live.private import set_max_to_keep, take_settings
 from tf_ckpt_migrate.live.saver import Saver, without_wrapping
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
-from tf_ckpt_migrate.names.resolution import Unmet
+from tf_ckpt_migrate.names.resolution import Missing
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 __all__ = ["DualCheckpointListener", "DualCheckpointSaverHook", "scaffold"]
@@ -39,8 +39,8 @@ def scaffold(  # noqa: PLR0913 options by keyword, most of them those of Saver, 
     max_to_keep: int | Literal["config"] | None = "config",
     init_from: CheckpointLike | None = None,
     assignment_map: AssignmentMapLike | None = None,
-    unmatched: Literal["error", "drop"] = "error",
-    unmet: Unmet | Collection[str] = "error",
+    unused: Literal["error", "drop"] = "error",
+    missing: Missing | Collection[str] = "error",
     init_fn: Callable[[Any, Any], None] | None = None,
     **keywords: Any,
 ) -> Any:
@@ -65,9 +65,9 @@ def scaffold(  # noqa: PLR0913 options by keyword, most of them those of Saver, 
         kept for good; 5 where there is no Estimator.
       init_from: What ``load_checkpoint`` takes: a checkpoint of any kind.
       assignment_map: From names in ``init_from`` to variables, as of `tcm.restore`.
-      unmatched: As of `tcm.restore`: what becomes of tensors of ``init_from`` without a
+      unused: As of `tcm.restore`: what becomes of tensors of ``init_from`` without a
         variable.
-      unmet: As of `tcm.restore`: which variables may be without a tensor.
+      missing: As of `tcm.restore`: which variables may be without a tensor.
       init_fn: As of ``Scaffold``: called with it and the session where nothing was
         restored, after ``init_from`` was read.
       **keywords: The other arguments of ``Scaffold``.
@@ -118,8 +118,8 @@ def scaffold(  # noqa: PLR0913 options by keyword, most of them those of Saver, 
                     init_from,
                     saver if some else v1.global_variables(),
                     assignment_map,
-                    unmatched=unmatched,
-                    unmet=unmet,
+                    unused=unused,
+                    missing=missing,
                     session=session,
                 )
         if init_fn is not None:
@@ -339,7 +339,7 @@ class DualCheckpointListener(tensorflow().compat.v1.train.CheckpointSaverListene
         if reader.object_graph is None:
             target = self._target
             live = None if target is None else LiveTarget(target, counted=False)
-            add_object_keys(reader, self._rules, like=live, unmatched="keep")
+            add_object_keys(reader, self._rules, like=live, unused="keep")
         elif all(is_object_key(key) or key == OBJECT_GRAPH_KEY for key in reader):
             add_name_keys(reader)
 

@@ -207,7 +207,7 @@ def test_a_copied_reader_keeps_how_it_was_opened(checkpoint, tmp_path):
 
 def test_results_can_be_pickled(checkpoint, tmp_path):
     plan = tcm.plan_migration(
-        checkpoint, assignment_map={"net/": "model/"}, unmatched="keep"
+        checkpoint, assignment_map={"net/": "model/"}, unused="keep"
     )
     results = [
         plan,

@@ -21,10 +21,10 @@ from tf_ckpt_migrate.cli.advice import in_shell
         ),
         ('tcm.Recipe("lstm", "a/", "b/")', "--recipe 'lstm a/=b/'"),
         (
-            'pass unmatched="drop" or "keep" for',
-            "pass --unmatched=drop or --unmatched=keep for",
+            'pass unused="drop" or "keep" for',
+            "pass --unused=drop or --unused=keep for",
         ),
-        ('unmet="keep"', "--unmet=keep"),
+        ('missing="keep"', "--missing=keep"),
         ("pass overwrite=True (--overwrite) to", "pass --overwrite to"),
         ("no checkpoint at 'x'", "no checkpoint at 'x'"),
         (

@@ -141,13 +141,13 @@ def test_what_has_no_place_is_refused_with_the_flags_that_help(command, adam, tm
     outcome = command("convert", adam, tmp_path / "m", "--rename=net/=model/")
     assert (outcome.status, outcome.out) == (1, "")
     assert "  --drop_role=optimizer  # leaves 2 of them behind\n" in outcome.err
-    assert "pass --unmatched=drop or --unmatched=keep" in outcome.err
+    assert "pass --unused=drop or --unused=keep" in outcome.err
     assert not list(tmp_path.iterdir())
 
 
 def test_a_plan_is_written_edited_and_done(command, adam, tmp_path):
     plan = tmp_path / "plan.yaml"
-    flags = ["--rename=net/=model/", "--unmatched=keep"]
+    flags = ["--rename=net/=model/", "--unused=keep"]
     outcome = command("plan", adam, *flags, f"--output={plan}")
     assert outcome.status == 0
     assert outcome.out.startswith("9 keys: 6 renamed, 3 kept, 0 dropped")
@@ -205,9 +205,9 @@ def test_the_state_file_is_written_on_request(command, adam, tmp_path):
     [
         ([], "say what to do: --to=tf2"),
         (["--plan=p.yaml", "--to=tf2"], "--plan says all that is to be done"),
-        (["--plan=p.yaml", "--unmatched=drop"], "--averages and --unmatched"),
-        (["--plan=p.yaml", "--unmet=keep"], "say --like CHECKPOINT too"),
-        (["--to=tf2", "--unmet=keep"], "say --like CHECKPOINT too"),
+        (["--plan=p.yaml", "--unused=drop"], "--averages and --unused"),
+        (["--plan=p.yaml", "--missing=keep"], "pass --like CHECKPOINT"),
+        (["--to=tf2", "--missing=keep"], "pass --like CHECKPOINT"),
         (["--to=tf2", "--names=key"], "--names is for --to=tf1 without rules"),
         (["--to=tf1", "--names=key", "--rename=a=b"], "--names is for --to=tf1"),
     ],
@@ -220,11 +220,11 @@ def test_a_conversion_that_is_not_said(command, adam, tmp_path, flags, told):
 
 @pytest.mark.parametrize("name", ["plan", "verify"])
 def test_a_flag_that_nothing_heeds(command, adam, name):
-    outcome = command(name, adam, "--to=tf2", "--against=m", "--unmet=keep")
+    outcome = command(name, adam, "--to=tf2", "--against=m", "--missing=keep")
     if name == "plan":
-        outcome = command(name, adam, "--unmet=keep")
+        outcome = command(name, adam, "--missing=keep")
     assert outcome.status == 2
-    assert "say --like CHECKPOINT too" in outcome.err
+    assert "pass --like CHECKPOINT" in outcome.err
 
 
 def test_names_by_a_word_and_by_rules(command, tf2):
@@ -401,7 +401,7 @@ class TestPartition:
 
     def test_slots_too(self, source, command, tmp_path):
         made = tmp_path / "m"
-        options = ("--partition", "deep/emb=2@1", "--unmatched=keep")
+        options = ("--partition", "deep/emb=2@1", "--unused=keep")
         outcome = command("convert", source, made, *options)
         assert outcome.status == 0, outcome.err
         assert "3 computed: deep/emb, deep/emb/Adam, deep/emb/Adam_1" in outcome.out

@@ -28,7 +28,7 @@ def test_all_is_done(command, runs, tmp_path):
 def test_one_has_failed(command, runs, tmp_path):
     (runs / "m-1.index").write_bytes(b"<html>")
     outcome = command(
-        "convert-all", runs, tmp_path / "o", "--rename=net/=a/", "--unmatched=keep"
+        "convert-all", runs, tmp_path / "o", "--rename=net/=a/", "--unused=keep"
     )
     assert outcome.status == 1
     assert "1 converted, 0 there already, 1 failed" in outcome.out
@@ -39,7 +39,7 @@ def test_one_has_failed(command, runs, tmp_path):
         f"{runs}/m-*",
         tmp_path / "o",
         "--rename=net/=a/",
-        "--unmatched=keep",
+        "--unused=keep",
         "--output_format=json",
     )
     assert outcome.status == 1

@@ -31,7 +31,7 @@ def test_commands_that_read(command, far):
 def test_commands_that_write(command, far):
     source = f"{far}/model.ckpt"
     plan, page = f"{far}/plan.yaml", f"{far}/page.html"
-    rest = ["--unmatched=keep", f"--output={plan}"]
+    rest = ["--unused=keep", f"--output={plan}"]
     assert command("plan", source, "--rename", "net/=encoder/", *rest).status == 0
     assert command("convert", source, f"{far}/new/m", "--plan", plan).status == 0
     assert (

@@ -13,7 +13,7 @@ import pytest
 WORK = {
     "convert": (
         "writing",
-        ["{a}", "{out}", "--rename=net/=model/", "--unmatched=keep"],
+        ["{a}", "{out}", "--rename=net/=model/", "--unused=keep"],
     ),
     "compact": ("copying", ["{a}", "{out}"]),
     "prune": ("writing", ["{a}", "{out}", "--compact"]),

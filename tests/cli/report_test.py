@@ -74,7 +74,7 @@ def test_what_is_wrong_gives_exit_code_1(command, adam, converted):
     outcome = command("report", adam, converted)
     assert outcome.status == 1
     assert outcome.out.startswith("15 tensors") or "problem" in outcome.out[:20]
-    assert "problem: 2 weights unmatched: not in the second checkpoint" in outcome.out
+    assert "problem: 2 weights unused: not in the second checkpoint" in outcome.out
 
 
 def test_a_checkpoint(command, adam):

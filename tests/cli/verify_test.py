@@ -31,9 +31,7 @@ def test_exit_codes_and_json(command, plan, source, converted, tmp_path):
     file.write_text(plan.to_yaml())
     arguments = ["verify", converted, "--against", source]
     assert command(*arguments, "--plan", file).status == 0
-    assert (
-        command(*arguments, "--rename", "net/=encoder/", "--unmatched=keep").status == 0
-    )
+    assert command(*arguments, "--rename", "net/=encoder/", "--unused=keep").status == 0
     rewritten(converted, lambda arrays: arrays.pop("step"))
     outcome = command(*arguments, "--plan", file, "--output_format=json")
     assert outcome.status == 1

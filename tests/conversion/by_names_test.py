@@ -58,7 +58,7 @@ class TestNames:
         asked = {"net/w": W, "copy": W}
         for rules in ({"net/w": "copy"}, [("net/w", "copy"), tcm.Drop("net/b")]):
             error = refused(reader, asked, rules)
-            assert error.problems == ("unmet target: 'net/w' float32[2, 3]",)
+            assert error.problems == ("missing target: 'net/w' float32[2, 3]",)
 
     def test_keep_is_the_name_itself(self, reader):
         asked = {"net/w": W, "net/b": B}
@@ -101,8 +101,8 @@ class TestRefusals:
         asked = {"b": TensorSpec(DType.float32, (9,)), "w": W, "net/w": B, "net/b": B}
         error = refused(reader, asked)
         assert [problem.partition(":")[0] for problem in error.problems] == [
-            "unmet target",
-            "unmet target",
+            "missing target",
+            "missing target",
             "dtype or shape differs",
         ]
         text = str(error)
@@ -135,10 +135,10 @@ class TestRefusals:
 
     def test_strict_means_every_tensor(self, reader):
         asked = {"net/w": W, "net/b": B}
-        error = refused(reader, asked, unmatched="error")
-        assert error.problems == ("unmatched source: 'net/w/ExponentialMovingAverage'",)
+        error = refused(reader, asked, unused="error")
+        assert error.problems == ("unused source: 'net/w/ExponentialMovingAverage'",)
         rules = [tcm.Drop(role="average")]
-        assert plan_by_names(reader, asked, rules, unmatched="error").moves
+        assert plan_by_names(reader, asked, rules, unused="error").moves
 
     def test_a_variable_object_needs_a_model(self, reader):
         refused(reader, {"net/w": W}, {"net/w": object()}, error=RuleError)
@@ -175,10 +175,10 @@ class TestObjects:
     def test_the_guides_layout_has_names(self, reader, tmp_path):
         tcm.convert_tf1_to_tf2(reader, tmp_path / "tf2")
         objects = CheckpointReader(tmp_path / "tf2")
-        plan = plan_by_names(objects, {"net/b": B}, unmatched="drop")
+        plan = plan_by_names(objects, {"net/b": B}, unused="drop")
         assert moved(plan) == {"net/b": f"vars/net.Sb{VALUE}"}
         strict = plan_by_names(
-            objects, {n: reader.specs[n] for n in reader}, unmatched="error"
+            objects, {n: reader.specs[n] for n in reader}, unused="error"
         )
         assert len(strict.moves) == 3  # and the counter of saves is no variable
 
@@ -188,15 +188,13 @@ class TestObjects:
         assert all(name == key for name, key in plain.items())
         assert len(others) == 4
         asked = {name: reader.specs[name] for name in plain}
-        plan = plan_by_names(reader, asked, unmatched="error")
+        plan = plan_by_names(reader, asked, unused="error")
         assert all(move.is_kept for move in plan.moves)
 
     def test_rules_speak_of_names_of_paths_or_of_keys(self, reader, tmp_path):
         out = tmp_path / "tf2"
         tcm.convert(
-            tcm.plan_migration(
-                reader, None, {"net/w": f"m/k{VALUE}"}, unmatched="drop"
-            ),
+            tcm.plan_migration(reader, None, {"net/w": f"m/k{VALUE}"}, unused="drop"),
             out,
         )
         objects = CheckpointReader(out)
@@ -209,9 +207,9 @@ class TestObjects:
 
     def test_names_and_paths_together(self, reader, tmp_path):
         rules = {"net/w": f"m/k{VALUE}", "net/b": f"m/b{VALUE}"}
-        plan = tcm.plan_migration(reader, None, rules, unmatched="drop")
+        plan = tcm.plan_migration(reader, None, rules, unused="drop")
         objects = CheckpointReader(tcm.convert(plan, tmp_path / "objects"))
-        plan = plan_by_names(objects, {"net/w": W, "m/b": B}, unmatched="error")
+        plan = plan_by_names(objects, {"net/w": W, "m/b": B}, unused="error")
         assert moved(plan) == {"net/w": f"m/k{VALUE}", "m/b": f"m/b{VALUE}"}
 
     def test_a_name_of_several_is_not_taken(self):
@@ -230,5 +228,5 @@ class TestObjects:
         tcm.convert_tf1_to_tf2(reader, tmp_path / "tf2")
         objects = CheckpointReader(tmp_path / "tf2")
         error = refused(objects, {"net/w": W, "net/bias": B})
-        assert error.problems == ("unmet target: 'net/bias' float32[3]",)
+        assert error.problems == ("missing target: 'net/bias' float32[3]",)
         assert "(object-based) has no tensor for 1 of 2" in str(error)

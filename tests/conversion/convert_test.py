@@ -51,7 +51,7 @@ def test_shards_that_a_source_links_to_give_way_to_nothing(tmp_path):
     shutil.copy(out + ".index", snapshot)
     shard = "out.data-00000-of-00001"
     (snapshot / shard).symlink_to(tmp_path / shard)
-    plan = tcm.plan_migration(snapshot / "out", None, {"b": "b"}, unmatched="drop")
+    plan = tcm.plan_migration(snapshot / "out", None, {"b": "b"}, unused="drop")
     with pytest.raises(OutputExistsError, match="of a source"):
         tcm.convert(plan, out, overwrite=True, shards=1)
     assert values(snapshot / "out") == values(out)
@@ -93,7 +93,7 @@ def test_objects_beyond_the_target_come_into_its_graph(tmp_path):
     source = write(tmp_path / "source", {"w": [1.0], "more": [2.0]})
     like = tcm.convert_tf1_to_tf2(write(tmp_path / "l", {"w": [0.0]}), tmp_path / "tf2")
     plan = tcm.plan_migration(
-        tcm.convert_tf1_to_tf2(source, tmp_path / "tf2-source"), like, unmatched="keep"
+        tcm.convert_tf1_to_tf2(source, tmp_path / "tf2-source"), like, unused="keep"
     )
     result = tcm.convert(plan, tmp_path / "out")
     graph = tcm.load_checkpoint(result).object_graph
@@ -168,6 +168,6 @@ class TestWrongUse:
 
     def test_a_path_that_is_too_deep(self, prefix, tmp_path):
         rename = tcm.Rename("w", "/".join(["a"] * 5000) + VALUE)
-        plan = tcm.plan_migration(prefix, None, [rename], unmatched="drop")
+        plan = tcm.plan_migration(prefix, None, [rename], unused="drop")
         with pytest.raises(LayoutError, match="more than 200"):
             tcm.convert(plan, tmp_path / "out", object_graph=True)

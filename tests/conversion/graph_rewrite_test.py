@@ -222,7 +222,7 @@ def _module(tf, start):
 
 def _converted(tf, tmp_path, *rules):
     saved = _module(tf, 1.0).save(str(tmp_path / "saved"))
-    plan = tcm.plan_migration(saved, None, rules, unmatched="keep")
+    plan = tcm.plan_migration(saved, None, rules, unused="keep")
     return os.fspath(tcm.convert(plan, tmp_path / "out"))
 
 
@@ -247,7 +247,7 @@ def test_tensorflow_defers_what_moved_below_an_empty_object(tmp_path, tf):
     root.a.w = tf.Variable([1.0, 2.0])
     saved = root.save(str(tmp_path / "saved"))
     rename = tcm.Rename("a/w" + VALUE, "empty/z/w" + VALUE)
-    plan = tcm.plan_migration(saved, None, [rename], unmatched="keep")
+    plan = tcm.plan_migration(saved, None, [rename], unused="keep")
     later = tf.train.Checkpoint()
     status = later.restore(os.fspath(tcm.convert(plan, tmp_path / "out")))
     later.empty = tf.Module()

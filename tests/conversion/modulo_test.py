@@ -27,7 +27,7 @@ def test_rows_are_ids(tf, tmp_path, rows, parts):
     source, target = str(tmp_path / "mod"), str(tmp_path / "div")
     looked_up, first_moments = trained(tf, source, rows, parts)
     recipe = tcm.Recipe("mod_to_div", "net/emb", "words", parts=parts)
-    plan = tcm.plan_migration(source, None, [recipe], unmatched="keep")
+    plan = tcm.plan_migration(source, None, [recipe], unused="keep")
     tcm.convert(plan, target)
     found = tcm.load_checkpoint(target)
     np.testing.assert_array_equal(found["words"], looked_up)
@@ -41,7 +41,7 @@ def test_every_embedding_of_a_scope(tf, tmp_path):
     source, target = str(tmp_path / "mod"), str(tmp_path / "div")
     looked_up, _ = trained(tf, source, 7, 2)
     rules = [tcm.Recipe("mod_to_div", "net/", "net/", parts=2)]
-    plan = tcm.plan_migration(source, None, rules, unmatched="keep")
+    plan = tcm.plan_migration(source, None, rules, unused="keep")
     np.testing.assert_array_equal(
         tcm.load_checkpoint(tcm.convert(plan, target))["net/emb"], looked_up
     )

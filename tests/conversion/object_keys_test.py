@@ -67,13 +67,13 @@ def test_like_another_through_a_map(tf1, tmp_path):
 
 def test_names_without_an_object(tf1, tmp_path):
     like = convert_tf1_to_tf2(
-        tf1, tmp_path / "like", assignment_map=[Drop("net/b")], unmatched="keep"
+        tf1, tmp_path / "like", assignment_map=[Drop("net/b")], unused="keep"
     )
     before = files_in(tmp_path / "tf1")
     with pytest.raises(PlanError, match="'net/b' int64"):
         add_object_keys(tf1, like=like)
     assert files_in(tmp_path / "tf1") == before
-    result = add_object_keys(tf1, like=like, unmatched="keep")
+    result = add_object_keys(tf1, like=like, unused="keep")
     assert f"vars/net.Sb{END}" not in result.added
     assert load_checkpoint(tf1)["net/b"].tolist() == [3]
 
@@ -81,7 +81,7 @@ def test_names_without_an_object(tf1, tmp_path):
 def test_values_stay_what_they_are(tf1):
     with pytest.raises(TransformError, match="the same bytes"):
         add_object_keys(
-            tf1, [Rename("net/b", "net/b", transform=Cast("int32"))], unmatched="keep"
+            tf1, [Rename("net/b", "net/b", transform=Cast("int32"))], unused="keep"
         )
 
 

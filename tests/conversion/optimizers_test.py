@@ -207,7 +207,7 @@ class TestNoSides:
         reader = tcm.load_checkpoint(goldens / "tf2_15/keras_optimizer_adam/ckpt-1")
         iterations = "optimizer/_iterations/.ATTRIBUTES/VARIABLE_VALUE"
         rules = [tcm.Rename(iterations, "global_step")] if told else []
-        moves = tcm.plan_migration(reader, None, rules, unmatched="keep").moves
+        moves = tcm.plan_migration(reader, None, rules, unused="keep").moves
         both = [
             tcm.Recipe("optimizer", "optimizer", "Adam", instance=n) for n in (0, 1)
         ]
@@ -224,7 +224,7 @@ class TestNoSides:
         copy = tcm.compact(source, tmp_path / "copy")
         recipe = tcm.Recipe("optimizer", "optimizer", "Momentum", momentum=0.9)
         with pytest.raises(PlanError, match="cannot have two values"):
-            tcm.add_name_keys(copy, [("net/", "net/"), recipe], unmatched="drop")
+            tcm.add_name_keys(copy, [("net/", "net/"), recipe], unused="drop")
 
 
 def test_memory_is_that_of_the_largest_tensor(tmp_path):

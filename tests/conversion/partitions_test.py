@@ -34,7 +34,7 @@ def recipe(name, **options):
 
 
 def converted(source, prefix, *rules, **options):
-    plan = tcm.plan_migration(source, None, rules, unmatched="keep")
+    plan = tcm.plan_migration(source, None, rules, unused="keep")
     return tcm.convert(plan, prefix, source=source, **options)
 
 
@@ -121,7 +121,7 @@ class TestWhatIsWritten:
 
     def test_same_slices_are_no_change(self):
         rules = [recipe("deep/emb", parts=3)]
-        plan = tcm.plan_migration(golden(ADAM), None, rules, unmatched="keep")
+        plan = tcm.plan_migration(golden(ADAM), None, rules, unused="keep")
         assert all(move.is_kept for move in plan.moves)
 
     def test_slices_with_the_same_ends_are_kept(self, tmp_path):
@@ -145,7 +145,7 @@ class TestWhatIsWritten:
         source = golden(ADAM)
         how = Chain((Transpose((1, 0)), Partition(1, parts=2)))
         rule = tcm.Rename("deep/emb", "e", how)
-        plan = tcm.plan_migration(source, None, [rule], unmatched="keep")
+        plan = tcm.plan_migration(source, None, [rule], unused="keep")
         made = tcm.convert(plan, tmp_path / "m")
         back = tcm.convert(plan.reversed(), tmp_path / "back", source=made)
         assert values(back) == values(source.prefix)
@@ -199,7 +199,7 @@ class TestRecipe:
 
     def test_it_renames_too(self):
         rule = tcm.Recipe("partition", "deep/", "wide/", parts=2)
-        plan = tcm.plan_migration(golden(ADAM), None, [rule], unmatched="keep")
+        plan = tcm.plan_migration(golden(ADAM), None, [rule], unused="keep")
         moved = {move.sources[0]: move.target for move in plan.moves}
         assert moved["deep/emb/Adam_1"] == "wide/emb/Adam_1"
         assert "3 partitioned" in plan.summary
@@ -209,7 +209,7 @@ class TestRecipe:
             golden(ADAM),
             tmp_path / "m",
             assignment_map=[recipe("deep/emb", parts=2)],
-            unmatched="keep",
+            unused="keep",
         )
         key = "vars/deep.Semb.SAdam/.ATTRIBUTES/VARIABLE_VALUE"
         assert slices(made, key) == ["0,4:0,2", "4,3:0,2"]
@@ -218,7 +218,7 @@ class TestRecipe:
                 made,
                 None,
                 [recipe("vars/deep.Semb/.ATTRIBUTES/VARIABLE_VALUE", parts=3)],
-                unmatched="keep",
+                unused="keep",
             ),
             tmp_path / "n",
         )
@@ -241,7 +241,7 @@ class TestRecipe:
     )
     def test_what_is_refused(self, rule, error, text):
         with pytest.raises(error, match=text):
-            tcm.plan_migration(golden(ADAM), None, [rule], unmatched="keep")
+            tcm.plan_migration(golden(ADAM), None, [rule], unused="keep")
 
 
 @pytest.mark.parametrize(

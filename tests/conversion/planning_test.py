@@ -160,7 +160,7 @@ def test_a_target_checkpoint_decides_the_keys(source, tmp_path):
 
 def test_a_kept_target_keeps_its_value(source, tmp_path):
     target = write(tmp_path / "t", {"a/b": [9, 9], "new": [5.0]})
-    plan = plan_migration(source, target, unmatched="drop", unmet="keep")
+    plan = plan_migration(source, target, unused="drop", missing="keep")
     reader = load_checkpoint(convert(plan, tmp_path / "out"))
     assert reader["new"].tolist() == [5.0]
     assert reader["a/b"].tolist() == [1, 2]
@@ -269,7 +269,7 @@ class TestRenamedObjects:
     def test_slots_follow_their_variable(self, tmp_path, tf):
         reader = golden("tf2_21/tf_keras_legacy_adam")
         first = next(key for key in reader if "OPTIMIZER_SLOT" in key).split("/")[0]
-        plan = plan_migration(reader, None, {f"{first}/": "renamed/"}, unmatched="keep")
+        plan = plan_migration(reader, None, {f"{first}/": "renamed/"}, unused="keep")
         result = load_checkpoint(convert(plan, tmp_path / "out"))
         before, after = reader.object_graph, result.object_graph
         assert len(list(after.slots())) == len(list(before.slots())) > 0
@@ -280,7 +280,7 @@ class TestRenamedObjects:
         reader = golden("tf2_21/checkpoint_tables")
         tables = [key for key in reader if key.endswith("-keys")]
         scope = tables[0].split("/")[0]
-        plan = plan_migration(reader, None, {f"{scope}/": "new/"}, unmatched="keep")
+        plan = plan_migration(reader, None, {f"{scope}/": "new/"}, unused="keep")
         result = load_checkpoint(convert(plan, tmp_path / "out"))
         tensors = result.object_graph.tensors(result)
         assert all(tensors.values())
@@ -296,7 +296,7 @@ def test_renaming_every_child_of_the_root_and_back_gives_the_same_graph(name, tm
         RenameRegex(re.escape(top) + "(/.*)", rf"renamed_{at}\1")
         for at, top in enumerate(sorted(tops))
     ]
-    plan = plan_migration(reader, None, rules, unmatched="keep")
+    plan = plan_migration(reader, None, rules, unused="keep")
     there = convert(plan, tmp_path / "there", source=reader)
     assert verify_checkpoint(there).ok
     back = load_checkpoint(convert(plan.reversed(), tmp_path / "back", source=there))

@@ -33,7 +33,7 @@ def source(tmp_path):
 
 
 def test_it_has_the_keys_of_the_plan_and_the_bytes_of_the_source(source):
-    plan = tcm.plan_migration(source, None, {"a/w": "kernel"}, unmatched="drop")
+    plan = tcm.plan_migration(source, None, {"a/w": "kernel"}, unused="drop")
     with scratch_checkpoint(plan) as scratch:
         assert values(scratch) == {"kernel": values(source)["a/w"]}
         [shard] = tcm.load_checkpoint(scratch).files[1:]
@@ -53,7 +53,7 @@ def test_the_shards_that_nothing_is_taken_from_are_not_linked(tmp_path):
     reader = golden("tf1_15/sharded_v2")
     key = next(iter(reader))
     [place] = reader.places(key)
-    plan = tcm.plan_migration(reader, None, {key: "only"}, unmatched="drop")
+    plan = tcm.plan_migration(reader, None, {key: "only"}, unused="drop")
     with scratch_checkpoint(plan, reader) as scratch:
         [shard] = tcm.load_checkpoint(scratch).files[1:]
         assert os.path.samefile(shard, place.file)
@@ -73,7 +73,7 @@ def test_a_computed_value_is_written_into_a_shard_of_its_own(source):
 def test_of_a_v1_file_what_is_wanted_is_written():
     reader = golden("tf1_15/sliced_v1_axis_0")
     key = max(reader, key=lambda key: len(reader.places(key)))
-    plan = tcm.plan_migration(reader, None, {key: "new"}, unmatched="drop")
+    plan = tcm.plan_migration(reader, None, {key: "new"}, unused="drop")
     with scratch_checkpoint(plan, reader) as scratch:
         assert values(scratch)["new"] == values(reader.prefix)[key]
         assert not os.path.islink(tcm.load_checkpoint(scratch).files[1])

@@ -116,8 +116,8 @@ def test_both_keys_of_a_dual_keyed_target_keep_the_value(source, tmp_path):
         tmp_path / "out",
         assignment_map=rules,
         like=like,
-        unmatched="drop",
-        unmet="keep",
+        unused="drop",
+        missing="keep",
     )
     reader = load_checkpoint(result)
     assert reader["more"].tolist() == reader[GUIDE_KEY.format("more")].tolist() == [5]
@@ -199,9 +199,9 @@ def test_what_no_rule_fits_is_an_error_and_nothing_is_written(source, tmp_path):
 
 def test_what_no_rule_fits_may_be_kept_or_dropped(source):
     options = {"assignment_map": {"net/w": "w"}}
-    kept = convert_tf1_to_tf2(source, source + "-k", unmatched="keep", **options)
+    kept = convert_tf1_to_tf2(source, source + "-k", unused="keep", **options)
     assert GUIDE_KEY.format("net.Sb") in load_checkpoint(kept)
-    dropped = convert_tf1_to_tf2(source, source + "-d", unmatched="drop", **options)
+    dropped = convert_tf1_to_tf2(source, source + "-d", unused="drop", **options)
     assert GUIDE_KEY.format("net.Sb") not in load_checkpoint(dropped)
     assert [each.key for each in dropped.dropped] == ["net/b"]
 
@@ -321,19 +321,19 @@ class TestLike:
         result = convert_tf1_to_tf2(source, source + "-out", like=like)
         assert values(result) == values(like)
 
-    def test_unmet_targets_are_an_error_or_keep_their_values(self, source, like):
+    def test_missing_targets_are_an_error_or_keep_their_values(self, source, like):
         rules = [Drop("net/b"), RenameRegex("net/(w)", "model/dense/kernel")]
         with pytest.raises(PlanError, match="model/dense/bias"):
             convert_tf1_to_tf2(source, source + "-o", like=like, assignment_map=rules)
         result = convert_tf1_to_tf2(
-            source, source + "-o", like=like, assignment_map=rules, unmet="keep"
+            source, source + "-o", like=like, assignment_map=rules, missing="keep"
         )
         assert values(result) == values(like)
 
     def test_a_shape_that_differs_is_an_error(self, source, like, tmp_path):
         other = write(tmp_path / "other", {"net/w": np.zeros([3, 2], np.float32)})
         with pytest.raises(PlanError, match=r"float32\[3, 2\].*float32\[2, 3\]"):
-            convert_tf1_to_tf2(other, source + "-o", like=like, unmet="keep")
+            convert_tf1_to_tf2(other, source + "-o", like=like, missing="keep")
 
     @pytest.mark.parametrize(
         "name",

@@ -74,7 +74,7 @@ def test_paths_that_say_nothing_are_told_of(names, is_told):
 def test_a_map_may_drop_by_role():
     reader = golden("tf2_21/tf_keras_legacy_adam")
     rules = [Drop(role="slot"), Drop(role="optimizer"), ("/", "/")]
-    plan = plan_tf2_to_tf1(reader, rules, unmatched="keep")
+    plan = plan_tf2_to_tf1(reader, rules, unused="keep")
     assert not any("OPTIMIZER_SLOT" in move.sources[0] for move in plan.moves)
     assert {each.reason for each in plan.dropped} >= {"slot", "optimizer"}
 

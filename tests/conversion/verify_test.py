@@ -211,7 +211,7 @@ def test_slices_are_those_of_the_plan(source, tmp_path):
 def test_targets_that_are_kept_are_compared(source, tmp_path):
     with example_checkpoint({"net/w": np.ones((2, 3), np.float32), "b": [5]}) as like:
         plan = tcm.plan_migration(
-            source, like, unmatched="drop", unmet="keep", assignment_map={}
+            source, like, unused="drop", missing="keep", assignment_map={}
         )
         out = os.fspath(tcm.convert(plan, tmp_path / "out"))
         proof = tcm.verify_conversion(out, source, plan)

@@ -267,7 +267,7 @@ def test_another_plan_at_the_same_time_is_told_of(tmp_path, quick_far, monkeypat
         if name == "put" and path == f"{one.output}.index" and not seen:
             seen.append(path)
             rules = AssignmentMap({"net/": "model/"})
-            other = Request(assignment_map=rules, unmatched="keep", overwrite=True)
+            other = Request(assignment_map=rules, unused="keep", overwrite=True)
             seen.append(convert_once(other, one.source, one.output).status)
         return False
 

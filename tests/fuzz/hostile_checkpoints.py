@@ -129,7 +129,7 @@ CALLS: dict[str, Call] = {
     "inspect": lambda m, out: str(tcm.inspect_checkpoint(m, names=True, values=True)),
     "verify": lambda m, out: str(tcm.verify_checkpoint(m)),
     "read": lambda m, out: dict(tcm.load_checkpoint(m)),
-    "plan": lambda m, out: tcm.plan_migration(m, unmatched="keep").to_yaml(),
+    "plan": lambda m, out: tcm.plan_migration(m, unused="keep").to_yaml(),
     "plan_for_itself": lambda m, out: str(tcm.plan_migration(m, m)),
     "convert": lambda m, out: tcm.convert(tcm.plan_migration(m, m), out).to_json(),
     "to_tf1": tcm.convert_tf2_to_tf1,

@@ -47,13 +47,13 @@ class TestChoosing:
             PREFIX,
             tmp_path / "tf2",
             assignment_map=REST,
-            unmatched="keep",
+            unused="keep",
             averages=use,
         )
         made = tf.train.load_checkpoint(os.fspath(path))
         kernel = made.get_tensor("vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE")
         np.testing.assert_array_equal(kernel, of(saved, use)[0])
-        plan = tcm.plan_migration(PREFIX, None, REST, unmatched="keep", averages=use)
+        plan = tcm.plan_migration(PREFIX, None, REST, unused="keep", averages=use)
         assert {move.target for move in plan.moves} == {"net/w", "net/b"}
         assert all(move.transform is None for move in plan.moves)
 

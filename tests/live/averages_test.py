@@ -84,11 +84,11 @@ def test_into_an_optimizer_that_averages_and_back(tf, tmp_path, keras):
     ]
     rules = [tcm.Recipe("averages", "tf1/", scope, use="both")]
     target = tf.train.Checkpoint(model=model, optimizer=optimizer)
-    unmet = ["step", "slot", "optimizer"]
+    missing = ["step", "slot", "optimizer"]
     # Keras averages what is trained: the statistics have no place for theirs.
     with pytest.raises(ValueError, match=f"tf1/bn/moving_mean/{EMA}"):
-        tcm.restore(path, target, rules, unmet=unmet)
-    tcm.restore(path, target, [*rules, *statistics], unmet=unmet)
+        tcm.restore(path, target, rules, missing=missing)
+    tcm.restore(path, target, [*rules, *statistics], missing=missing)
     for name, value in weights(model).items():
         np.testing.assert_array_equal(value, values[f"tf1/{name}"])
     saved = tcm.Checkpoint(model=model, optimizer=optimizer).write(

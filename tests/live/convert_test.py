@@ -48,7 +48,7 @@ def test_a_checkpoint_with_an_optimizer_keeps_what_names_do_not_say(
     options = {"assignment_map": rules(checkpoint.model), "target": checkpoint}
     with pytest.raises(PlanError, match="targets have no source"):
         tcm.convert_tf1_to_tf2(*arguments, **options)
-    result = tcm.convert_tf1_to_tf2(*arguments, **options, unmet="keep")
+    result = tcm.convert_tf1_to_tf2(*arguments, **options, missing="keep")
     other = trained(tf)
     other.restore(result.prefix).assert_consumed()
     assert model_values(other.model) == EXPECTED
@@ -75,7 +75,7 @@ def test_a_module_and_a_dict(tf, tmp_path):
             tmp_path / "module",
             assignment_map={"net/kernel": "kernel", "one": "items/0"},
             target=module,
-            unmet="keep",
+            missing="keep",
         )
         variable = tf.Variable([[0.0, 0.0]])
         flat = tcm.convert_tf1_to_tf2(

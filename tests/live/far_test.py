@@ -56,7 +56,7 @@ def test_a_manager_and_a_restore_by_names(tf, far, checkpoint):
     for _ in range(2):
         manager.save()
     checkpoint.root.kernel.assign([[0.0, 0.0]])
-    tcm.restore(f"{far}/run", checkpoint.root, unmatched="drop")
+    tcm.restore(f"{far}/run", checkpoint.root, unused="drop")
     np.testing.assert_array_equal(checkpoint.root.kernel.numpy(), [[1, 2]])
     assert len([name for name in names_in(f"{far}/run") if "index" in name]) == 1
 

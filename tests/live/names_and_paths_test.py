@@ -23,7 +23,7 @@ def restore_by_empty_map(tf, prefix, variables):
 
 def restore_at_once(tf, prefix, variables):
     target = tf.train.Checkpoint(**variables)
-    tcm.restore(prefix, target, unmatched="drop")
+    tcm.restore(prefix, target, unused="drop")
 
 
 def initialize(tf, prefix, variables):
@@ -35,9 +35,7 @@ def initialize(tf, prefix, variables):
 
 def convert(tf, prefix, variables):
     target = tf.train.Checkpoint(**variables)
-    plan = tcm.plan_migration(
-        prefix, target.write(prefix + "-target"), unmatched="drop"
-    )
+    plan = tcm.plan_migration(prefix, target.write(prefix + "-target"), unused="drop")
     tcm.convert(plan, prefix + "-converted")
     target.read(prefix + "-converted").assert_consumed()
 
@@ -45,7 +43,7 @@ def convert(tf, prefix, variables):
 def convert_dual(tf, prefix, variables):
     target = tcm.Checkpoint(**variables)
     like = target.write(prefix + "-target", keys="both")
-    plan = tcm.plan_migration(prefix, like, unmatched="drop")
+    plan = tcm.plan_migration(prefix, like, unused="drop")
     tcm.convert(plan, prefix + "-converted")
     tf.train.Checkpoint(**variables).read(prefix + "-converted").assert_consumed()
 
@@ -106,7 +104,7 @@ def module(tf, name):
 def convert_by_map(prefix, new, rules):
     target = tcm.Checkpoint(new)
     like = target.write(prefix + "-target")
-    plan = tcm.plan_migration(prefix, like, rules, unmatched="drop")
+    plan = tcm.plan_migration(prefix, like, rules, unused="drop")
     tcm.convert(plan, prefix + "-converted")
     target.read(prefix + "-converted").assert_consumed()
 

@@ -75,7 +75,7 @@ def test_a_map_leaves_behind_on_purpose_only(module):
     assert "or put Drop('/') or Keep('/') last, for what has no place" in str(
         caught.value
     )
-    assert "unmatched" not in str(caught.value)
+    assert "unused" not in str(caught.value)
     assert len(named(module, [tcm.Rename("net/w", "w"), tcm.Drop("/")])) == 1
     assert len(named(module, [tcm.Rename("net/w", "w"), tcm.Keep("/")])) == 2
     assert named(module, [tcm.Rename("net/w", "w"), tcm.Drop(source="net/b")]) == {

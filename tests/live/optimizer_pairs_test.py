@@ -134,7 +134,7 @@ def test_a_variable_that_was_not_trained_is_told(tf, module):
     tensors = {**slots("deep", "Adam", "Adam_1"), **slots("wide")}
     with pytest.raises(PlanError, match="targets have no source"):
         with_one_adam(tf, module, tensors, NAMES)
-    doubtful = with_one_adam(tf, module, tensors, NAMES, unmet=["slot"])
+    doubtful = with_one_adam(tf, module, tensors, NAMES, missing=["slot"])
     assert set(doubtful) == {"slot m", "slot v"}
     assert "did not train 'wide'" in doubtful["slot v"]
 
@@ -157,7 +157,7 @@ def test_what_is_done_beside_the_optimizer(tf, module, settings, told, doubtful)
     checkpoint = tf.train.Checkpoint(w=variable, o=optimizer)
     recipe = tcm.Recipe("optimizer", "GradientDescent", "o", **told)
     with example_checkpoint({"w": np.zeros(1, "f"), "global_step": np.int64(3)}) as p:
-        report = tcm.restore(p, checkpoint, [recipe], unmet=["slot", "average"])
+        report = tcm.restore(p, checkpoint, [recipe], missing=["slot", "average"])
     found = {each.what for each in report.verdicts if each.kind != "exact"}
     assert found == doubtful
 

@@ -152,7 +152,7 @@ def test_a_part_that_is_missing_is_a_damage(tf, tmp_path):
     old = TF1(tf, "linear", 0)
     source = old.save(tmp_path / "model.ckpt")
     lost = tcm.Drop("linear/model/weights/part_1/Adam")
-    plan = tcm.plan_migration(source, None, [lost], unmatched="keep")
+    plan = tcm.plan_migration(source, None, [lost], unused="keep")
     made = tcm.convert(plan, tmp_path / "new")
     (problem,) = tcm.verify_checkpoint(made).problems
     assert "'linear/model/weights/part_0/Adam': its slices hold" in problem

@@ -36,8 +36,8 @@ def test_without_the_state_the_steps_are_others(tf):
         prefix_of("adam"),
         checkpoint,
         RULES,
-        unmatched="drop",
-        unmet=["slot", "optimizer", "step"],
+        unused="drop",
+        missing=["slot", "optimizer", "step"],
     )
     record = continued("adam")
     _, weights = train_on(tf, checkpoint, record)

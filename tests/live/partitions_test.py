@@ -24,7 +24,7 @@ def jobs(request, tmp_path_factory):
     made = []
     for parts, axis in JOBS:
         recipe = tcm.Recipe("partition", NAMES[0], NAMES[0], parts=parts, axis=axis)
-        plan = tcm.plan_migration(source, None, [recipe], unmatched="keep")
+        plan = tcm.plan_migration(source, None, [recipe], unused="keep")
         prefix = os.fspath(tcm.convert(plan, folder / f"{parts}-{axis}", source=source))
         made.append([prefix, parts, axis])
     return source, made
@@ -159,7 +159,7 @@ def test_the_shards_of_another_cluster(tf, tmp_path):
         path,
         None,
         [tcm.Recipe("partition", key, key, parts=2)],
-        unmatched="keep",
+        unused="keep",
     )
     two = os.fspath(tcm.convert(plan, tmp_path / "two"))
     shards = [tf.Variable(tf.zeros([rows, 2])) for rows in (4, 3)]

@@ -65,7 +65,7 @@ def restore_by_map(target, prefix):
 
 
 def restore_at_once(target, prefix):
-    tcm.restore(prefix, target, unmatched="drop", unmet="keep")
+    tcm.restore(prefix, target, unused="drop", missing="keep")
 
 
 WAYS = [restore_checkpoint, read_checkpoint, restore_by_map, restore_at_once]

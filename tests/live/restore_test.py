@@ -295,12 +295,12 @@ class TestClosedWorld:
         prefix = write({"a": np.float32([1, 2]), "b": np.float32(1), "c": [1]})
         text = self.refused(prefix, pair, [tcm.Keep("c")])
         assert "'c' is kept, but no variable has it" in text
-        text = self.refused(prefix, pair, unmatched="keep", error=RuleError)
+        text = self.refused(prefix, pair, unused="keep", error=RuleError)
         assert "nowhere to go" in text
 
     def test_what_is_left_out_on_purpose(self, pair, write):
         prefix = write({"a": np.float32([1, 2]), "c": [1]})
-        report = tcm.restore(prefix, pair, unmatched="drop", unmet="keep")
+        report = tcm.restore(prefix, pair, unused="drop", missing="keep")
         assert pair["a"].numpy().tolist() == [1, 2]
         assert [entry.key for entry in report.left_behind] == ["c"]
         assert [entry.name for entry in report.kept] == ["b"]
@@ -345,7 +345,7 @@ class TestReport:
         prefix = write({"w": np.float32([1, 2]), "w/Momentum": np.float32([3, 4])})
         target = {"w": tf.Variable([0.0, 0.0]), "kept": tf.Variable(1.0)}
         return tcm.restore(
-            prefix, target, [tcm.Drop(role="slot", reason="slots")], unmet="keep"
+            prefix, target, [tcm.Drop(role="slot", reason="slots")], missing="keep"
         )
 
     def test_in_words(self, report):
@@ -380,7 +380,7 @@ class TestReport:
     def test_many_lines_are_capped(self, tf, write):
         prefix = write({f"w{n}": [n] for n in range(60)})
         report = tcm.restore(
-            prefix, {"w1": tf.Variable([0], dtype=tf.int64)}, unmatched="drop"
+            prefix, {"w1": tf.Variable([0], dtype=tf.int64)}, unused="drop"
         )
         assert len(str(report).splitlines()) < 20
         assert len(report.left_behind) == 59
@@ -404,7 +404,7 @@ class TestRoles:
         rules = [tcm.Drop("global_step")]
         model = checkpoint.model
         rules += scoped(model)[1:]
-        report = tcm.restore(source, checkpoint, rules, unmet=self.STATE)
+        report = tcm.restore(source, checkpoint, rules, missing=self.STATE)
         assert model_values(model) == EXPECTED
         assert len(report.kept) > 8
         kept = {entry.name.removeprefix("net/") for entry in report.kept}
@@ -415,15 +415,15 @@ class TestRoles:
         rules = scoped(checkpoint.model)[1:]
         values = {k: v for k, v in WEIGHTS.items() if k != "d1/bias"}
         with pytest.raises(PlanError, match="1 target has no source") as missing:
-            tcm.restore(write(values), checkpoint, rules, unmet=self.STATE)
+            tcm.restore(write(values), checkpoint, rules, missing=self.STATE)
         assert "d1/bias" in missing.value.problems[0]
-        with pytest.raises(PlanError, match=r'unmet=\["slot", "optimizer", "step"\]'):
+        with pytest.raises(PlanError, match=r'missing=\["slot", "optimizer", "step"\]'):
             tcm.restore(write(values), checkpoint, rules)
 
     def test_a_word_that_is_no_role(self, tf, write):
         w = tf.Variable([0.0], dtype=tf.float64)
         with pytest.raises(RuleError, match=r"\['slots'\]; the roles are weight, slot"):
-            tcm.restore(write({"w": [1.0]}), {"w": w}, unmet=["slots"])
+            tcm.restore(write({"w": [1.0]}), {"w": w}, missing=["slots"])
 
 
 class TestObjectsIntoMereVariables:
@@ -458,8 +458,8 @@ class TestSeeds:
         ]
 
     def test_a_word_that_is_none(self, tf, write):
-        with pytest.raises(RuleError, match="unmet must be 'error', 'keep' or roles"):
-            tcm.restore(write({"w": [1]}), {"w": tf.Variable(1)}, unmet="drop")
+        with pytest.raises(RuleError, match="missing must be 'error', 'keep' or roles"):
+            tcm.restore(write({"w": [1]}), {"w": tf.Variable(1)}, missing="drop")
 
 
 class TestTransformsByName:

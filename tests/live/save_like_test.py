@@ -113,17 +113,18 @@ class TestWhatRestoreTakes:
         module = tf.Module()
         module.w, module.calls = tf.Variable([5.0], name="w"), tf.Variable(1, name="n")
         tensors = {"w": np.zeros(1, np.float32), "old": np.float32(3)}
-        options = {"unmatched": "drop", "unmet": "keep"}
+        options = {"unused": "drop", "missing": "keep"}
         with example_checkpoint(tensors) as prefix:
             tcm.restore(prefix, module, **options)
             module.w.assign([7.0])
             made, found = self.saved(tmp_path, module, prefix, **options)
-            with pytest.raises(PlanError, match='unmet="keep"'):
-                self.saved(tmp_path, module, prefix, unmatched="drop")
-            with pytest.raises(RuleError, match="unmatched must be"):
-                self.saved(tmp_path, module, prefix, unmatched="keep")
+            with pytest.raises(PlanError, match='missing="keep"'):
+                self.saved(tmp_path, module, prefix, unused="drop", missing="error")
+            with pytest.raises(RuleError, match="unused must be"):
+                self.saved(tmp_path, module, prefix, unused="keep")
         assert {key: found[key].tolist() for key in found} == {"w": [7.0], "old": 3.0}
         assert any("'old' is as it was" in note for note in made.notes)
+        assert any("not saved" in note and "'n'" in note for note in made.notes)
 
     def test_averages(self, tf, tmp_path):
         tensors = {"w": np.zeros(1, np.float32)}

@@ -267,7 +267,7 @@ class TestInASession:
                 session.run(insert)
                 path = saver.save(session, str(tmp_path / "m"))
         renamed = tcm.convert(
-            tcm.plan_migration(path, None, {"w": "v"}, unmatched="keep"),
+            tcm.plan_migration(path, None, {"w": "v"}, unused="keep"),
             tmp_path / "renamed",
         )
         with tf.Graph().as_default():
@@ -343,7 +343,7 @@ class TestStateOfTraining:
         with graph.graph.as_default():
             self.built(tf, parts)
         rules = {"deep/": "new/deep/"}
-        found = graph.restored(path, assignment_map=rules, unmatched="error")
+        found = graph.restored(path, assignment_map=rules, unused="error")
         names = {key: key.replace("deep/", "new/deep/") for key in old}
         assert same(found, {names[key]: old[key] for key in old})
 
@@ -642,8 +642,8 @@ class TestMisses:
         values = {"dense/bias": bias, "x/b": bias}
         error = self.refused(tf, path, values, tf.errors.NotFoundError)
         assert error.problems == (
-            "unmet target: 'dense/bias' float32[3]",
-            "unmet target: 'x/b' float32[3]",
+            "missing target: 'dense/bias' float32[3]",
+            "missing target: 'x/b' float32[3]",
         )
         assert "assignment_map={'net/': '/'}" in str(error)
         error = self.refused(
@@ -677,9 +677,7 @@ class TestMisses:
 
     def test_strictly(self, tf, named):
         values = {"emb": VALUES["emb"]}
-        error = self.refused(
-            tf, named, values, tf.errors.NotFoundError, unmatched="error"
-        )
+        error = self.refused(tf, named, values, tf.errors.NotFoundError, unused="error")
         assert len(error.problems) == 3
 
     def test_an_object_based_checkpoint(self, tf, tmp_path):
@@ -700,7 +698,7 @@ class TestMisses:
     def test_maps_and_words_that_mean_nothing(self, tf):
         graph = InGraph(tf)
         with pytest.raises(RuleError, match="'drop' or 'error'"):
-            graph.saver(unmatched="keep")
+            graph.saver(unused="keep")
         with pytest.raises(RuleError):
             graph.saver(assignment_map={"a/": "b"})
         with pytest.raises(RuleError, match="none of the saver's"):

@@ -71,7 +71,7 @@ def test_nothing_is_added_to_the_graph(tf, graph):
         for target in (module, tf.train.Checkpoint(m=module), {"a": made[0]}):
             dropped = "drop" if isinstance(target, dict) else "error"
             map_ = {"net/w": "a"} if isinstance(target, dict) else rules
-            tcm.restore(prefix, target, map_, unmatched=dropped)
+            tcm.restore(prefix, target, map_, unused=dropped)
         assert found(session, made) == EXPECTED
     assert [op.name for op in graph.get_operations()] == before
 

@@ -28,7 +28,7 @@ def pair(request, tf, tmp_path):
 def resolved(prefix, live, assignment_map):
     """Return of which source a map makes each target."""
     rules = [rule for rule in assignment_map if not is_of_optimizer(rule)]
-    plan = tcm.plan_migration(prefix, live, rules, unmatched="drop", unmet="keep")
+    plan = tcm.plan_migration(prefix, live, rules, unused="drop", missing="keep")
     assert all(len(move.sources) == 1 for move in plan.moves)
     return {move.target: move.sources[0] for move in plan.moves}
 

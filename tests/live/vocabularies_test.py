@@ -45,7 +45,7 @@ def columns(files, axis, name="k", **options):
 
 
 def ours(source, tmp_path, *rules):
-    plan = tcm.plan_migration(source, None, rules, unmatched="keep")
+    plan = tcm.plan_migration(source, None, rules, unused="keep")
     return tcm.load_checkpoint(tcm.convert(plan, tmp_path / "ours"))
 
 

@@ -18,7 +18,7 @@ SPEC = TensorSpec(DType.float32, (2, 2))
 def meant(rules, keys, targets):
     """Return which source a map brings to which target, if the rest may stay."""
     specs, places = dict.fromkeys(keys, SPEC), dict.fromkeys(targets, SPEC)
-    found = resolve(rules, specs, places, unmatched="drop", unmet="keep")
+    found = resolve(rules, specs, places, unused="drop", missing="keep")
     return {move.sources[0]: move.target for move in found.moves}
 
 

@@ -99,7 +99,7 @@ def test_split_takes_variable_names_with_transforms():
 
 
 def test_a_frozen_layer_shifts_no_other():
-    moves, _ = plan([], trained("a", "b", "c"), trained("b", "c"), unmatched="drop")
+    moves, _ = plan([], trained("a", "b", "c"), trained("b", "c"), unused="drop")
     assert moves == {
         LISTED.format(0): (LISTED.format(1),),
         LISTED.format(1): (LISTED.format(2),),
@@ -144,6 +144,6 @@ def test_a_drop_of_all_the_rest_may_have_nothing_left():
 
 def test_keep_takes_what_it_names_and_nothing_else():
     both = {"body/w": SPEC, "head/w": SPEC}
-    found = resolve([Keep("body/")], both, both, unmatched="drop", unmet="keep")
+    found = resolve([Keep("body/")], both, both, unused="drop", missing="keep")
     assert [move.target for move in found.moves] == ["body/w"]
     assert [kept.name for kept in found.kept_targets] == ["head/w"]

@@ -6,8 +6,8 @@ from tf_ckpt_migrate.names.misses import likely_causes
 A, B = TensorSpec(DType.float32, (2, 3)), TensorSpec(DType.float32, (3,))
 
 
-def maps(unmet, free):
-    return [{cause.source: cause.target} for cause in likely_causes(unmet, free)]
+def maps(missing, free):
+    return [{cause.source: cause.target} for cause in likely_causes(missing, free)]
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def test_a_cause_is_a_map_that_would_help(old, new, expected, word):
 
 def test_the_cause_of_most_comes_first():
     free = {"a/w": A, "a/b": B, "c": A}
-    unmet = {"n/a/w": A, "n/a/b": B, "c_1": A}
-    assert maps(unmet, free) == [{"/": "n/"}, {"c": "c_1"}]
+    missing = {"n/a/w": A, "n/a/b": B, "c_1": A}
+    assert maps(missing, free) == [{"/": "n/"}, {"c": "c_1"}]
 
 
 def test_a_tensor_of_another_shape_is_no_cause():
@@ -40,8 +40,8 @@ def test_a_tensor_of_another_shape_is_no_cause():
 
 def test_of_several_the_one_with_most_in_common_is_meant():
     free = {f"layer_{n}/dense/w": A for n in range(12)}
-    unmet = {"net/layer_7/dense/w": A}
-    assert maps(unmet, free) == [{"/": "net/"}]
+    missing = {"net/layer_7/dense/w": A}
+    assert maps(missing, free) == [{"/": "net/"}]
 
 
 def test_nothing_alike_has_no_cause():

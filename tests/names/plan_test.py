@@ -47,7 +47,7 @@ MIXED = made(
     | {"transposed": TensorSpec(DType.float32, (6,))}
     | {"joined": TensorSpec(DType.float32, (2, 6))}
     | specs("s/0", "s/1", spec=TensorSpec(DType.float32, (1, 3))),
-    unmet="keep",
+    missing="keep",
 )
 
 
@@ -78,7 +78,7 @@ def test_a_plan_is_a_value():
 
 def test_printed_small():
     assert str(MIXED) == (
-        "8 keys: 2 renamed, 4 computed, 1 kept, 1 dropped, 0 unmatched, 0 collisions\n"
+        "8 keys: 2 renamed, 4 computed, 1 kept, 1 dropped, 0 unused, 0 collisions\n"
         "from old/model.ckpt-1\n"
         "for new\n"
         "\n"
@@ -116,7 +116,7 @@ def test_printed_large():
     ]
     text = str(made(rules, source))
     assert text.splitlines() == [
-        "5,000 keys: 4,000 renamed, 0 kept, 1,000 dropped, 0 unmatched, 0 collisions",
+        "5,000 keys: 4,000 renamed, 0 kept, 1,000 dropped, 0 unused, 0 collisions",
         "from old/model.ckpt-1",
         "for new",
         "",

@@ -44,10 +44,10 @@ def test_without_rules_names_match_themselves():
 def test_without_rules_and_target_nothing_is_guessed():
     error = problems(None, specs("a", "b"))
     assert error.problems == (
-        "unmatched source: 'a' float32[2, 3]",
-        "unmatched source: 'b' float32[2, 3]",
+        "unused source: 'a' float32[2, 3]",
+        "unused source: 'b' float32[2, 3]",
     )
-    kept = resolve(None, specs("a", "b"), unmatched="keep")
+    kept = resolve(None, specs("a", "b"), unused="keep")
     assert pairs(kept) == {("a", "a"), ("b", "b")}
 
 
@@ -132,7 +132,7 @@ def test_several_sources_to_several_targets():
 def test_collisions_are_errors():
     error = problems({"a": "c", "b": "c"}, specs("a", "b"))
     assert error.problems == ("collision: 'c' from 'a' and 'b'",)
-    error = problems({"a": "b"}, specs("a", "b"), unmatched="keep")
+    error = problems({"a": "b"}, specs("a", "b"), unused="keep")
     assert error.problems == ("collision: 'b' from 'a' and 'b'",)
     error = problems({"a": "b"}, specs("a", "b"), specs("b"))
     assert error.problems == ("collision: 'b' from 'a' and 'b'",)
@@ -172,27 +172,27 @@ def test_transforms_are_counted_in():
 
 def test_every_target_is_met_or_kept_on_purpose():
     error = problems(None, specs("a"), specs("a", "b"))
-    assert error.problems == ("unmet target: 'b' float32[2, 3]",)
-    assert 'or pass unmet="keep"' in str(error)
-    kept = resolve(None, specs("a"), specs("a", "b"), unmet="keep").kept_targets
+    assert error.problems == ("missing target: 'b' float32[2, 3]",)
+    assert 'or pass missing="keep"' in str(error)
+    kept = resolve(None, specs("a"), specs("a", "b"), missing="keep").kept_targets
     assert [entry.name for entry in kept] == ["b"]
 
 
 def test_names_written_out_must_exist_in_the_target():
     target = specs("net/kernel")
     for policy in ("error", "drop", "keep"):
-        error = problems({"w": "net/kernal"}, specs("w"), target, unmatched=policy)
+        error = problems({"w": "net/kernal"}, specs("w"), target, unused=policy)
         assert "no such target: 'net/kernal' (of source 'w')" in error.problems
         assert "nearest in the target: 'net/kernel'" in str(error)
 
 
-def test_names_that_a_scope_makes_follow_unmatched():
+def test_names_that_a_scope_makes_follow_unused():
     source, target = specs("a/w", "a/w/Adam"), specs("b/w")
     error = problems({"a/": "b/"}, source, target)
     assert error.problems == ("no such target: 'b/w/Adam' (of source 'a/w/Adam')",)
-    dropped = resolve({"a/": "b/"}, source, target, unmatched="drop").dropped
+    dropped = resolve({"a/": "b/"}, source, target, unused="drop").dropped
     assert dropped == (Dropped("a/w/Adam", "the target has no 'b/w/Adam'"),)
-    kept = resolve({"a/": "b/"}, source, target, unmatched="keep")
+    kept = resolve({"a/": "b/"}, source, target, unused="keep")
     assert ("a/w/Adam", "b/w/Adam") in pairs(kept)
 
 
@@ -233,7 +233,7 @@ def test_where_both_sides_are_open_rules_can_be_proposed():
     ],
 )
 def test_why_a_rule_matches_nothing_where_no_target_tells(rule, hint):
-    (problem,) = problems([rule], specs("bert/kernel"), unmatched="keep").problems
+    (problem,) = problems([rule], specs("bert/kernel"), unused="keep").problems
     assert hint in problem
 
 
@@ -289,7 +289,7 @@ def test_the_rules_that_are_advised_work_in_their_order():
         "Drop(role='slot'),  # leaves 1 of them behind"
     )
     rules = [Rename("a/w/Adam", "x/w/Adam"), Drop(role="slot")]
-    assert resolve(rules, source, target, unmatched="drop", unmet="keep").moves
+    assert resolve(rules, source, target, unused="drop", missing="keep").moves
 
 
 def test_two_targets_of_one_source_are_told_of_split():
@@ -331,7 +331,7 @@ def test_the_message_proposes_what_to_add():
     assert "  Rename('bert/pooler/w', 'encoder/pooler/w')," in text
     assert "  Drop(role='slot'),  # leaves 1 of them behind" in text
     assert "  Drop(role='step')," in text
-    assert 'or pass unmatched="drop" or "keep" for what has no place' in text
+    assert 'or pass unused="drop" or "keep" for what has no place' in text
 
 
 def test_the_message_proposes_a_scope_where_that_says_it_all():
@@ -343,7 +343,7 @@ def test_the_message_proposes_a_scope_where_that_says_it_all():
         "  Drop(role='slot'),  # leaves 1 of them behind\n"
         "  RenameScope('bert/', 'model/net/'),\n"
         "\n"
-        'or pass unmatched="drop" or "keep" for what has no place'
+        'or pass unused="drop" or "keep" for what has no place'
     )
     proposed = str(problems(None, source, target)).partition("other rules:")[2]
     rules = eval("[" + proposed.partition("\n\n")[0] + "]")
@@ -362,10 +362,10 @@ def test_slots_of_renamed_variables_are_recognised():
 
 
 def test_words_are_checked():
-    with pytest.raises(RuleError, match="unmatched must be one of error, keep, drop"):
-        resolve(None, {}, unmatched="ignore")
-    with pytest.raises(RuleError, match="unmet must be one of"):
-        resolve(None, {}, unmet="drop")
+    with pytest.raises(RuleError, match="unused must be one of error, keep, drop"):
+        resolve(None, {}, unused="ignore")
+    with pytest.raises(RuleError, match="missing must be one of"):
+        resolve(None, {}, missing="drop")
 
 
 def test_variable_objects_need_the_model():
@@ -402,7 +402,7 @@ def reference(rules, key):
 def test_every_source_is_accounted_for_once(names, given_rules):
     source = specs(*names)
     try:
-        result = resolve(given_rules, source, unmatched="keep")
+        result = resolve(given_rules, source, unused="keep")
     except PlanError as error:
         assert error.problems  # noqa: PT017 either outcome is lawful
         return
@@ -425,7 +425,7 @@ def test_every_source_is_accounted_for_once(names, given_rules):
 def test_first_match_wins_as_one_would_do_it_by_hand(names, given_rules):
     source = specs(*names)
     try:
-        result = resolve(given_rules, source, unmatched="keep")
+        result = resolve(given_rules, source, unused="keep")
     except PlanError:
         return
     expected = {key: reference(AssignmentMap(given_rules), key) for key in names}

@@ -145,7 +145,7 @@ class TestWithOtherRules:
         assert moves(rules, self.SOURCE) == {"m": f"net/w/{EMA}"}
         rules.pop()
         source, target = self.SOURCE, specs("m")
-        assert moves(rules, source, target, unmatched="drop") == {"m": f"net/w/{EMA}"}
+        assert moves(rules, source, target, unused="drop") == {"m": f"net/w/{EMA}"}
 
     def test_a_scope_to_which_nothing_is_left(self):
         """It is no error, though the averages take all that it is for."""
@@ -160,7 +160,7 @@ class TestWithOtherRules:
         rules = [tcm.Recipe("averages", "/", "/"), tcm.RenameScope("net/", "m/")]
         rules.append(tcm.Drop("step"))
         target = specs("m/w")
-        found = moves(rules, self.SOURCE, target, unmatched="drop")
+        found = moves(rules, self.SOURCE, target, unused="drop")
         assert found == {"m/w": f"net/w/{EMA}"}
         with pytest.raises(PlanError, match="'m/b'"):
             moves(rules, self.SOURCE, target)

@@ -23,7 +23,7 @@ CELLS = {
 
 def made(rules, source):
     """Return the tensors that rules make, by name."""
-    found = resolve(rules, {key: source.specs[key] for key in source}, unmatched="drop")
+    found = resolve(rules, {key: source.specs[key] for key in source}, unused="drop")
     return {
         move.target: source[move.sources[0]]
         if move.transform is None
@@ -230,7 +230,7 @@ class TestSeveralCells:
         }
         rules = [tcm.Recipe("lstm", "rnn/", "/"), tcm.Drop(role="slot")]
         found = resolve(
-            rules, cells("rnn/lstm_cell"), {**goals, **beside}, unmet="keep"
+            rules, cells("rnn/lstm_cell"), {**goals, **beside}, missing="keep"
         )
         assert {move.target for move in found.moves} == set(goals)
 

@@ -43,7 +43,7 @@ def files(tmp_path):
 
 def converted(folder, tensors, *rules, **options):
     source = write(folder / "source", tensors)
-    plan = tcm.plan_migration(source, None, rules, unmatched="keep", **options)
+    plan = tcm.plan_migration(source, None, rules, unused="keep", **options)
     assert tcm.MigrationPlan.from_yaml(plan.to_yaml()) == plan
     reader = tcm.load_checkpoint(tcm.convert(plan, folder / "made"))
     return {key: reader[key] for key in reader}, plan

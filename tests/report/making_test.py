@@ -123,8 +123,8 @@ def test_every_way_to_be_wrong_is_a_problem(plan, tmp_path):
         "global_step": "missing",
     }
     assert titles(report)[:4] == [
-        "problem: 1 step counter unmatched: not in the second checkpoint",
-        "problem: 1 weight unmatched: only in the second checkpoint",
+        "problem: 1 step counter unused: not in the second checkpoint",
+        "problem: 1 weight unused: only in the second checkpoint",
         "problem: 1 weight of another dtype or shape",
         "problem: 1 weight of other values",
     ]

@@ -41,7 +41,7 @@ def test_a_plan_that_only_renames_reads_nothing(source, values):
 def test_what_is_only_divided_otherwise_is_not_read(source):
     partition = tcm.transforms.Partition(parts=2)
     rules = [tcm.Rename("net/w", "net/w", transform=partition)]
-    plan = tcm.plan_migration(source, None, rules, unmatched="keep")
+    plan = tcm.plan_migration(source, None, rules, unused="keep")
     without_data(source)
     (row,) = (r for r in tcm.make_report(plan).rows if r.status == "computed")
     assert row.before is None
@@ -80,7 +80,7 @@ def test_what_is_rounded_piece_by_piece_is_as_in_one(goldens, name, monkeypatch)
         for key, spec in specs.items()
         if spec.dtype.name == "float32"
     ]
-    plan = tcm.plan_migration(source, None, rules, unmatched="keep")
+    plan = tcm.plan_migration(source, None, rules, unused="keep")
     whole = tcm.make_report(plan)
     assert any(row.difference and row.difference.elements for row in whole.rows)
     monkeypatch.setattr(pieces, "_PIECE", 2)

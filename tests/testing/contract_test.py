@@ -129,8 +129,10 @@ def test_what_changed_vanished_and_is_new(build):
     assert 'tcm.Drop("net/scale") leaves it behind' in text
     text = failure(build(extra=True), manifest_of(build()))
     assert "1 variable is new; the checkpoint has nothing for it:\n  net/scale" in text
-    assert 'unmet="keep"' in text
-    assert_checkpoint_compatible(build(extra=True), manifest_of(build()), unmet="keep")
+    assert 'missing="keep"' in text
+    assert_checkpoint_compatible(
+        build(extra=True), manifest_of(build()), missing="keep"
+    )
 
 
 def test_moved_and_changed(build):

@@ -86,6 +86,6 @@ def test_with_the_weights_only_it_does_not(tf, name):
     rules = [rule for rule in case.rules if getattr(rule, "kind", "") != "optimizer"]
     drops = [tcm.Drop(role=role) for role in ("slot", "optimizer", "step")]
     states = ["slot", "optimizer", "step"]
-    tcm.restore(prefix_of(name), network.checkpoint, [*drops, *rules], unmet=states)
+    tcm.restore(prefix_of(name), network.checkpoint, [*drops, *rules], missing=states)
     off = np.abs(np.array(train_on(tf, network)) / known.losses - 1)
     assert off.max() > 1e-3

@@ -188,7 +188,7 @@ def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
         )
     from tf_ckpt_migrate.names.resolution import resolve
 
-    resolution = resolve(assignment_map, comparison.a.specs, unmatched="keep")
+    resolution = resolve(assignment_map, comparison.a.specs, unused="keep")
     pairs = {
         m.target: _Origin(m.sources, m.spec, m.transform) for m in resolution.moves
     }

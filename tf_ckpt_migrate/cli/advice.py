@@ -10,7 +10,7 @@ __all__ = ["in_shell"]
 _TEXT = r"(?P<{0}_quote>['\"])(?P<{0}>(?:(?!(?P={0}_quote)).)*)(?P={0}_quote)"
 _OLD, _NEW = _TEXT.format("old"), _TEXT.format("new")
 _RENAME = r"--rename '\g<old>=\g<new>'"
-_FLAGS = "unmatched|unmet|data|precedence|names|averages"
+_FLAGS = "unused|missing|data|precedence|names|averages"
 # A rule of a list ends in a comma, which is none of the shell's.
 _SPELLINGS = (
     (
@@ -53,8 +53,8 @@ def in_shell(message: str) -> str:
     """Return an error's message with the calls that it advises as they are typed.
 
     Example:
-      >>> in_shell('add Drop("step") or pass unmatched="keep"')
-      "add --drop 'step' or pass --unmatched=keep"
+      >>> in_shell('add Drop("step") or pass unused="keep"')
+      "add --drop 'step' or pass --unused=keep"
     """
     for call, flag in _SPELLINGS:
         message = re.sub(call, flag, message)

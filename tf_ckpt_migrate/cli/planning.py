@@ -62,12 +62,12 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
         "be repeated",
     )
     parser.add_argument(
-        "--unmatched",
+        "--unused",
         choices=("error", "keep", "drop"),
         help="what becomes of a key that no rule or target fits (default error)",
     )
     parser.add_argument(
-        "--unmet",
+        "--missing",
         choices=("error", "keep"),
         help="with --like: what becomes of a target that nothing is taken for (default "
         "error)",
@@ -98,19 +98,19 @@ def check_idle(arguments: argparse.Namespace) -> None:
             "--names is for --to=tf1 without rules: name variables by it, or by --map "
             "and --rename, whose left side is an object path"
         )
-    if arguments.unmet is not None and arguments.like is None:
+    if arguments.missing is not None and arguments.like is None:
         arguments.wrong_use(
-            "--unmet is about the targets that --like gives: say --like CHECKPOINT too"
+            "--missing is about the targets that --like gives: pass --like CHECKPOINT"
         )
 
 
 def check_asked(arguments: argparse.Namespace) -> None:
     """End with what is wrong if the flags do not say, once, what is to be done."""
     asked = asked_of(arguments)
-    if arguments.plan is not None and (asked or arguments.unmatched is not None):
+    if arguments.plan is not None and (asked or arguments.unused is not None):
         arguments.wrong_use(
             "--plan says all that is to be done: give it without --to, --like, --map, "
-            "--rename, --recipe, --drop, --partition, --averages and --unmatched"
+            "--rename, --recipe, --drop, --partition, --averages and --unused"
         )
     check_idle(arguments)
     if arguments.plan is None and not asked:
@@ -153,8 +153,8 @@ def request_of(arguments: argparse.Namespace) -> Request:
         rules_of(arguments),
         like=arguments.like or "",
         names=arguments.names or "full_name",
-        unmatched=arguments.unmatched or "error",
-        unmet=arguments.unmet or "error",
+        unused=arguments.unused or "error",
+        missing=arguments.missing or "error",
         averages=arguments.averages,
         **_writing(arguments),
     )

@@ -88,7 +88,7 @@ def _plan(arguments: argparse.Namespace) -> MigrationPlan | None:
 
 def _check_asked(arguments: argparse.Namespace) -> None:
     """End with what is wrong if the flags do not go together."""
-    asked = asked_of(arguments) or arguments.unmatched is not None
+    asked = asked_of(arguments) or arguments.unused is not None
     if arguments.source is None and (asked or arguments.plan is not None):
         arguments.wrong_use(
             "--plan and the flags that say what was converted need the source: give "
@@ -97,6 +97,6 @@ def _check_asked(arguments: argparse.Namespace) -> None:
     if arguments.plan is not None and asked:
         arguments.wrong_use(
             "--plan says all that was to be done: give it without --to, --like, --map, "
-            "--rename, --recipe, --drop, --partition, --averages and --unmatched"
+            "--rename, --recipe, --drop, --partition, --averages and --unused"
         )
     check_idle(arguments)

@@ -30,7 +30,7 @@ def plan_by_names(
     asked: Asked,
     assignment_map: AssignmentMapLike | None = None,
     *,
-    unmatched: Literal["error", "drop"] = "drop",
+    unused: Literal["error", "drop"] = "drop",
 ) -> MigrationPlan:
     """Decide which tensor of a checkpoint each name that is asked for gets.
 
@@ -43,7 +43,7 @@ def plan_by_names(
       asked: The names, each with the dtype and shape that its tensor must have, or None
         if it may be any.
       assignment_map: Rules from names in the checkpoint to names that are asked for.
-      unmatched: What becomes of tensors that nothing asks for: ``"drop"`` or
+      unused: What becomes of tensors that nothing asks for: ``"drop"`` or
         ``"error"``.
 
     Returns:
@@ -62,7 +62,7 @@ def plan_by_names(
       'old/w' -> 'new/w' float64[1]
     """
     rules = tuple(AssignmentMap(assignment_map))
-    strict = unmatched == "error"
+    strict = unused == "error"
     return _first_plan(
         reader, lambda keys: _moves(reader, keys, asked, rules, strict=strict)
     )
@@ -96,7 +96,7 @@ def plan_by_rules(
 
     def moves(keys: Mapping[str, str]) -> Sequence[Move]:
         specs = {name: reader.specs[key] for name, key in keys.items()}
-        return resolve(given, specs, places, unmet="keep").moves
+        return resolve(given, specs, places, missing="keep").moves
 
     return _first_plan(reader, moves)
 
@@ -182,8 +182,8 @@ def _moves_by_rules(
             [*rules, Drop("/", reason=_REST)],
             specs,
             _Names(asked),
-            unmatched="drop",
-            unmet="keep",
+            unused="drop",
+            missing="keep",
         )
         moves = [move for move in found.moves if move.target in asked]
         _check_effect(rules, moves, asked, decided)
@@ -231,11 +231,11 @@ def _check_effect(
 
 def _check_nothing_left(names: Sequence[str], reader: CheckpointReader) -> None:
     if names:
-        problems = [f"unmatched source: {name!r}" for name in names]
+        problems = [f"unused source: {name!r}" for name in names]
         raise PlanError(
             f"{len(names):,} of the tensors of {reader.prefix!r} "
             f"{'is' if len(names) == 1 else 'are'} not asked for: "
             f"{', '.join(capped(map(repr, names)))}; name them in the map, by Drop(…) "
-            'what is to be left behind, or pass unmatched="drop"',
+            'what is to be left behind, or pass unused="drop"',
             problems,
         )

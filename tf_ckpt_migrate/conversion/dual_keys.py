@@ -20,7 +20,7 @@ from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError, PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, Move
-from tf_ckpt_migrate.names.resolution import Unmatched
+from tf_ckpt_migrate.names.resolution import Unused
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 __all__ = ["add_name_keys", "check_free", "remove_name_keys"]
@@ -31,7 +31,7 @@ def add_name_keys(
     prefix: CheckpointLike,
     names: str | AssignmentMapLike = "full_name",
     *,
-    unmatched: Unmatched = "error",
+    unused: Unused = "error",
 ) -> ConversionResult:
     """Make an object-based checkpoint dual-keyed, in place.
 
@@ -40,7 +40,7 @@ def add_name_keys(
     Args:
       prefix: The checkpoint; anything that ``load_checkpoint`` takes.
       names: As for ``convert_tf2_to_tf1``.
-      unmatched: As for ``convert_tf2_to_tf1``.
+      unused: As for ``convert_tf2_to_tf1``.
 
     Returns:
       What was done; ``added`` has the names.
@@ -66,7 +66,7 @@ def add_name_keys(
             f"{reader.prefix!r} is dual-keyed already: it has {named[0]!r}; to name "
             "the variables otherwise call remove_name_keys first"
         )
-    found = named_moves(reader, layout_of(reader), names, unmatched)
+    found = named_moves(reader, layout_of(reader), names, unused)
     _check_plain(found.moves)
     pairs = [(move.sources[0], move.target) for move in found.moves]
     check_free(bundle, [name for _, name in pairs])

@@ -58,23 +58,23 @@ def check_all_met(
       ...     check_all_met([], {}, {}, CheckpointReader(prefix))
     """
     got = {move.target: move for move in moves}
-    unmet = {name: spec for name, spec in asked.items() if name not in got}
+    missing = {name: spec for name, spec in asked.items() if name not in got}
     misfits = [
         (name, got[name], spec)
         for name, spec in asked.items()
         if name in got and spec is not None and got[name].spec != spec
     ]
-    if not unmet and not misfits:
+    if not missing and not misfits:
         return
     unused = {name: spec for name, spec in free.items() if name not in got}
-    lines = [*_misses(unmet, asked, unused, reader), *_misfits(misfits, reader)]
-    problems = [f"unmet target: {_with_spec(n, spec)}" for n, spec in unmet.items()]
+    lines = [*_misses(missing, asked, unused, reader), *_misfits(misfits, reader)]
+    problems = [f"missing target: {_with_spec(n, spec)}" for n, spec in missing.items()]
     problems += [
         f"dtype or shape differs: {move}, but the variable has {spec}"
         for _, move, spec in misfits
     ]
     details = Misses(
-        tuple(unmet), tuple((name, move.spec, spec) for name, move, spec in misfits)
+        tuple(missing), tuple((name, move.spec, spec) for name, move, spec in misfits)
     )
     raise PlanError("\n".join(lines), problems, details)
 
@@ -84,16 +84,16 @@ def _with_spec(name: str, spec: TensorSpec | None) -> str:
 
 
 def _misses(
-    unmet: Asked,
+    missing: Asked,
     asked: Asked,
     unused: Mapping[str, TensorSpec],
     reader: CheckpointReader,
 ) -> list[str]:
-    if not unmet:
+    if not missing:
         return []
     hints, several = Hints(unused), _names_of_several(reader)
     shown: list[str] = []
-    for number, (name, spec) in enumerate(unmet.items()):
+    for number, (name, spec) in enumerate(missing.items()):
         line = f"variable {_with_spec(name, spec)}"
         if name in several:
             line += (
@@ -104,11 +104,11 @@ def _misses(
             line += f"; nearest in it: {', '.join(map(repr, near))}"
         shown.append(line)
     head = (
-        f"{reader.prefix!r} ({reader.format}) has no tensor for {len(unmet):,} of "
+        f"{reader.prefix!r} ({reader.format}) has no tensor for {len(missing):,} of "
         f"{len(asked):,} variables:"
     )
     lines = [f"  {line}" for line in capped(shown)]
-    return [head, *lines, _advice(likely_causes(unmet, unused))]
+    return [head, *lines, _advice(likely_causes(missing, unused))]
 
 
 def _names_of_several(reader: CheckpointReader) -> Mapping[str, int]:

@@ -26,9 +26,9 @@ from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.resolution import (
+    Missing,
     Resolution,
-    Unmatched,
-    Unmet,
+    Unused,
     check_choices,
     resolve,
 )
@@ -72,10 +72,10 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
     reader: CheckpointReader,
     layout: Layout,
     names: str | AssignmentMapLike,
-    unmatched: Unmatched = "error",
+    unused: Unused = "error",
     *,
     like: CheckpointReader | None = None,
-    unmet: Unmet = "error",
+    missing: Missing = "error",
 ) -> NamedMoves:
     """Return moves from the keys of objects to variable names.
 
@@ -85,9 +85,9 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
       names: ``"full_name"``, with object paths for what has no name of its own,
         ``"key"``, or rules over the names that ``"key"`` gives;
         a variable's own name serves too.
-      unmatched: What becomes of a name that no rule fits.
+      unused: What becomes of a name that no rule fits.
       like: A name-based checkpoint whose tensors are to be filled, or None.
-      unmet: What becomes of a tensor of ``like`` that nothing fills.
+      missing: What becomes of a tensor of ``like`` that nothing fills.
 
     Raises:
       PlanError: If there are no variables, or no rule fits one; or if an optimizer
@@ -116,7 +116,7 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
         notes = (*notes, *_of_keras_3(moves, full_names))
         return NamedMoves(tuple(moves), notes=notes, bookkeeping=aside)
     rules = over_names(rules, chosen, full_names, specs)
-    found = _moves(reader, specs, chosen, rules, unmatched, like, unmet)
+    found = _moves(reader, specs, chosen, rules, unused, like, missing)
     return found._replace(
         notes=(*notes, *found.notes, *_of_keras_3(found.moves, full_names)),
         bookkeeping=aside,
@@ -193,9 +193,9 @@ def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
     specs: Mapping[str, TensorSpec],
     chosen: Mapping[str, str],
     rules: AssignmentMap,
-    unmatched: Unmatched,
+    unused: Unused,
     like: CheckpointReader | None,
-    unmet: Unmet,
+    missing: Missing,
 ) -> NamedMoves:
     keys = {name: key for key, name in chosen.items()}
     named = {name: specs[key] for name, key in keys.items()}
@@ -206,16 +206,16 @@ def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
 
     def weights(others: AssignmentMap) -> list[Move]:
         # What keeps its name moves too, and its slots go with it.
-        rest: Unmatched = "keep" if unmatched == "keep" else "drop"
-        found = resolve(others, named, goals, unmatched=rest, unmet="keep")
+        rest: Unused = "keep" if unused == "keep" else "drop"
+        found = resolve(others, named, goals, unused=rest, missing="keep")
         return [by_key(move) for move in found.moves]
 
     made = with_optimizers_back(reader, like, rules, weights)
     ours = _without_doubles([_from_names(r, chosen) for r in made.rules], rules)
-    may_stay: Unmet | set[str] = unmet
-    if like is not None and unmet != "keep":
+    may_stay: Missing | set[str] = missing
+    if like is not None and missing != "keep":
         may_stay = {*made.may_stay, *layout_of(like).carried}
-    found: Resolution = resolve(ours, named, goals, unmatched=unmatched, unmet=may_stay)
+    found: Resolution = resolve(ours, named, goals, unused=unused, missing=may_stay)
     return NamedMoves(
         with_layouts(reader, map(by_key, found.moves)),
         tuple(Dropped(keys[name], reason) for name, reason in found.dropped),

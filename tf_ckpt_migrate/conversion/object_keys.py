@@ -19,7 +19,7 @@ from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, TransformError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import Unmatched
+from tf_ckpt_migrate.names.resolution import Unused
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 
 __all__ = ["add_object_keys"]
@@ -32,7 +32,7 @@ def add_object_keys(
     *,
     like: CheckpointLike | CheckpointView | None = None,
     target: object = None,
-    unmatched: Unmatched = "error",
+    unused: Unused = "error",
 ) -> ConversionResult:
     """Make a name-based checkpoint dual-keyed, in place.
 
@@ -45,7 +45,7 @@ def add_object_keys(
       assignment_map: As of ``convert_tf1_to_tf2``, but values cannot be transformed.
       like: As of ``convert_tf1_to_tf2``.
       target: As of ``convert_tf1_to_tf2``.
-      unmatched: What becomes of a name without an object: ``"error"``, or ``"keep"``,
+      unused: What becomes of a name without an object: ``"error"``, or ``"keep"``,
         as the name alone.
 
     Returns:
@@ -74,7 +74,7 @@ _CHECKPOINTABLE_OBJECT_GRAPH
         reader,
         assignment_map,
         like=view,
-        unmatched="drop" if unmatched == "keep" else unmatched,
+        unused="drop" if unused == "keep" else unused,
     )
     names = _names_by_key(plan)
     graph = None if view is None else view.object_graph

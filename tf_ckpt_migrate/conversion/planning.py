@@ -27,9 +27,9 @@ from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLik
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import (
+    Missing,
     Resolution,
-    Unmatched,
-    Unmet,
+    Unused,
     check_choices,
     resolve,
 )
@@ -119,8 +119,8 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
     target: CheckpointLike | CheckpointView | None = None,
     assignment_map: AssignmentMapLike | None = None,
     *,
-    unmatched: Unmatched = "error",
-    unmet: Unmet = "error",
+    unused: Unused = "error",
+    missing: Missing = "error",
     averages: Averages | None = None,
 ) -> MigrationPlan:
     """Decide what becomes of every tensor of a checkpoint.
@@ -135,9 +135,9 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
         None for any keys.
       assignment_map: Rules from source keys to target keys, or to other names of the
         target's variables. Without a target, None keeps every key.
-      unmatched: What becomes of a source key without a place: ``"error"``, ``"keep"``
+      unused: What becomes of a source key without a place: ``"error"``, ``"keep"``
         it under its name, or ``"drop"`` it.
-      unmet: What becomes of a target key without a source: ``"error"``, or ``"keep"``
+      missing: What becomes of a target key without a source: ``"error"``, or ``"keep"``
         the target's value.
       averages: What variables get whose moving averages are there: ``"average"``,
         ``"raw"`` (their own values) or ``"both"``; None leaves it to the map. See
@@ -155,20 +155,20 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
       >>> with example_checkpoint({"bert/w": [1.0], "step": 7}) as source:
       ...     plan = plan_migration(source, None, {"bert/": "encoder/", "step": "step"})
       >>> plan.summary
-      '2 keys: 1 renamed, 1 kept, 0 dropped, 0 unmatched, 0 collisions'
+      '2 keys: 1 renamed, 1 kept, 0 dropped, 0 unused, 0 collisions'
     """
     reader = opened(source)
     rules = AssignmentMap(assignment_map).with_averages(averages)
     check_choices(rules, reader.specs, catalog_of(reader))
     if target is not None:
         view = opened(target) if isinstance(target, str | os.PathLike) else target
-        return plan_like(view, reader, rules, unmatched, unmet)
+        return plan_like(view, reader, rules, unused, missing)
     own = layout_of(reader)
     specs = own.everything
     aside = _not_asked_for(rules, own.bookkeeping) | untouched_by(rules, own.carried)
-    word: Unmatched = "keep" if assignment_map is None else unmatched
+    word: Unused = "keep" if assignment_map is None else unused
     found = resolve(
-        rules, _without(specs, aside), unmatched=word, sources=catalog_of(reader)
+        rules, _without(specs, aside), unused=word, sources=catalog_of(reader)
     )
     kept = (Move((key,), key, None, spec) for key, spec in aside.items())
     moves = (*with_layouts(reader, found.moves), *kept)
@@ -181,8 +181,8 @@ def plan_like(
     view: CheckpointView,
     reader: CheckpointReader,
     rules: AssignmentMap,
-    unmatched: Unmatched,
-    unmet: Unmet,
+    unused: Unused,
+    missing: Missing,
 ) -> MigrationPlan:
     """Decide what becomes of every tensor of a checkpoint, given one to be like.
 
@@ -192,11 +192,11 @@ def plan_like(
     goal = goal_of(view)
 
     def weights(others: AssignmentMap) -> tuple[Move, ...]:
-        return plan_into(goal, reader, others, unmatched="drop", unmet="keep").moves
+        return plan_into(goal, reader, others, unused="drop", missing="keep").moves
 
     made = with_optimizers(reader, view, rules, weights)
-    may_stay = unmet if unmet == "keep" or not made.may_stay else {*made.may_stay}
-    plan = plan_into(goal, reader, made.rules, unmatched=unmatched, unmet=may_stay)
+    may_stay = missing if missing == "keep" or not made.may_stay else {*made.may_stay}
+    plan = plan_into(goal, reader, made.rules, unused=unused, missing=may_stay)
     return made.told_in(plan)
 
 
@@ -205,8 +205,8 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
     reader: CheckpointReader,
     assignment_map: AssignmentMapLike | None = None,
     *,
-    unmatched: Unmatched = "error",
-    unmet: Unmet | Collection[str] = "error",
+    unused: Unused = "error",
+    missing: Missing | Collection[str] = "error",
     transforms: Mapping[str, Transform] | None = None,
     by_identity: bool = True,
 ) -> MigrationPlan:
@@ -225,8 +225,8 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
     known = {*targets, *goal.aliases}
     aside = _not_asked_for(rules, own.bookkeeping) | _without(carried, known)
     source = _without(specs, aside)
-    if unmet == "error" or not isinstance(unmet, str):
-        unmet = {*(() if isinstance(unmet, str) else unmet), *goal.layout.carried}
+    if missing == "error" or not isinstance(missing, str):
+        missing = {*(() if isinstance(missing, str) else missing), *goal.layout.carried}
     both = _has_both_kinds(rules, source)
     doubles: Mapping[str, str] = {} if both else goal.doubles
     # In a name-based checkpoint a variable's own name comes before a path to it.
@@ -238,8 +238,8 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
         rules,
         source,
         _without(targets, doubles),
-        unmatched=unmatched,
-        unmet=unmet,
+        unused=unused,
+        missing=missing,
         aliases={**doubles, **goal.aliases, **by_name},
         own_names=own_names,
         transforms=transforms,

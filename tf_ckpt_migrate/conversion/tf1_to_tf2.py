@@ -29,7 +29,7 @@ from tf_ckpt_migrate.errors import LayoutError, TargetError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move, plain_moves
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import Unmatched, Unmet, check_choices, resolve
+from tf_ckpt_migrate.names.resolution import Missing, Unused, check_choices, resolve
 from tf_ckpt_migrate.names.rules import Drop
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
@@ -42,8 +42,8 @@ def plan_tf1_to_tf2(  # noqa: PLR0913 the options of the conversion, by keyword
     assignment_map: AssignmentMapLike | None = None,
     *,
     like: CheckpointLike | CheckpointView | None = None,
-    unmatched: Unmatched = "error",
-    unmet: Unmet = "error",
+    unused: Unused = "error",
+    missing: Missing = "error",
     averages: Averages | None = None,
 ) -> MigrationPlan:
     """Decide what ``convert_tf1_to_tf2`` will do; the arguments are the same.
@@ -65,7 +65,7 @@ def plan_tf1_to_tf2(  # noqa: PLR0913 the options of the conversion, by keyword
     if like is not None:
         view = opened(like) if isinstance(like, str | os.PathLike) else like
         every = AssignmentMap([*rules, *objects])
-        return plan_like(view, reader, every, unmatched, unmet)
+        return plan_like(view, reader, every, unused, missing)
     specs = {key: spec for key, spec in reader.specs.items() if key != OBJECT_GRAPH_KEY}
     if not rules and not objects:
         moves = plain_moves(specs, guide_keys([*specs]), specs.values())
@@ -74,7 +74,7 @@ def plan_tf1_to_tf2(  # noqa: PLR0913 the options of the conversion, by keyword
     found = resolve(
         [*rules, *objects],
         {key: spec for key, spec in specs.items() if key not in aside},
-        unmatched="keep" if assignment_map is None else unmatched,
+        unused="keep" if assignment_map is None else unused,
     )
     kept = plain_moves(aside, [*aside], aside.values())
     moves = map(_in_guide_layout, (*with_layouts(reader, found.moves), *kept))
@@ -112,8 +112,8 @@ def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by key
     assignment_map: AssignmentMapLike | None = None,
     like: CheckpointLike | CheckpointView | None = None,
     target: object = None,
-    unmatched: Unmatched = "error",
-    unmet: Unmet = "error",
+    unused: Unused = "error",
+    missing: Missing = "error",
     averages: Averages | None = None,
     overwrite: bool = False,
     data: DataMode = "auto",
@@ -138,9 +138,9 @@ def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by key
       target: An object of this program whose layout the result is to have, in place of
         ``like``: a Keras model, a ``tf.train.Checkpoint``, a ``tf.Module``, or
         variables in a dict or list. It stays as it is. This needs TensorFlow.
-      unmatched: What becomes of a source tensor without a place: ``"error"``,
+      unused: What becomes of a source tensor without a place: ``"error"``,
         ``"keep"`` or ``"drop"``.
-      unmet: What becomes of a tensor of ``like`` or ``target`` without a source:
+      missing: What becomes of a tensor of ``like`` or ``target`` without a source:
         ``"error"``, or ``"keep"`` its value there.
       averages: What variables get whose moving averages are there: ``"average"``,
         ``"raw"`` (their own values) or ``"both"``; None leaves it to the map. See
@@ -179,8 +179,8 @@ vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE
         reader,
         assignment_map,
         like=like,
-        unmatched=unmatched,
-        unmet=unmet,
+        unused=unused,
+        missing=missing,
         averages=averages,
     )
     return convert(

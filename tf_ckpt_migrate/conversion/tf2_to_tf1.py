@@ -21,7 +21,7 @@ from tf_ckpt_migrate.errors import LayoutError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import Unmatched, Unmet
+from tf_ckpt_migrate.names.resolution import Missing, Unused
 
 __all__ = ["convert_tf2_to_tf1", "plan_tf2_to_tf1"]
 
@@ -32,8 +32,8 @@ def plan_tf2_to_tf1(
     names: str | AssignmentMapLike = "full_name",
     *,
     like: CheckpointLike | None = None,
-    unmatched: Unmatched = "error",
-    unmet: Unmet = "error",
+    unused: Unused = "error",
+    missing: Missing = "error",
 ) -> MigrationPlan:
     """Decide what ``convert_tf2_to_tf1`` will do; the arguments are the same.
 
@@ -52,7 +52,7 @@ def plan_tf2_to_tf1(
         )
     goal = None if like is None else _named(like)
     layout = layout_of(reader)
-    found = _moves(reader, layout, names, unmatched=unmatched, like=goal, unmet=unmet)
+    found = _moves(reader, layout, names, unused=unused, like=goal, missing=missing)
     bookkeeping = [Dropped(key, _why_dropped(key)) for key in layout.bookkeeping]
     plan = MigrationPlan(
         reader.prefix,
@@ -109,8 +109,8 @@ def convert_tf2_to_tf1(  # noqa: PLR0913 the options of every conversion, by key
     *,
     names: str | AssignmentMapLike = "full_name",
     like: CheckpointLike | None = None,
-    unmatched: Unmatched = "error",
-    unmet: Unmet = "error",
+    unused: Unused = "error",
+    missing: Missing = "error",
     overwrite: bool = False,
     data: DataMode = "auto",
     update_state_file: bool = False,
@@ -133,9 +133,9 @@ def convert_tf2_to_tf1(  # noqa: PLR0913 the options of every conversion, by key
         for all that TF1's Adam needs to go on from that of Keras.
       like: A name-based checkpoint (TF1) whose tensors the result is to have, each of
         them and no others.
-      unmatched: What becomes of a tensor that no rule of the map fits: ``"error"``,
+      unused: What becomes of a tensor that no rule of the map fits: ``"error"``,
         ``"keep"`` or ``"drop"``.
-      unmet: What becomes of a tensor of ``like`` that nothing is assigned to:
+      missing: What becomes of a tensor of ``like`` that nothing is assigned to:
         ``"error"``, or ``"keep"`` the value it has there.
       overwrite: Whether a checkpoint of that prefix may be replaced.
       data: ``"link"`` hard-links data shards, ``"copy"`` copies them, ``"auto"`` links
@@ -163,7 +163,7 @@ def convert_tf2_to_tf1(  # noqa: PLR0913 the options of every conversion, by key
     """
     reader = opened(checkpoint_path)
     return convert(
-        plan_tf2_to_tf1(reader, names, like=like, unmatched=unmatched, unmet=unmet),
+        plan_tf2_to_tf1(reader, names, like=like, unused=unused, missing=missing),
         output_prefix,
         source=reader,
         overwrite=overwrite,

@@ -60,7 +60,7 @@ def initialize_eagerly(
     splits = [Split(source, targets) for source, targets in goals.items()]
     transforms = {_name(variable, live): how for variable, how in changes}
     every = [*splits, *rules, rest]
-    restore(reader, live, every, transforms=transforms, unmet="keep")
+    restore(reader, live, every, transforms=transforms, missing="keep")
 
 
 def _known_variables(pairs: Iterable[tuple[Any, Any]]) -> object:

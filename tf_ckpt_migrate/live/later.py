@@ -72,7 +72,7 @@ def plan_now_and_later(
     found = resolve(
         [*rules, *other_half(reader, by_keys=by_keys)],
         layout_of(reader).tensors,
-        unmatched="keep",
+        unused="keep",
     )
     specs = goal.layout.specs
     own = {move.target for move in found.moves if move.target in specs}

@@ -119,7 +119,7 @@ class _Ruled(NamedTuple):
         except PlanError as error:
             # A save has only its rules to say so by.
             text = str(error).replace(
-                'pass unmatched="drop" or "keep"', "put Drop('/') or Keep('/') last,"
+                'pass unused="drop" or "keep"', "put Drop('/') or Keep('/') last,"
             )
             raise PlanError(text, error.problems, error.details) from None
         if changing := [move for move in moves if not move.is_plain]:

@@ -56,7 +56,7 @@ def with_live_optimizers(
         keys = {name: key for key, name in names_of(live).items()}
         keys |= {key: key for key in live.variables}
         goal = goal_for(reader, live, others)
-        plan = plan_into(goal, reader, others, unmatched="drop", unmet="keep")
+        plan = plan_into(goal, reader, others, unused="drop", missing="keep")
         moves = (move for move in plan.moves if move.target in keys)
         return [move._replace(target=keys[move.target]) for move in moves]
 

@@ -22,7 +22,7 @@ from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import Unmet
+from tf_ckpt_migrate.names.resolution import Missing
 from tf_ckpt_migrate.names.rules import Drop, Rename, Rule
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 from tf_ckpt_migrate.naming.slots import ROLES, role_of
@@ -32,7 +32,7 @@ __all__ = [
     "LivePlan",
     "Transforms",
     "bound",
-    "check_unmatched",
+    "check_unused",
     "goal_for",
     "goes_by_keys",
     "other_half",
@@ -55,8 +55,8 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     rules: AssignmentMap,
     *,
     transforms: Transforms | None = None,
-    unmatched: Literal["error", "drop"] = "error",
-    unmet: Unmet | Collection[str] = "error",
+    unused: Literal["error", "drop"] = "error",
+    missing: Missing | Collection[str] = "error",
     may_stay: Mapping[str, str] = MappingProxyType({}),
     by_identity: bool = True,
 ) -> LivePlan:
@@ -67,8 +67,8 @@ def plan_restore(  # noqa: PLR0913 what restore was given
       live: The target.
       rules: The assignment map.
       transforms: As ``restore`` takes them.
-      unmatched: As ``restore`` takes it.
-      unmet: As ``restore`` takes it.
+      unused: As ``restore`` takes it.
+      missing: As ``restore`` takes it.
       may_stay: The keys of more variables that need no tensor, and why.
       by_identity: False to match two object-based sides by equal keys alone.
 
@@ -97,8 +97,10 @@ def plan_restore(  # noqa: PLR0913 what restore was given
             *(_to_given_names(reader, live, rules) if by_keys else ()),
             *other_half(reader, by_keys=by_keys),
         ],
-        unmatched=unmatched,
-        unmet="keep" if unmet == "keep" else {*_of_roles(unmet, live, names), *reasons},
+        unused=unused,
+        missing="keep"
+        if missing == "keep"
+        else {*_of_roles(missing, live, names), *reasons},
         transforms=_as_transforms(transforms or {}, goal),
         by_identity=by_identity,
     )
@@ -134,7 +136,7 @@ def _to_given_names(
 
 
 def _of_roles(
-    unmet: Literal["error"] | Collection[str],
+    missing: Literal["error"] | Collection[str],
     live: LiveTarget,
     names: Mapping[str, str],
 ) -> set[str]:
@@ -145,11 +147,11 @@ def _of_roles(
     Raises:
       RuleError: If a word is no role.
     """
-    if isinstance(unmet, str) and unmet != "error":
-        raise RuleError(f"unmet must be 'error', 'keep' or roles, not {unmet!r}")
-    roles = {"bookkeeping", *(() if isinstance(unmet, str) else unmet)}
+    if isinstance(missing, str) and missing != "error":
+        raise RuleError(f"missing must be 'error', 'keep' or roles, not {missing!r}")
+    roles = {"bookkeeping", *(() if isinstance(missing, str) else missing)}
     if unknown := sorted(set(roles) - set(ROLES)):
-        raise RuleError(f"unmet has {unknown}; the roles are {', '.join(ROLES)}")
+        raise RuleError(f"missing has {unknown}; the roles are {', '.join(ROLES)}")
     known = live.specs
     return {name for key, name in names.items() if role_of(key, known) in roles}
 
@@ -165,15 +167,15 @@ def _as_transforms(given: Transforms, goal: Goal) -> dict[str, Transform]:
     }
 
 
-def check_unmatched(unmatched: str) -> None:
+def check_unused(unused: str) -> None:
     """Check what is to become of a tensor without a variable.
 
     Raises:
       RuleError: If it is neither an error nor dropped.
     """
-    if unmatched not in ("error", "drop"):
+    if unused not in ("error", "drop"):
         raise RuleError(
-            f"unmatched must be 'error' or 'drop', not {unmatched!r}: a tensor without "
+            f"unused must be 'error' or 'drop', not {unused!r}: a tensor without "
             "a variable has nowhere to go"
         )
 

@@ -20,7 +20,7 @@ from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
-__all__ = ["ByName", "ByObject", "InGraph", "unmet_text"]
+__all__ = ["ByName", "ByObject", "InGraph", "missing_text"]
 
 
 class ByObject:
@@ -103,7 +103,7 @@ class ByName:
             if self._deferred.has_restored(variable)
             or any(variable is each for each in self._optional)
         }
-        return unmet_text(live, got, self._deferred.waiting, self._reader)
+        return missing_text(live, got, self._deferred.waiting, self._reader)
 
     def add_optional(self, variable: Any) -> None:
         """Let a variable be that needs no value from it."""
@@ -149,7 +149,7 @@ class InGraph:
 
     def unrestored(self) -> str:
         """Return which variables get no value."""
-        return unmet_text(self._live, self._got, self._plan.later, self._reader)
+        return missing_text(self._live, self._got, self._plan.later, self._reader)
 
     def add_optional(self, variable: Any) -> None:
         """Let a variable be that needs no value from it."""
@@ -164,7 +164,7 @@ class InGraph:
         """Warn no one; in a graph nothing is made later."""
 
 
-def unmet_text(
+def missing_text(
     live: LiveTarget,
     got: Collection[str],
     waiting: Mapping[str, Move],
@@ -186,7 +186,7 @@ def unmet_text(
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
       >>> with example_checkpoint({"w": [1.0]}) as prefix:
       ...     reader = CheckpointReader(prefix)
-      ...     print(unmet_text(LiveTarget({"b": tf.Variable(1.0)}), [], {}, reader))
+      ...     print(missing_text(LiveTarget({"b": tf.Variable(1.0)}), [], {}, reader))
       '...' (name-based) has no tensor for 1 of 1 variables:
         variable 'b' float32[]
       ...

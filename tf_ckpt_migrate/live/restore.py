@@ -22,7 +22,7 @@ from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.planning import (
     Transforms,
     bound,
-    check_unmatched,
+    check_unused,
     plan_restore,
 )
 from tf_ckpt_migrate.live.report import RestoreReport
@@ -31,7 +31,7 @@ from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import assign
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.resolution import Unmet, check_choices
+from tf_ckpt_migrate.names.resolution import Missing, check_choices
 from tf_ckpt_migrate.naming.catalog import catalog_of
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
     assignment_map: AssignmentMapLike | None = None,
     *,
     transforms: Transforms | None = None,
-    unmatched: Literal["error", "drop"] = "error",
-    unmet: Unmet | Collection[str] = "error",
+    unused: Literal["error", "drop"] = "error",
+    missing: Missing | Collection[str] = "error",
     averages: Averages | None = None,
     session: Any = None,
 ) -> RestoreReport:
@@ -82,9 +82,9 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
       transforms: By the name of a variable or of a tensor, what is done to the value on
         its way, after what its rule does: a transform, or a function that takes an
         array and returns one of the variable's dtype and shape.
-      unmatched: What becomes of a tensor without a variable: ``"error"``, or ``"drop"``
+      unused: What becomes of a tensor without a variable: ``"error"``, or ``"drop"``
         leaves it behind.
-      unmet: What becomes of a variable without a tensor: ``"error"``, or ``"keep"``
+      missing: What becomes of a variable without a tensor: ``"error"``, or ``"keep"``
         lets it have the value it has; a layer that is not built is then left out too.
         A list of roles lets only what is that to training: ``["slot", "optimizer",
         "step"]`` is for weights that go into a model with an optimizer. Seeds of Keras
@@ -119,10 +119,10 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
       [1, 2]
     """
     session = session_to_use(session)
-    check_unmatched(unmatched)
+    check_unused(unused)
     reader = opened(ckpt_dir_or_file)
     live = target if isinstance(target, LiveTarget) else LiveTarget(target)
-    if unmet != "keep":
+    if missing != "keep":
         live.check_built()
     rules = AssignmentMap(assignment_map).with_averages(averages)
     check_choices(rules, reader.specs, catalog_of(reader))
@@ -133,8 +133,8 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
             live,
             made.rules,
             transforms=transforms,
-            unmatched=unmatched,
-            unmet=unmet,
+            unused=unused,
+            missing=missing,
             may_stay=made.may_stay,
         )
     except PlanError as error:

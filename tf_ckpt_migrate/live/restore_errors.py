@@ -82,7 +82,7 @@ def restore_error(
       >>> from tf_ckpt_migrate.conversion.misses import Misses
       >>> with example_checkpoint({"v": [1.0]}) as prefix:
       ...     reader = CheckpointReader(prefix)
-      ...     plan_error = PlanError("no w", ["unmet target: 'w'"], Misses(("w",), ()))
+      ...     plan_error = PlanError("", ["missing target: 'w'"], Misses(("w",), ()))
       ...     error = restore_error(plan_error, reader, ["w"], None)
       >>> isinstance(error, tf.errors.NotFoundError), "Key w not found" in str(error)
       (True, True)
@@ -165,7 +165,7 @@ def as_tensorflows(error: CheckpointError) -> CheckpointError:
 
     Example:
       >>> import tensorflow as tf
-      >>> error = PlanError("no w", ["unmet target: 'w'"])
+      >>> error = PlanError("no w", ["missing target: 'w'"])
       >>> isinstance(as_tensorflows(error), tf.errors.NotFoundError)
       True
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -19,7 +19,7 @@ from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.planning import (
     Transforms,
     bound,
-    check_unmatched,
+    check_unused,
     goes_by_keys,
     other_half,
     plan_restore,
@@ -29,7 +29,7 @@ from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import value_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import KeptTarget, Move
-from tf_ckpt_migrate.names.resolution import Unmet, check_choices
+from tf_ckpt_migrate.names.resolution import Missing, check_choices
 from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.transforms.partition import parted
 
@@ -44,8 +44,8 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
     *,
     output_prefix: str | os.PathLike[str],
     transforms: Transforms | None = None,
-    unmatched: Literal["error", "drop"] = "error",
-    unmet: Unmet | Collection[str] = "error",
+    unused: Literal["error", "drop"] = "error",
+    missing: Missing | Collection[str] = "keep",
     averages: Averages | None = None,
     session: Any = None,
     overwrite: bool = False,
@@ -63,9 +63,11 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
       assignment_map: Rules from the names of the checkpoint to the variables.
       output_prefix: Prefix of the checkpoint to write.
       transforms: As ``restore`` takes them; each must have an inverse.
-      unmatched: As ``restore`` takes it. What is dropped there keeps the value that it
+      unused: As ``restore`` takes it. What is dropped there keeps the value that it
         has in the checkpoint.
-      unmet: As ``restore`` takes it. A variable that gets no tensor there is not saved.
+      missing: What happens to a variable that the checkpoint has no tensor for:
+        ``"keep"`` does not save it, and a note names it; ``"error"``, or roles, as for
+        ``restore``.
       averages: As ``restore`` takes it.
       session: In a graph, the session that has the variables; None for the default one.
       overwrite: Whether a checkpoint of that prefix may be replaced.
@@ -95,10 +97,9 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
       [5, 6]
     """
     session = session_to_use(session, "save_like()")
-    check_unmatched(unmatched)
+    check_unused(unused)
     reader, live = opened(ckpt_dir_or_file), LiveTarget(target)
-    if unmet != "keep":
-        live.check_built()
+    live.check_built()
     rules = AssignmentMap(assignment_map).with_averages(averages)
     check_choices(rules, reader.specs, catalog_of(reader))
     made = with_live_optimizers(reader, live, bound(rules, live))
@@ -107,8 +108,8 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
         live,
         made.rules,
         transforms=transforms,
-        unmatched=unmatched,
-        unmet=unmet,
+        unused=unused,
+        missing=missing,
         may_stay=made.may_stay,
     )
     back = there.reversed()
@@ -134,6 +135,7 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
     prefix = path_of(output_prefix)
     shards = write_output(prefix, contents, sources=[reader], overwrite=overwrite)
     notes = [f"{e.name!r} is as it was: {e.reason}" for e in as_it_was.values()]
+    notes += _not_saved(there.kept_targets)
     notes += _copies_apart(there.moves, back.moves, value_in)
     return ConversionResult(
         prefix,
@@ -144,6 +146,16 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
         notes=(*made.notes, *notes),
         verdicts=made.verdicts,
     )
+
+
+def _not_saved(kept: Sequence[KeptTarget]) -> list[str]:
+    """Return a note of the variables that the checkpoint has no tensor for."""
+    names = [f"{target.name!r}" for target in kept]
+    if not names:
+        return []
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    listed = ", ".join(names[:5])
+    return [f"not saved, because the checkpoint has no tensor for them: {listed}{more}"]
 
 
 def _undecided(step: str, counts: Iterable[int], spec: TensorSpec) -> KeptTarget:

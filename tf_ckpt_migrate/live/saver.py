@@ -49,7 +49,7 @@ class Saver(DualSaver):
       assignment_map: From names in the checkpoint to the names under which this saver
         saves, or variables: in TensorFlow's syntaxes or as rules, which may transform
         values. A rule that leads to no variable is an error.
-      unmatched: What becomes of tensors of a checkpoint that no variable gets:
+      unused: What becomes of tensors of a checkpoint that no variable gets:
         ``"drop"``, as the original, leaves them behind without a word; ``"error"``.
       keys: What `save` writes, if it is not told: ``"name"``, as the original;
         ``"object"``; or ``"both"``, for one set of bytes.
@@ -77,22 +77,22 @@ class Saver(DualSaver):
         self,
         *args: Any,
         assignment_map: AssignmentMapLike | None = None,
-        unmatched: Literal["drop", "error"] = "drop",
+        unused: Literal["drop", "error"] = "drop",
         keys: Keys = "name",
         target: object = None,
         **keywords: Any,
     ) -> None:
         """Add the operations to the graph, if there is one."""
-        if unmatched not in ("drop", "error"):
+        if unused not in ("drop", "error"):
             raise RuleError(
-                f"unmatched must be 'drop' or 'error', not {unmatched!r}: a tensor "
+                f"unused must be 'drop' or 'error', not {unused!r}: a tensor "
                 "without a variable has nowhere to go"
             )
         self._keys = check_keys(keys)
         self._target = target
         given = args[0] if args else keywords.pop("var_list", None)
         self._variables = without_wrapping(given)
-        self._unmatched: Literal["drop", "error"] = unmatched
+        self._unused: Literal["drop", "error"] = unused
         self._rules = AssignmentMap(assignment_map).with_names(self._names_of)
         super().__init__(self._variables, *args[1:], **keywords)
 
@@ -139,7 +139,7 @@ class Saver(DualSaver):
         graph = OBJECT_GRAPH_KEY in asked and reader.object_graph is not None
         asked = {n: asked[n] for n in asked if not graph or n != OBJECT_GRAPH_KEY}
         try:
-            plan = plan_by_names(reader, asked, self._rules, unmatched=self._unmatched)
+            plan = plan_by_names(reader, asked, self._rules, unused=self._unused)
         except PlanError as error:
             restore_op = self._restore_op(getattr(sess, "graph", None))
             raise restore_error(error, reader, [*asked], restore_op) from None

@@ -83,20 +83,20 @@ def leaving(keys: Sequence[str], source: Mapping[str, TensorSpec]) -> list[str]:
 
 
 def proposing(
-    left: Sequence[str], source: Mapping[str, TensorSpec], unmet: Mapping[str, object]
+    left: Sequence[str], source: Mapping[str, TensorSpec], missing: Mapping[str, object]
 ) -> list[str]:
     """Return what finds rules where keys and targets are both left over.
 
     Args:
       left: Keys that have no place.
       source: All keys.
-      unmet: The targets that have no source.
+      missing: The targets that have no source.
     """
     call = "suggest_assignment_map(source, target)"
     lines = ["", f"or have rules proposed, with how sure they are, by {call}"]
     slots = (slot_of(key, source) for key in left[:_COUNTED])
     slot = next((each for each in slots if each and each.name != "average"), None)
-    found = (_ITERATIONS.search(name) for name in islice(unmet, _COUNTED))
+    found = (_ITERATIONS.search(name) for name in islice(missing, _COUNTED))
     steps = next(filter(None, found), None)
     if slot is not None and steps is not None:
         is_key = parse_object_key(steps.string) is not None

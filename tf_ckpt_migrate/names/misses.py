@@ -33,13 +33,13 @@ class Cause(NamedTuple):
 
 
 def likely_causes(
-    unmet: Mapping[str, TensorSpec | None], free: Mapping[str, TensorSpec]
+    missing: Mapping[str, TensorSpec | None], free: Mapping[str, TensorSpec]
 ) -> list[Cause]:
     """Return what would lead from tensors to the names that lack one, best first.
 
     Args:
-      unmet: The names that lack a tensor, each with the dtype and shape that it needs,
-        where these are known.
+      missing: The names that lack a tensor, each with the dtype and shape that it
+        needs, where these are known.
       free: The tensors that have no other place.
 
     Example:
@@ -50,7 +50,7 @@ def likely_causes(
     """
     by_end = _by_end(free)
     causes: Counter[tuple[str, str]] = Counter()
-    for name, spec in list(unmet.items())[:_LOOKED_AT]:
+    for name, spec in list(missing.items())[:_LOOKED_AT]:
         for end in _ends(name):
             alike = [
                 other

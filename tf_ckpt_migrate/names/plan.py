@@ -50,7 +50,7 @@ class MigrationPlan:
       >>> moves = (Move(("a",), "b", None, spec),)
       >>> plan = MigrationPlan("model.ckpt", "", {"a": spec}, moves)
       >>> plan.summary
-      '1 key: 1 renamed, 0 kept, 0 dropped, 0 unmatched, 0 collisions'
+      '1 key: 1 renamed, 0 kept, 0 dropped, 0 unused, 0 collisions'
       >>> plan.reversed().moves[0].target
       'a'
     """
@@ -102,7 +102,7 @@ class MigrationPlan:
         counts += [f"{kept:,} kept", f"{len(self.dropped):,} dropped"]
         total = len(moved) + len(self.dropped)
         keys = "key" if total == 1 else "keys"
-        return f"{total:,} {keys}: {', '.join(counts)}, 0 unmatched, 0 collisions"
+        return f"{total:,} {keys}: {', '.join(counts)}, 0 unused, 0 collisions"
 
     def __str__(self) -> str:
         from tf_ckpt_migrate.names.plan_text import plan_text

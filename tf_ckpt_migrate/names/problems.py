@@ -74,16 +74,16 @@ _KINDS = {
         "sources have another dtype or shape than their targets",
         "dtype or shape differs",
     ),
-    "unmatched": (
+    "unused": (
         "source key has no place",
         "source keys have no place",
-        "unmatched source",
+        "unused source",
     ),
-    "unmet": ("target has no source", "targets have no source", "unmet target"),
+    "missing": ("target has no source", "targets have no source", "missing target"),
 }
 _CAUSES = 3
 _ROLES_HINT = (
-    '(unmet=["slot", "optimizer", "step"] for only what optimizers remember to do so)'
+    '(missing=["slot", "optimizer", "step"] for only what optimizers remember to do so)'
 )
 _SHOWN = 10
 _HINTED = 5
@@ -109,8 +109,8 @@ class Problems:
     _findings: dict[str, list[_Finding]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    _unmatched: list[str] = field(default_factory=list[str])
-    _unmet: dict[str, TensorSpec] = field(default_factory=dict[str, TensorSpec])
+    _unused: list[str] = field(default_factory=list[str])
+    _missing: dict[str, TensorSpec] = field(default_factory=dict[str, TensorSpec])
     _misplaced: list[str] = field(default_factory=list[str])
     _differing: list[tuple[Move, TensorSpec]] = field(
         default_factory=list[tuple[Move, TensorSpec]]
@@ -172,7 +172,7 @@ class Problems:
 
     def no_place(self, key: str, name: str) -> None:
         """A scope or pattern makes a name of ``key`` that the target does not have."""
-        self._unmatched.append(key)
+        self._unused.append(key)
         self.no_target(key, name)
 
     def misfit(self, sources: Sequence[str], target: str, why: str) -> None:
@@ -186,15 +186,15 @@ class Problems:
         fix = fitting_transform(move.spec, wanted) if move.is_plain else None
         self._add("differs", text + (f"; transform={fix!r} would fit" if fix else ""))
 
-    def unmatched(self, key: str, spec: TensorSpec) -> None:
+    def unused(self, key: str, spec: TensorSpec) -> None:
         """No rule and no target takes ``key``."""
-        self._unmatched.append(key)
-        self._add("unmatched", f"{key!r} {spec}", key, "target")
+        self._unused.append(key)
+        self._add("unused", f"{key!r} {spec}", key, "target")
 
-    def unmet(self, name: str, spec: TensorSpec) -> None:
+    def missing(self, name: str, spec: TensorSpec) -> None:
         """No source goes to ``name``."""
-        self._unmet[name] = spec
-        self._add("unmet", f"{name!r} {spec}", name, "source")
+        self._missing[name] = spec
+        self._add("missing", f"{name!r} {spec}", name, "source")
 
     def idle_transform(self, name: str, transform: object) -> None:
         """Nothing moves from or to the name that ``transform`` is given for."""
@@ -233,14 +233,14 @@ class Problems:
         raise PlanError("\n".join(lines), problems, self._details(source))
 
     def _details(self, source: Mapping[str, TensorSpec]) -> Unaccounted:
-        placeless = dict.fromkeys([*self._unmatched, *self._misplaced])
+        placeless = dict.fromkeys([*self._unused, *self._misplaced])
         others = [
             f"{_KINDS[kind][2]}: {finding.text}"
             for kind in ("idle", "shadowed", "collision", "misfit")
             for finding in self._findings.get(kind, ())
         ]
         sources = {key: source[key] for key in placeless}
-        return Unaccounted(sources, self._unmet, self._differing, others)
+        return Unaccounted(sources, self._missing, self._differing, others)
 
     def _section(self, kind: str, hints: Mapping[str, Hints]) -> list[str]:
         shown: list[str] = []
@@ -261,7 +261,7 @@ class Problems:
         """Return the rules that would settle most, in an order that works."""
         renames = rename_rules(self._pairs(source))
         found = {key for rule in renames for key in self._settled_by(rule)}
-        left = [key for key in self._unmatched if key not in found]
+        left = [key for key in self._unused if key not in found]
         # What names one key precedes the rule that drops all others of its role.
         first = [
             rule
@@ -272,9 +272,9 @@ class Problems:
         rules += leaving(left, source)
         rules += [f"{rule!r}," for rule in renames if rule not in first]
         lines: list[str] = []
-        if self.closed and self._unmet:
-            free = {k: source[k] for k in self._unmatched if not is_positional(k)}
-            wanted = {n: s for n, s in self._unmet.items() if not is_positional(n)}
+        if self.closed and self._missing:
+            free = {k: source[k] for k in self._unused if not is_positional(k)}
+            wanted = {n: s for n, s in self._missing.items() if not is_positional(n)}
             causes = [cause.text for cause in likely_causes(wanted, free)]
             lines += (
                 ["", f"Likely cause: {'; '.join(causes[:_CAUSES])}."] if causes else []
@@ -284,25 +284,25 @@ class Problems:
             lines += [f"  {rule}" for rule in rules]
         if left:
             words = '"drop"' if self.closed else '"drop" or "keep"'
-            lines += ["", f"or pass unmatched={words} for what has no place"]
+            lines += ["", f"or pass unused={words} for what has no place"]
             lines += about_averages(left, source)
-        if len(self._unmet) > len(found):
-            lines += ["", 'or pass unmet="keep" for targets to have their own values']
+        if len(self._missing) > len(found):
+            lines += ["", 'or pass missing="keep" for targets to have their own values']
             lines += [_ROLES_HINT] if self.closed else []
-            lines += proposing(left, source, self._unmet) if left else []
+            lines += proposing(left, source, self._missing) if left else []
         return lines
 
     def _settled_by(self, rule: Rename | RenameScope) -> list[str]:
         if isinstance(rule, Rename):
             return [rule.source]
-        keys = [key for key in self._unmatched if key.startswith(rule.source)]
-        return [key for key in keys if rule.target_of(key) in self._unmet]
+        keys = [key for key in self._unused if key.startswith(rule.source)]
+        return [key for key in keys if rule.target_of(key) in self._missing]
 
     def _pairs(self, source: Mapping[str, TensorSpec]) -> dict[str, str]:
-        """Return a few unmatched sources for unmet targets of like name and spec."""
+        """Return a few unused sources for missing targets of like name and spec."""
         pairs: dict[str, str] = {}
-        free = Hints(self._unmatched)
-        for name, spec in [*self._unmet.items()][:_HINTED]:
+        free = Hints(self._unused)
+        for name, spec in [*self._missing.items()][:_HINTED]:
             for key in free.nearest(name):
                 if source[key] == spec and key not in pairs and may_be_one(key, name):
                     pairs[key] = name

@@ -4,7 +4,7 @@ The laws:
 
 - The first rule that fits a key decides; its result is not looked at again.
 - With a target, a key that no rule fits goes to the target of its own name (or alias).
-- What has no place is an error, unless ``unmatched`` (sources) or ``unmet`` (targets)
+- What has no place is an error, unless ``unused`` (sources) or ``missing`` (targets)
   says otherwise; two sources for one target, and dtypes or shapes that differ, always.
 - A rename that fits nothing, or that earlier rules leave nothing, is an error; such a
   `Drop` or `Keep` is a note: it says what may be there.
@@ -22,7 +22,7 @@ from tf_ckpt_migrate.names.matching import NO_NAMES, match
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.problems import Problems
-from tf_ckpt_migrate.names.resolver import Resolver, Specs, Unmatched, Unmet
+from tf_ckpt_migrate.names.resolver import Missing, Resolver, Specs, Unused
 from tf_ckpt_migrate.names.rules import Bind, Drop, Keep, Recipe, Rule
 from tf_ckpt_migrate.naming.slots import slot_of
 from tf_ckpt_migrate.transforms import Cast, Partition, Transform
@@ -54,8 +54,8 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     source: Specs,
     target: Specs | None = None,
     *,
-    unmatched: Unmatched = "error",
-    unmet: Unmet | Collection[str] = "error",
+    unused: Unused = "error",
+    missing: Missing | Collection[str] = "error",
     aliases: Mapping[str, str] | None = None,
     own_names: Mapping[str, str] | None = None,
     transforms: Mapping[str, Transform] | None = None,
@@ -69,10 +69,10 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
       assignment_map: The rules, or what `AssignmentMap` reads as such.
       source: What the checkpoint holds.
       target: What the model, or the other checkpoint, has; None accepts any name.
-      unmatched: What becomes of a source key that has no place: ``"error"``, ``"keep"``
-        carries it over, ``"drop"`` leaves it behind.
-      unmet: What becomes of a target without a source: ``"error"``, or ``"keep"`` lets
-        it have the value it has; a collection names those that may.
+      unused: What to do with a source tensor that no target takes: ``"error"``,
+        ``"keep"`` carries it over, ``"drop"`` drops it.
+      missing: What to do with a target that no source fills: ``"error"``; ``"keep"``
+        leaves its current value; a collection names the targets that may keep theirs.
       aliases: Other names of targets, such as variable names for object keys; rules
         and sources may use either.
       own_names: By target, the one of its names that comes before others where the
@@ -98,9 +98,9 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
       >>> print(resolve({"bert/": "encoder/"}, {"bert/w": spec}).moves[0])
       'bert/w' -> 'encoder/w' float32[2]
     """
-    _check_word("unmatched", unmatched, ("error", "keep", "drop"))
-    if isinstance(unmet, str):
-        _check_word("unmet", unmet, ("error", "keep"))
+    _check_word("unused", unused, ("error", "keep", "drop"))
+    if isinstance(missing, str):
+        _check_word("missing", missing, ("error", "keep"))
     places = None if target is None else Places(target, aliases)
     given = AssignmentMap(assignment_map)
     rules = given.expanded(source, places)
@@ -108,7 +108,7 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
         tuple(rules),
         source,
         target,
-        unmatched,
+        unused,
         aliases or {},
         own_names or {},
         transforms or {},
@@ -119,7 +119,7 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     resolver.given = tuple(given)
     resolver.notes += rules.notes
     resolver.run()
-    kept = resolver.unmet_targets(unmet)
+    kept = resolver.missing_targets(missing)
     resolver.problems.raise_if_any(source, target)
     notes = (
         *resolver.notes,

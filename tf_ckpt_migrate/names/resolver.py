@@ -31,11 +31,11 @@ from tf_ckpt_migrate.transforms import Chain, Transform
 if TYPE_CHECKING:
     from tf_ckpt_migrate.naming.catalog import TensorCatalog
 
-__all__ = ["Resolver", "Specs", "Unmatched", "Unmet"]
+__all__ = ["Missing", "Resolver", "Specs", "Unused"]
 
 Specs: TypeAlias = Mapping[str, TensorSpec]
-Unmatched: TypeAlias = Literal["error", "keep", "drop"]
-Unmet: TypeAlias = Literal["error", "keep"]
+Unused: TypeAlias = Literal["error", "keep", "drop"]
+Missing: TypeAlias = Literal["error", "keep"]
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Resolver:
     rules: tuple[Rule, ...]
     source: Specs
     target: Specs | None
-    unmatched: Unmatched
+    unused: Unused
     aliases: Mapping[str, str]
     own_names: Mapping[str, str]
     transforms: Mapping[str, Transform]
@@ -76,7 +76,7 @@ class Resolver:
             for key in self.source:
                 position = decided.get(key)
                 if position is None:
-                    self._unmatched(key, decided)
+                    self._decide_unused(key, decided)
                 else:
                     handlers[position](key)
         else:
@@ -116,12 +116,12 @@ class Resolver:
         for key in keys:
             if key in pairs:
                 self._move((key,), pairs[key], None)
-            elif self.unmatched == "keep":
+            elif self.unused == "keep":
                 self._carry(key)
-            elif self.unmatched == "drop":
+            elif self.unused == "drop":
                 self.dropped.append(Dropped(key, "no rule matches it"))
             else:
-                self.problems.unmatched(key, self.source[key])
+                self.problems.unused(key, self.source[key])
         for each in found.contradictions:
             self.problems.contradiction(each)
         if found.by_position:
@@ -133,23 +133,25 @@ class Resolver:
     @property
     def _only_kept(self) -> bool:
         """Whether a Keep names what is to be taken, and all else is to be dropped."""
-        return self.unmatched == "drop" and any(
+        return self.unused == "drop" and any(
             isinstance(rule, Keep) for rule in self.given
         )
 
-    def unmet_targets(self, unmet: Unmet | Container[str]) -> tuple[KeptTarget, ...]:
+    def missing_targets(
+        self, missing: Missing | Container[str]
+    ) -> tuple[KeptTarget, ...]:
         """Return, or report, the targets that no source goes to."""
         missed = [
             KeptTarget(name, spec, "no source is assigned to it")
             for name, spec in (self.target or {}).items()
             if name not in self._taken
         ]
-        if unmet == "keep":
+        if missing == "keep":
             return tuple(missed)
-        may_stay: Container[str] = () if isinstance(unmet, str) else unmet
+        may_stay: Container[str] = () if isinstance(missing, str) else missing
         for name, spec, _ in missed:
             if name not in may_stay:
-                self.problems.unmet(name, spec)
+                self.problems.missing(name, spec)
         return tuple(each for each in missed if each.name in may_stay)
 
     def _handler(
@@ -224,9 +226,9 @@ class Resolver:
         place = next(iter(places), None)
         if place is not None:
             self._move((key,), place, transform)
-        elif self.unmatched == "drop":
+        elif self.unused == "drop":
             self.dropped.append(Dropped(key, f"the target has no {name!r}"))
-        elif self.unmatched == "keep":
+        elif self.unused == "keep":
             self._move((key,), name, transform)
         else:
             self.problems.no_place(key, name)
@@ -261,7 +263,7 @@ class Resolver:
         else:  # a Bind is refused before, a Recipe expanded
             self._carry(key)
 
-    def _unmatched(self, key: str, decided: Mapping[str, int]) -> None:
+    def _decide_unused(self, key: str, decided: Mapping[str, int]) -> None:
         place = None if self.target is None else self._place(key)
         if self._only_kept:
             place = None
@@ -270,12 +272,12 @@ class Resolver:
             place = None  # the tensor of the target's own name comes first
         if place is not None:
             self._move((key,), place, None)
-        elif self.unmatched == "keep":
+        elif self.unused == "keep":
             self._carry(key)
-        elif self.unmatched == "drop":
+        elif self.unused == "drop":
             self.dropped.append(Dropped(key, "no rule matches it"))
         else:
-            self.problems.unmatched(key, self.source[key])
+            self.problems.unused(key, self.source[key])
 
     def _place(self, name: str) -> str | None:
         """Return the target that ``name`` means, or None where there is none."""

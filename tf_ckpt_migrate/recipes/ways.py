@@ -116,7 +116,7 @@ class Ways:
             return Way(rule.sources, dict(rule.targets), rule)
         goals = _goals(rule, variable)
         if isinstance(rule, RenameScope | RenameRegex) and self._targets is not None:
-            # What a scope leads to nowhere is left to it, and to unmatched=.
+            # What a scope leads to nowhere is left to it, and to unused=.
             goals = {to: how for to, how in goals.items() if to in self._targets}
         return Way((variable,), goals, rule) if goals else None
 

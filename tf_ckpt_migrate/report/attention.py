@@ -54,7 +54,7 @@ def _problems(report: MigrationReport) -> Iterator[Finding]:
         report,
         "problem",
         lambda row: row.status == "missing",
-        "{} unmatched: not in the second checkpoint",
+        "{} unused: not in the second checkpoint",
         lambda row: (
             "no tensor of that name is there; a rule that renames or drops it "
             "would account for it"
@@ -64,7 +64,7 @@ def _problems(report: MigrationReport) -> Iterator[Finding]:
         report,
         "problem",
         lambda row: row.status == "extra",
-        "{} unmatched: only in the second checkpoint",
+        "{} unused: only in the second checkpoint",
         lambda row: "nothing of the first was to become it",
     )
     yield from _by(

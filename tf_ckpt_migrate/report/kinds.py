@@ -188,7 +188,7 @@ def _moves(a: CheckpointReader, by: AssignmentMapLike | MigrationPlan | None) ->
     if by is None:
         moves = (Move((key,), key, None, spec) for key, spec in a.specs.items())
         return Moves(a.specs, tuple(moves))
-    found = resolve(by, a.specs, unmatched="keep")
+    found = resolve(by, a.specs, unused="keep")
     return Moves(a.specs, found.moves, found.dropped)
 
 

@@ -191,7 +191,7 @@ def _advice(breakage: Breakage) -> list[str]:
             f"what vanished: {rule_text(Drop(weights[0]))[:-1]} leaves it behind"
         )
     if breakage.new:
-        rows.append('what is new: unmet="keep" lets it begin with its own values')
+        rows.append('what is new: missing="keep" lets it begin with its own values')
     return rows
 
 

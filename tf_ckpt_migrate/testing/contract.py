@@ -14,7 +14,7 @@ from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.planning import bound, plan_restore
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.resolution import Unmet
+from tf_ckpt_migrate.names.resolution import Missing
 from tf_ckpt_migrate.names.rules import Rule
 from tf_ckpt_migrate.names.unaccounted import Unaccounted
 from tf_ckpt_migrate.testing.breakage import breakage_of
@@ -59,8 +59,8 @@ def assert_checkpoint_compatible(  # noqa: PLR0913 what restore takes, by keywor
     assignment_map: AssignmentMapLike | None = None,
     *,
     inputs: Any = None,
-    unmatched: Literal["error", "drop"] = "error",
-    unmet: Unmet | Collection[str] = "error",
+    unused: Literal["error", "drop"] = "error",
+    missing: Missing | Collection[str] = "error",
 ) -> None:
     """Assert that a checkpoint of these names can be restored into a model.
 
@@ -77,8 +77,8 @@ def assert_checkpoint_compatible(  # noqa: PLR0913 what restore takes, by keywor
       assignment_map: Rules from names in the checkpoint to the model's.
       inputs: What the model is called with, if a call makes its variables; of a graph
         function, what it is given placeholders for.
-      unmatched: As ``tcm.restore`` takes it: ``"drop"`` leaves what has no place.
-      unmet: As ``tcm.restore`` takes it: ``"keep"``, or roles such as ``"slot"``, for
+      unused: As ``tcm.restore`` takes it: ``"drop"`` leaves what has no place.
+      missing: As ``tcm.restore`` takes it: ``"keep"``, or roles such as ``"slot"``, for
         variables that need nothing from the checkpoint.
 
     Raises:
@@ -102,10 +102,10 @@ def assert_checkpoint_compatible(  # noqa: PLR0913 what restore takes, by keywor
     """
     names = _names_of(manifest_or_checkpoint)
     live = live_model(model, inputs)
-    if unmet != "keep":
+    if missing != "keep":
         live.check_built()
     rules = bound(AssignmentMap(assignment_map), live)
-    contract = _Contract(names, live, unmatched, unmet)
+    contract = _Contract(names, live, unused, missing)
     error = contract.broken_by(rules)
     if error is None:
         return
@@ -130,8 +130,8 @@ class _Contract(NamedTuple):
 
     names: Any  # a reader of a checkpoint, or a manifest, which does for planning
     live: LiveTarget
-    unmatched: Literal["error", "drop"]
-    unmet: Unmet | Collection[str]
+    unused: Literal["error", "drop"]
+    missing: Missing | Collection[str]
 
     def broken_by(self, rules: AssignmentMap) -> PlanError | None:
         """Return the error of a restore by these rules; None if it would work."""
@@ -141,8 +141,8 @@ class _Contract(NamedTuple):
                 self.names,
                 self.live,
                 made.rules,
-                unmatched=self.unmatched,
-                unmet=self.unmet,
+                unused=self.unused,
+                missing=self.missing,
                 may_stay=made.may_stay,
                 by_identity=False,  # TensorFlow restores by paths
             )

@@ -247,7 +247,7 @@ def _restored(
     model: Any, checkpoint: CheckpointLike, assignment_map: AssignmentMapLike | None
 ) -> MigrationPlan:
     rules = [*(Drop(role=role) for role in OPTIONAL), *AssignmentMap(assignment_map)]
-    return restore(checkpoint, model, rules, unmet=OPTIONAL).plan
+    return restore(checkpoint, model, rules, missing=OPTIONAL).plan
 
 
 def _named(

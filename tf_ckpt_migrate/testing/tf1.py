@@ -186,8 +186,8 @@ class Tf1Model:
             restore(
                 checkpoint,
                 live,
-                unmatched="drop",
-                unmet=OPTIONAL,
+                unused="drop",
+                missing=OPTIONAL,
                 session=self.session,
             )
 

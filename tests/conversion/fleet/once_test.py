@@ -107,14 +107,14 @@ def test_what_failed_leaves_the_output_of_before(source, output):
 def test_another_request_is_carried_out(source, output):
     def renamed(**names):
         rules = AssignmentMap({"net/": "model/", **names})
-        return Request(assignment_map=rules, unmatched="keep")
+        return Request(assignment_map=rules, unused="keep")
 
     assert status(source, output, renamed()) == "converted"
     assert status(source, output, TO_TF2) == "converted"
     assert status(source, output, renamed()) == "converted"
     # A map that makes the same of it is no other request.
     same = AssignmentMap({"net/w": "model/w"})
-    other = Request(assignment_map=same, unmatched="keep")
+    other = Request(assignment_map=same, unused="keep")
     assert status(source, output, other) == "present"
     assert status(source, output, renamed(step="global_step")) == "converted"
     assert sorted(load_checkpoint(output)) == ["global_step", "model/w"]
@@ -128,7 +128,7 @@ def test_what_the_outputs_are_like_belongs_to_the_request(source, output, tmp_pa
     assert status(source, output, request) == "present"
     shutil.rmtree(os.path.dirname(like))
     rules = AssignmentMap({"net/w": "net/w"})
-    given = Request(to="tf2", assignment_map=rules, unmatched="keep")
+    given = Request(to="tf2", assignment_map=rules, unused="keep")
     assert status(write(tmp_path / "o", {"net/w": [1.0, 2.0], "step": 1}), like, given)
     assert status(source, output, request) == "converted"
 
@@ -248,7 +248,7 @@ def test_a_request_travels_as_plain_data(source):
         Request(to="tf1", names="key", data="copy", overwrite=True),
         Request(
             assignment_map=AssignmentMap({"a/": "b/"}),
-            unmatched="drop",
+            unused="drop",
             averages="both",
         ),
         Request(plan=plan),

@@ -272,7 +272,7 @@ class TestWhatTrainingKeeps:
             if not (isinstance(rule, Drop) and rule.role == "average")
         ]  # fmt: skip
         both = [tcm.Recipe("averages", "/", "/", use="both"), *rules]
-        plan = tcm.plan_migration(source, like, both, unmet="keep")
+        plan = tcm.plan_migration(source, like, both, missing="keep")
         assert {move.sources[0] for move in plan.moves} == {*shapes, *averages}
 
 

@@ -20,7 +20,7 @@ from tf_ckpt_migrate.conversion.planning import Averages
 from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import Unmatched, Unmet
+from tf_ckpt_migrate.names.resolution import Missing, Unused
 
 __all__ = [
     "Sources",
@@ -42,8 +42,8 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
     plan: MigrationPlan | None = None,
     like: str | os.PathLike[str] | None = None,
     names: Names = "full_name",
-    unmatched: Unmatched = "error",
-    unmet: Unmet = "error",
+    unused: Unused = "error",
+    missing: Missing = "error",
     averages: Averages | None = None,
     overwrite: bool = False,
     data: DataMode = "auto",
@@ -77,9 +77,9 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
         those of a model, one that the model has saved.
       names: With ``to="tf1"`` and no rules, where the names come from:
         ``"full_name"`` or ``"key"``.
-      unmatched: What becomes of a source tensor without a place: ``"error"``,
+      unused: What becomes of a source tensor without a place: ``"error"``,
         ``"keep"`` or ``"drop"``.
-      unmet: What becomes of a tensor of ``like`` without a source: ``"error"`` or
+      missing: What becomes of a tensor of ``like`` without a source: ``"error"`` or
         ``"keep"``.
       averages: What variables get whose moving averages are there: ``"average"``,
         ``"raw"`` or ``"both"``.
@@ -114,8 +114,8 @@ def convert_all(  # noqa: PLR0913 one request, and how to write: options by keyw
         plan=plan,
         like=like,
         names=names,
-        unmatched=unmatched,
-        unmet=unmet,
+        unused=unused,
+        missing=missing,
         averages=averages,
         overwrite=overwrite,
         data=data,

@@ -15,7 +15,7 @@ from tf_ckpt_migrate.conversion.tf2_to_tf1 import plan_tf2_to_tf1
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import Unmatched, Unmet
+from tf_ckpt_migrate.names.resolution import Missing, Unused
 
 __all__ = ["Direction", "Names", "Request"]
 
@@ -34,8 +34,8 @@ class Request:
         every checkpoint of the tensors that it was made for.
       like: The checkpoint whose keys outputs are to have; "" for none.
       names: With ``to="tf1"`` and no rules, where names come from.
-      unmatched: What becomes of a source key without a place.
-      unmet: What becomes of a key of ``like`` without a source.
+      unused: What becomes of a source key without a place.
+      missing: What becomes of a key of ``like`` without a source.
       averages: What variables get whose moving averages are there.
       data: How data shards are taken over.
       overwrite: Whether outputs may replace checkpoints that are not of this request.
@@ -55,8 +55,8 @@ class Request:
     plan: MigrationPlan | None = None
     like: str = ""
     names: Names = "full_name"
-    unmatched: Unmatched = "error"
-    unmet: Unmet = "error"
+    unused: Unused = "error"
+    missing: Missing = "error"
     averages: Averages | None = None
     data: DataMode = "auto"
     overwrite: bool = False
@@ -145,8 +145,8 @@ class Request:
             return self.plan
         how: dict[str, Any] = {
             "like": self.like or None,
-            "unmatched": self.unmatched,
-            "unmet": self.unmet,
+            "unused": self.unused,
+            "missing": self.missing,
         }
         rules = self.assignment_map
         if self.to == "tf2":

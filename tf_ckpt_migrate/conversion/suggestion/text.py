@@ -84,7 +84,7 @@ def _open(suggestion: Suggestion) -> Iterator[str]:
         "without a counterpart in the target", suggestion.unmatched.source
     )
     yield from _listed(
-        'filled by nothing; unmet="keep" leaves them as they are',
+        'filled by nothing; missing="keep" leaves them as they are',
         suggestion.unmatched.target,
     )
 

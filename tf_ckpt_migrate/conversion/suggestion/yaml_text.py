@@ -41,7 +41,7 @@ def _open(suggestion: Suggestion) -> Iterator[str]:
         yield "# Rules of which some may be meant:"
         yield from (_line(to_config(rule), "# ") for rule in suggestion.open_rules)
     if suggestion.unmatched.target:
-        yield "# Nothing goes to these, which --unmet=keep leaves as they are:"
+        yield "# Nothing goes to these, which --missing=keep leaves as they are:"
         names = by_series(suggestion.unmatched.target)
         yield from (f"#   {printable(name)}" for name in names)
 
