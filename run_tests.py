@@ -73,11 +73,15 @@ def tensorflow(version: str, newest_python: str) -> tuple[str, str]:
     )
 
 
+# Where no tf-keras has the number of its TensorFlow.
+TF_KERAS = {"2.16.2": "2.16.0", "2.18.1": "2.18.0", "2.20.0": "2.20.1"}
+
+
 def with_tensorflow(
     version: str, pythons: tuple[str, ...], *pins: str, **fields: Any
 ) -> Environment:
     """Return an environment with a version of TensorFlow and of tf-keras."""
-    tf_keras = version if version != "2.20.0" else "2.20.1"
+    tf_keras = TF_KERAS.get(version, version)
     return Environment(
         f"tf-{version.rpartition('.')[0]}",
         pythons,
