@@ -9,9 +9,9 @@ import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import write
 from tests.conversion.suggestion.files import write_shapes
 from tests.live import suggestion_pairs as pairs
-from tf_ckpt_migrate.conversion.layout import aliases_of
 from tf_ckpt_migrate.live.target import built_target
 from tf_ckpt_migrate.names.rules import Recipe
+from tf_ckpt_migrate.naming.catalog import catalog_of
 
 
 @pytest.fixture(params=pairs.PAIRS, ids=lambda make: make.__name__)
@@ -39,7 +39,7 @@ def is_of_optimizer(rule):
 
 def open_pairs(suggestion, live):
     """Return the pairs of target and source that are declared to be open."""
-    keys = aliases_of(live, live.specs)
+    keys = catalog_of(live).aliases
     return {
         (keys[name], each.source)
         for each in suggestion.ambiguities

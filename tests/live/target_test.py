@@ -4,10 +4,10 @@ import pytest
 from tests.live.models import KINDS, nested, sequential, trained
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
-from tf_ckpt_migrate.conversion.layout import aliases_of
 from tf_ckpt_migrate.errors import TargetError, UnbuiltTargetError
 from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget, built_target
+from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 
@@ -73,7 +73,7 @@ class TestNames:
         live = LiveTarget(net)
         names = {names_of(live)[key] for key in live.variables}
         assert {"net/hidden/kernel", "net/top/kernel"} <= names
-        assert {"hidden/kernel", "top/kernel"} <= set(aliases_of(live, live.specs))
+        assert {"hidden/kernel", "top/kernel"} <= set(catalog_of(live).aliases)
 
     def test_a_list_has_those_of_its_variables(self, tf):
         live = LiveTarget([tf.Variable(1.0, name="a/w"), tf.Variable(1.0, name="b")])

@@ -31,7 +31,6 @@ __all__ = [
     "VALUE_END",
     "CheckpointView",
     "Layout",
-    "aliases_of",
     "guide_key",
     "guide_keys",
     "guide_name",
@@ -229,33 +228,6 @@ def _is_own(key: str, reader: CheckpointView) -> bool:
     return key == SAVE_COUNTER_KEY or (
         parsed is not None and parsed.attribute in BOOKKEEPING
     )
-
-
-def aliases_of(
-    reader: CheckpointView, specs: Mapping[str, TensorSpec]
-) -> dict[str, str]:
-    """Return other names of tensors: of variables, and object paths without their end.
-
-    Keras 3 keeps ``dense.kernel`` in an attribute ``_kernel``; either will do. A name
-    that fits several is no alias.
-    """
-    if reader.object_graph is None:
-        return {}
-    full_names = reader.object_graph.full_names()
-    found: dict[str, str] = {}
-    doubtful: set[str] = set()
-    for key in specs:
-        if not is_object_key(key):
-            continue
-        names = {full_names.get(key, ""), key.removesuffix(VALUE_END)}
-        names |= {name_of_key(key), _guide_name(key)}
-        for name in names - {"", key}:
-            if found.setdefault(name, key) != key:
-                doubtful.add(name)
-    aliases = {name: key for name, key in found.items() if name not in doubtful}
-    public = {public_path(name): key for name, key in aliases.items()}
-    taken = {*found, *specs}
-    return {n: key for n, key in public.items() if n not in taken} | aliases
 
 
 def own_names_of(reader: CheckpointView, keys: Iterable[str]) -> dict[str, str]:

@@ -14,12 +14,10 @@ from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import (
     CheckpointView,
     Layout,
-    aliases_of,
     is_object_key,
     layout_of,
     own_names_of,
 )
-from tf_ckpt_migrate.conversion.object_names import over_keys
 from tf_ckpt_migrate.conversion.optimizers.rules import with_optimizers
 from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.rekey import same_bytes
@@ -59,21 +57,19 @@ class Goal(NamedTuple):
     Attributes:
       prefix: What to call it.
       layout: Its tensors.
-      aliases: Other names that rules and sources may use for them.
+      catalog: Every name of its tensors.
       doubles: Names of a dual-keyed target, each with the object-based key of the same
         bytes.
       own_names: By key, the names that variables have in a name-based checkpoint.
       closed: Whether it takes nothing but its own tensors, as what is no file.
-      catalog: Every name of its tensors.
     """
 
     prefix: str
     layout: Layout
-    aliases: Mapping[str, str]
+    catalog: TensorCatalog
     doubles: Mapping[str, str] = MappingProxyType({})
     own_names: Mapping[str, str] = MappingProxyType({})
     closed: bool = False
-    catalog: TensorCatalog | None = None
 
 
 def opened(checkpoint: CheckpointLike) -> CheckpointReader:
@@ -98,10 +94,9 @@ def goal_of(target: CheckpointLike | CheckpointView) -> Goal:
     return Goal(
         view.prefix,
         layout,
-        aliases_of(view, layout.tensors),
+        catalog_of(view),
         _doubles(view, layout),
         own_names_of(view, layout.tensors),
-        catalog=catalog_of(view),
     )
 
 
@@ -218,11 +213,11 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
     Raises:
       PlanError: If anything is not accounted for.
     """
-    rules = over_keys(AssignmentMap(assignment_map), reader)
+    rules = AssignmentMap(assignment_map)
     own = layout_of(reader)
     specs, targets = own.everything, goal.layout.tensors
     carried = untouched_by(rules, own.carried)
-    known = {*targets, *goal.aliases}
+    known = {*targets, *goal.catalog.aliases}
     aside = _not_asked_for(rules, own.bookkeeping) | _without(carried, known)
     source = _without(specs, aside)
     if missing == "error" or not isinstance(missing, str):
@@ -240,11 +235,11 @@ def plan_into(  # noqa: PLR0913 what is planned, by keyword
         _without(targets, doubles),
         unused=unused,
         missing=missing,
-        aliases={**doubles, **goal.aliases, **by_name},
+        aliases={**doubles, **goal.catalog.aliases, **by_name},
         own_names=own_names,
         transforms=transforms,
         closed=goal.closed,
-        sources=catalog_of(reader) if by_identity else None,
+        sources=catalog_of(reader),
         targets=goal.catalog if by_identity else None,
     )
     found = found._replace(moves=with_layouts(reader, found.moves))

@@ -106,7 +106,7 @@ def _expanded(
         for name in names
         if name.startswith(scope)
     }
-    for path, name in () if found else variables.aliases.items():
+    for path, name in () if found else variables.catalog.aliases.items():
         if path.startswith(scope) and not is_object_key(path):
             other = start + path.removeprefix(scope)
             if other in sources or name not in found:  # the variable has other paths

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 from tf_ckpt_migrate.conversion.layout import (
     Layout,
-    aliases_of,
     layout_of,
     public_names,
 )
@@ -39,8 +38,7 @@ def goal_by_keys(target: LiveTarget) -> Goal:
     own = {SAVE_COUNTER_KEY, *specs}
     aside = {key: each for key, each in target.specs.items() if key not in own}
     layout = Layout(specs, aside)
-    aliases, catalog = aliases_of(target, specs), catalog_of(target)
-    return Goal(target.prefix, layout, aliases, closed=True, catalog=catalog)
+    return Goal(target.prefix, layout, catalog_of(target), closed=True)
 
 
 def goal_by_names(target: LiveTarget) -> Goal:
@@ -54,11 +52,10 @@ def goal_by_names(target: LiveTarget) -> Goal:
     goal = goal_by_keys(target)
     names = names_of(target)
     specs = {names[key]: spec for key, spec in goal.layout.specs.items()}
-    aliases = {alias: names[key] for alias, key in goal.aliases.items()}
-    aliases.update((key, names[key]) for key in goal.layout.specs)
     layout = Layout(specs, goal.layout.bookkeeping)
-    catalog = RelabelledCatalog(goal.catalog or catalog_of(target), names)
-    return Goal(goal.prefix, layout, aliases, closed=True, catalog=catalog)
+    return Goal(
+        goal.prefix, layout, RelabelledCatalog(goal.catalog, names), closed=True
+    )
 
 
 def names_of(target: LiveTarget) -> Mapping[str, str]:

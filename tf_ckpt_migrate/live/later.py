@@ -80,7 +80,7 @@ def plan_now_and_later(
     def place_of(move: Move) -> str:
         if move.target in specs:
             return move.target
-        place = goal.aliases.get(move.target, move.target)
+        place = goal.catalog.aliases.get(move.target, move.target)
         # The tensor of a variable's own name comes before that of a path to it.
         return move.target if move.is_kept and place in own else place
 

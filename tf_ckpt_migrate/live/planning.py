@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
 from tf_ckpt_migrate.conversion.layout import (
-    aliases_of,
     is_object_key,
     layout_of,
 )
@@ -24,6 +23,7 @@ from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Missing
 from tf_ckpt_migrate.names.rules import Drop, Rename, Rule
+from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 from tf_ckpt_migrate.naming.slots import ROLES, role_of
 from tf_ckpt_migrate.transforms import Function, Transform
@@ -87,7 +87,7 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     """
     by_keys = goes_by_keys(reader, live, rules)
     goal = goal_for(reader, live, rules)
-    names = {key: goal.aliases.get(key, key) for key in live.variables}
+    names = {key: goal.catalog.aliases.get(key, key) for key in live.variables}
     reasons = {names[key]: why for key, why in may_stay.items()}
     plan = plan_into(
         goal,
@@ -130,7 +130,9 @@ def _to_given_names(
         return []
     specs = layout_of(reader).tensors
     decided = match(rules, specs).decided
-    known = aliases_of(reader, specs)
+    known: dict[str, str] = {}  # also names that are keys, of a dual-keyed checkpoint
+    for names in reversed(catalog_of(reader).names_by_kind):
+        known.update((n, keys[0]) for n, keys in names.items() if len(keys) == 1)
     found = {known.get(name): key for key, name in live.given_names.items()}
     return [Rename(k, to) for k, to in found.items() if k and k not in decided]
 
@@ -162,7 +164,7 @@ def _as_transforms(given: Transforms, goal: Goal) -> dict[str, Transform]:
     return {
         name: each
         if isinstance(each, Transform)
-        else Function(each, specs.get(goal.aliases.get(name, name)))
+        else Function(each, specs.get(goal.catalog.aliases.get(name, name)))
         for name, each in given.items()
     }
 

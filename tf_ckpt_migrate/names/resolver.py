@@ -288,7 +288,7 @@ class Resolver:
         if found is None and self.targets is not None:
             keys = [key for key in self.targets.keys_of(name) if key in target]
             found = keys[0] if len(keys) == 1 else None
-        return found
+        return found if found in target else None
 
     def _carry(self, key: str) -> None:
         """Keep the name of ``key``, though the target need not know it."""

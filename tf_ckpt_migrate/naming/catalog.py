@@ -191,6 +191,12 @@ class TensorCatalog(Mapping[str, TensorRecord]):
         return found
 
     @cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """The key that each other name means, if it means only one."""
+        names = self.other_names.items()
+        return {name: keys[0] for name, keys in names if len(keys) == 1}
+
+    @cached_property
     def names_by_kind(self) -> tuple[Mapping[str, Sequence[str]], ...]:
         """Keys by variable name, by path and by public path, in this precedence."""
         if self._graph is None:

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.conversion.layout import (
     CheckpointView,
-    aliases_of,
     is_object_key,
     layout_of,
     name_of_key,
 )
+from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.slots import role_of
 
 __all__ = ["Form", "Item", "Side", "numbered", "side_of"]
@@ -91,7 +91,7 @@ def side_of(view: CheckpointView, *, is_target: bool) -> Side:
         items[role_of(key, specs)].append(Item(key, _form(spec), names))
     weights = items.pop("weight", [])
     others = {role: tuple(each) for role, each in items.items()}
-    return Side(view.prefix, tuple(weights), others, specs, aliases_of(view, specs))
+    return Side(view.prefix, tuple(weights), others, specs, catalog_of(view).aliases)
 
 
 def _form(spec: TensorSpec) -> Form:
