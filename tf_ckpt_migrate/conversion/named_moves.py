@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -15,7 +14,6 @@ from tf_ckpt_migrate.conversion.layout import (
     name_of_key,
     public_names,
 )
-from tf_ckpt_migrate.conversion.object_names import over_names
 from tf_ckpt_migrate.conversion.optimizers.rules import (
     WithOptimizers,
     with_optimizers_back,
@@ -32,8 +30,12 @@ from tf_ckpt_migrate.names.resolution import (
     check_choices,
     resolve,
 )
-from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
-from tf_ckpt_migrate.naming.catalog import catalog_of
+from tf_ckpt_migrate.names.rules import Rename, Rule, Split
+from tf_ckpt_migrate.naming.catalog import (
+    RelabelledCatalog,
+    TensorCatalog,
+    catalog_of,
+)
 from tf_ckpt_migrate.naming.keys import parse_object_key
 from tf_ckpt_migrate.naming.slots import role_of, slot_of
 
@@ -115,7 +117,6 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
         moves = [Move((key,), chosen[key], None, spec) for key, spec in specs.items()]
         notes = (*notes, *_of_keras_3(moves, full_names))
         return NamedMoves(tuple(moves), notes=notes, bookkeeping=aside)
-    rules = over_names(rules, chosen, full_names, specs)
     found = _moves(reader, specs, chosen, rules, unused, like, missing)
     return found._replace(
         notes=(*notes, *found.notes, *_of_keras_3(found.moves, full_names)),
@@ -199,6 +200,7 @@ def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
 ) -> NamedMoves:
     keys = {name: key for key, name in chosen.items()}
     named = {name: specs[key] for name, key in keys.items()}
+    catalog = RelabelledCatalog(catalog_of(reader), chosen)
     goals = None if like is None else like.specs
 
     def by_key(move: Move) -> Move:
@@ -207,15 +209,19 @@ def _moves(  # noqa: PLR0913, PLR0917 what named_moves has made of its arguments
     def weights(others: AssignmentMap) -> list[Move]:
         # What keeps its name moves too, and its slots go with it.
         rest: Unused = "keep" if unused == "keep" else "drop"
-        found = resolve(others, named, goals, unused=rest, missing="keep")
+        found = resolve(
+            others, named, goals, unused=rest, missing="keep", sources=catalog
+        )
         return [by_key(move) for move in found.moves]
 
     made = with_optimizers_back(reader, like, rules, weights)
-    ours = _without_doubles([_from_names(r, chosen) for r in made.rules], rules)
+    ours = _without_doubles(made.rules, rules, catalog)
     may_stay: Missing | set[str] = missing
     if like is not None and missing != "keep":
         may_stay = {*made.may_stay, *layout_of(like).carried}
-    found: Resolution = resolve(ours, named, goals, unused=unused, missing=may_stay)
+    found: Resolution = resolve(
+        ours, named, goals, unused=unused, missing=may_stay, sources=catalog
+    )
     return NamedMoves(
         with_layouts(reader, map(by_key, found.moves)),
         tuple(Dropped(keys[name], reason) for name, reason in found.dropped),
@@ -245,28 +251,20 @@ def _of_keras_3(
     return ()
 
 
-def _without_doubles(all_rules: list[Rule], given: AssignmentMap) -> list[Rule]:
-    """Leave out a given rule for what a rule of an optimizer takes there as well."""
-    own = [rule for rule in all_rules if rule not in {*given}]
-    taken = {rule.source for rule in own if isinstance(rule, Split)}
+def _without_doubles(
+    rules: Iterable[Rule], given: AssignmentMap, catalog: TensorCatalog
+) -> list[Rule]:
+    """Leave out a given rule where an optimizer's `Split` takes the same tensor."""
+    own = [rule for rule in rules if rule not in {*given}]
+    splits = [rule for rule in own if isinstance(rule, Split)]
+    taken = {key for rule in splits for key in catalog.keys_of(rule.source)}
     return [
         rule
-        for rule in all_rules
+        for rule in rules
         if rule in own
-        or not (isinstance(rule, Rename | Split) and rule.source in taken)
+        or not isinstance(rule, Rename | Split)
+        or taken.isdisjoint(catalog.keys_of(rule.source))
     ]
-
-
-def _from_names(rule: Rule, chosen: Mapping[str, str]) -> Rule:
-    """Return a rule for an optimizer, which goes from keys, as one from names."""
-    if isinstance(rule, Split) and rule.source in chosen:
-        return Split(chosen[rule.source], dict(rule.targets))
-    if isinstance(rule, Drop) and rule.source is not None and rule.source in chosen:
-        return replace(rule, source=chosen[rule.source])
-    if isinstance(rule, Combine):
-        targets = {to: how for to, how in rule.targets if how}
-        return Combine([chosen.get(key, key) for key in rule.sources], targets)
-    return rule
 
 
 def _check_names(names: Mapping[str, str], prefix: str) -> None:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.misses import check_all_met
-from tf_ckpt_migrate.conversion.object_names import over_keys
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names, names_of
 from tf_ckpt_migrate.live.planning import (
@@ -22,6 +21,7 @@ from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.resolution import resolve
+from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 
 __all__ = ["NowAndLater", "plan_now_and_later"]
@@ -67,12 +67,11 @@ def plan_now_and_later(
     goal = goal_by_keys(live) if by_keys else goal_by_names(live)
     names = {} if by_keys else names_of(live)
     keys = {names.get(key, key): key for key in live.variables}
-    if by_keys:
-        rules = over_keys(rules, reader)
     found = resolve(
         [*rules, *other_half(reader, by_keys=by_keys)],
         layout_of(reader).tensors,
         unused="keep",
+        sources=catalog_of(reader) if by_keys else None,
     )
     specs = goal.layout.specs
     own = {move.target for move in found.moves if move.target in specs}

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
-from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.conversion.layout import layout_of, name_of_key, public_names
-from tf_ckpt_migrate.conversion.object_names import over_names
 from tf_ckpt_migrate.conversion.tensor_names import without_own_names
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
-from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.matching import match
+from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.resolution import resolve
+from tf_ckpt_migrate.naming.catalog import RelabelledCatalog, catalog_of
 from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 
 __all__ = ["Names", "names_to_save"]
@@ -88,46 +86,25 @@ def _computed(
 def _ruled(
     live: LiveTarget, variables: Mapping[str, Any], rules: AssignmentMapLike
 ) -> dict[str, str]:
-    """Return names by rules over the variables' names or, if more fit, over paths."""
-    given = AssignmentMap(rules)
-    specs = {key: live.specs[key] for key in variables}
+    """Return names by rules, which may use every name of a variable."""
     own = names_of(live)
-    choices = [{key: own[key] for key in variables}]
-    paths = public_names(variables)
-    if len({*paths.values()}) == len(paths):
-        choices.append(paths)
-    ways = [_Ruled(over_names(given, n, {}, specs), n, specs) for n in choices]
-    return max(ways, key=_Ruled.decided).resolved()
-
-
-class _Ruled(NamedTuple):
-    """Rules over names, which are given by key, as dtypes and shapes are."""
-
-    rules: AssignmentMap
-    names: Mapping[str, str]
-    specs: Mapping[str, TensorSpec]
-
-    def sources(self) -> dict[str, TensorSpec]:
-        return {name: self.specs[key] for key, name in self.names.items()}
-
-    def decided(self) -> int:
-        return len(match(tuple(self.rules), self.sources()).decided)
-
-    def resolved(self) -> dict[str, str]:
-        try:
-            moves = resolve(self.rules, self.sources()).moves
-        except PlanError as error:
-            # A save has only its rules to say so by.
-            text = str(error).replace(
-                'pass unused="drop" or "keep"', "put Drop('/') or Keep('/') last,"
-            )
-            raise PlanError(text, error.problems, error.details) from None
-        if changing := [move for move in moves if not move.is_plain]:
-            raise RuleError(
-                f"{changing[0]} would change a value; a save can only name variables"
-            )
-        keys = {name: key for key, name in self.names.items()}
-        return {keys[move.sources[0]]: move.target for move in moves}
+    labels = {key: own[key] for key in variables}
+    specs = {label: live.specs[key] for key, label in labels.items()}
+    catalog = RelabelledCatalog(catalog_of(live), labels)
+    try:
+        moves = resolve(rules, specs, sources=catalog).moves
+    except PlanError as error:
+        # A save has only its rules to say so by.
+        text = str(error).replace(
+            'pass unused="drop" or "keep"', "put Drop('/') or Keep('/') last,"
+        )
+        raise PlanError(text, error.problems, error.details) from None
+    if changing := [move for move in moves if not move.is_plain]:
+        raise RuleError(
+            f"{changing[0]} would change a value; a save can only name variables"
+        )
+    keys = {label: key for key, label in labels.items()}
+    return {keys[move.sources[0]]: move.target for move in moves}
 
 
 def _check_names(names: Mapping[str, str], live: LiveTarget) -> None:

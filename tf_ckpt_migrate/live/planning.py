@@ -12,7 +12,6 @@ from tf_ckpt_migrate.conversion.layout import (
     is_object_key,
     layout_of,
 )
-from tf_ckpt_migrate.conversion.object_names import over_keys
 from tf_ckpt_migrate.conversion.planning import Goal, plan_into
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names
@@ -221,7 +220,9 @@ def goes_by_keys(
         objects = list(filter(is_object_key, reader))
         names = reader.keys() - set(objects)
         fits_names = match(rules, names).decided
-        return not fits_names and bool(match(over_keys(rules, reader), objects).decided)
+        return not fits_names and bool(
+            match(rules, objects, catalog_of(reader)).decided
+        )
     # The counter of saves has the same key in all.
     own = live.variables.keys() - {SAVE_COUNTER_KEY}
     return any(key in reader for key in own)

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.rules import (
@@ -30,9 +30,10 @@ from tf_ckpt_migrate.names.rules import (
 )
 from tf_ckpt_migrate.naming.slots import role_of
 
-__all__ = ["NO_NAMES", "Matching", "match"]
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.naming.catalog import TensorCatalog
 
-NO_NAMES: Mapping[str, Sequence[str]] = MappingProxyType({})
+__all__ = ["Matching", "match"]
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Matching:
 def match(
     rules: Iterable[Rule],
     keys: Collection[str],
-    names: Mapping[str, Sequence[str]] = NO_NAMES,
+    catalog: TensorCatalog | None = None,
     *,
     keys_first: bool = False,
 ) -> Matching:
@@ -64,7 +65,7 @@ def match(
     Args:
       rules: The rules, first match wins.
       keys: All keys of the source, a set or mapping.
-      names: The keys of the tensors that go by each other name.
+      catalog: Their other names and their roles; None if they have only keys.
       keys_first: Whether other names count only for a rule that fits no key: where the
         result has no keys of its own, rules say what becomes of keys.
 
@@ -78,14 +79,20 @@ def match(
     result = Matching()
     decided = result.decided
     ordered = sorted(keys)
+    rules = tuple(rules)
+    names: Mapping[str, Sequence[str]] = {}
+    if catalog is not None and rules:
+        names = catalog.other_names
     ordered_names = sorted(names)
+
     for position, rule in enumerate(rules):
         won = 0
-        fitting: Collection[str] = _fitting(rule, keys, ordered)
+        if isinstance(rule, Drop | Keep) and rule.role is not None:
+            fitting: Collection[str] = _in_role(rule.role, keys, catalog)
+        else:
+            fitting = _fitting(rule, keys, ordered)
         is_open = not (keys_first and fitting)
-        if (
-            names and is_open and getattr(rule, "role", None) is None
-        ):  # only keys have roles
+        if names and is_open and getattr(rule, "role", None) is None:
             others = _fitting(rule, names, ordered_names)
             if _is_exact(rule) and any(len(names[name]) > 1 for name in others):
                 result.ambiguous[position] = next(
@@ -124,6 +131,15 @@ def _fitting(rule: Rule, keys: Collection[str], ordered: list[str]) -> Sequence[
     return _choice(rule, keys, ordered)
 
 
+def _in_role(
+    role: str, keys: Collection[str], catalog: TensorCatalog | None
+) -> list[str]:
+    """Return the keys of the tensors that have a role."""
+    if catalog is None:
+        return [key for key in keys if role_of(key, keys) == role]
+    return [key for key in keys if catalog.role_of(key) == role]
+
+
 def _is_exact(rule: Rule) -> bool:
     """Return whether a rule spells out whole names."""
     if isinstance(rule, Drop | Keep):
@@ -132,8 +148,6 @@ def _is_exact(rule: Rule) -> bool:
 
 
 def _choice(rule: Drop | Keep, keys: Collection[str], ordered: list[str]) -> list[str]:
-    if rule.role is not None:
-        return [key for key in ordered if role_of(key, keys) == rule.role]
     if rule.pattern is not None:
         return _pattern(rule.pattern, ordered)
     source = rule.source or ""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.errors import RuleError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
-from tf_ckpt_migrate.names.matching import NO_NAMES, match
+from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.problems import Problems
@@ -148,7 +148,7 @@ def check_choices(
     given = [rule for rule in rules if not isinstance(rule, Recipe | Bind)]
     if not any(isinstance(rule, Drop | Keep) for rule in given):
         return
-    matching = match(given, source, sources.other_names if sources else NO_NAMES)
+    matching = match(given, source, sources)
     problems = Problems()
     for position, lost in matching.lost.items():
         rule = given[position]

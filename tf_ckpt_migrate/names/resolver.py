@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import TransformError, capped
-from tf_ckpt_migrate.names.matching import NO_NAMES, Matching, match
+from tf_ckpt_migrate.names.matching import Matching, match
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.problems import Problems
 from tf_ckpt_migrate.names.rules import (
@@ -67,9 +67,8 @@ class Resolver:
     def run(self) -> None:
         """Decide about every source key, in order."""
         rules = self.rules
-        others = self.sources.other_names if rules and self.sources else None
         is_free = self.target is None
-        matching = match(rules, self.source, others or NO_NAMES, keys_first=is_free)
+        matching = match(rules, self.source, self.sources, keys_first=is_free)
         decided = matching.decided
         handlers = [self._handler(rule, at, decided) for at, rule in enumerate(rules)]
         if self._matcher is None:

@@ -26,6 +26,7 @@ from tf_ckpt_migrate.naming.object_paths import (
     public_path,
 )
 from tf_ckpt_migrate.naming.slot_owners import SlotOwner, slot_owners
+from tf_ckpt_migrate.naming.slots import role_of
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -175,6 +176,10 @@ class TensorCatalog(Mapping[str, TensorRecord]):
             return (name,)
         return () if self._graph is None else self.other_names.get(name, ())
 
+    def role_of(self, key: str) -> str:
+        """Return the role of a tensor: weight, slot, average, optimizer, …."""
+        return role_of(key, self._specs)
+
     @property
     def has_graph(self) -> bool:
         """Whether tensors have other names than their keys."""
@@ -289,6 +294,10 @@ class RelabelledCatalog(TensorCatalog):
             label = self._labels.get(owner.variable, owner.variable)
             owner = owner._replace(variable=label)
         return replace(record, key=key, owner=owner)
+
+    def role_of(self, key: str) -> str:
+        """Return the role of a label's tensor, which its key decides."""
+        return self._base.role_of(self._keys[key])
 
     @property
     def has_graph(self) -> bool:
