@@ -147,7 +147,7 @@ NOT_313 = tuple(version for version in ANY if version != "3.13")
 ON_REQUEST = (
     with_tensorflow("2.16.2", NOT_313, on_request=True),
     with_tensorflow("2.18.1", NOT_313, on_request=True),
-    # TensorFlow 2.20 passes an argument to protobuf that version 6 warns of and 7 lacks.
+    # TensorFlow 2.20 passes protobuf an argument that version 6 warns of and 7 lacks.
     with_tensorflow("2.20.0", ANY, "protobuf<6", on_request=True),
     Environment(
         "newest",

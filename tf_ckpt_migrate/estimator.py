@@ -20,8 +20,8 @@ from tf_ckpt_migrate.conversion.saved import Keys
 from tf_ckpt_migrate.errors import CheckpointNotFoundError
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.keyed_saver import KeyedSaver
-from tf_ckpt_migrate.live.named_restore import restore_by_names
 from tf_ckpt_migrate.live.private import set_max_to_keep, take_settings
+from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.live.saver import Saver, without_wrapping
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
@@ -114,7 +114,7 @@ def scaffold(  # noqa: PLR0913 options by keyword, most of them those of Saver, 
     def initialize(own: Any, session: Any) -> None:
         if init_from is not None:
             with session.graph.as_default():
-                restore_by_names(
+                restore(
                     init_from,
                     saver if some else v1.global_variables(),
                     assignment_map,

@@ -53,9 +53,8 @@ def goal_by_names(target: LiveTarget) -> Goal:
     names = names_of(target)
     specs = {names[key]: spec for key, spec in goal.layout.specs.items()}
     layout = Layout(specs, goal.layout.bookkeeping)
-    return Goal(
-        goal.prefix, layout, RelabelledCatalog(goal.catalog, names), closed=True
-    )
+    catalog = RelabelledCatalog(goal.catalog, names, has_graph=not target.given_names)
+    return Goal(goal.prefix, layout, catalog, closed=True)
 
 
 def names_of(target: LiveTarget) -> Mapping[str, str]:

@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
 from tf_ckpt_migrate.conversion.layout import (
     is_object_key,
-    layout_of,
 )
 from tf_ckpt_migrate.conversion.planning import Goal, plan_into
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
@@ -21,7 +20,7 @@ from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Missing
-from tf_ckpt_migrate.names.rules import Drop, Rename, Rule
+from tf_ckpt_migrate.names.rules import Drop
 from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
 from tf_ckpt_migrate.naming.slots import ROLES, role_of
@@ -93,7 +92,6 @@ def plan_restore(  # noqa: PLR0913 what restore was given
         reader,
         [
             *rules,
-            *(_to_given_names(reader, live, rules) if by_keys else ()),
             *other_half(reader, by_keys=by_keys),
         ],
         unused=unused,
@@ -119,21 +117,6 @@ def goal_for(reader: CheckpointReader, live: LiveTarget, rules: AssignmentMap) -
     if goes_by_keys(reader, live, rules):
         return goal_by_keys(live)
     return goal_by_names(live)
-
-
-def _to_given_names(
-    reader: CheckpointReader, live: LiveTarget, rules: AssignmentMap
-) -> list[Rule]:
-    """Return rules from objects to mere variables that have their names or paths."""
-    if not live.given_names or any(key in reader for key in live.given_names):
-        return []
-    specs = layout_of(reader).tensors
-    decided = match(rules, specs).decided
-    known: dict[str, str] = {}  # also names that are keys, of a dual-keyed checkpoint
-    for names in reversed(catalog_of(reader).names_by_kind):
-        known.update((n, keys[0]) for n, keys in names.items() if len(keys) == 1)
-    found = {known.get(name): key for key, name in live.given_names.items()}
-    return [Rename(k, to) for k, to in found.items() if k and k not in decided]
 
 
 def _of_roles(
@@ -212,7 +195,7 @@ def goes_by_keys(
     reader: CheckpointReader, live: LiveTarget, rules: AssignmentMap
 ) -> bool:
     """Return whether the keys of a checkpoint count, or its names."""
-    if reader.object_graph is None:
+    if reader.object_graph is None or live.given_names:
         return False
     if reader.format is not CheckpointFormat.DUAL_KEYED:
         return True

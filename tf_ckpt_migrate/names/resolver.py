@@ -264,6 +264,7 @@ class Resolver:
 
     def _decide_unused(self, key: str, decided: Mapping[str, int]) -> None:
         place = None if self.target is None else self._place(key)
+        place = place or self._places_by_name.get(key)
         if self._only_kept:
             place = None
         own = place and self.own_names.get(place, place)
@@ -277,6 +278,27 @@ class Resolver:
             self.dropped.append(Dropped(key, "no rule matches it"))
         else:
             self.problems.unused(key, self.source[key])
+
+    @cached_property
+    def _places_by_name(self) -> Mapping[str, str]:
+        """The targets that are named like a variable or path of the source, by key.
+
+        Only a target of mere names meets an object-based source so. A tensor that has
+        the name comes before one at a path of this name.
+        """
+        sources, target = self.sources, self.target
+        if sources is None or target is None:
+            return {}
+        others = sources.other_names
+        named = {
+            name: others[name][0] for name in target if len(others.get(name, ())) == 1
+        }
+        by_variable = {n: k for n, k in named.items() if sources[k].variable_name == n}
+        found: dict[str, str] = {}
+        for name, key in (*by_variable.items(), *named.items()):
+            if name not in self.source and key not in target:
+                found.setdefault(key, name)
+        return found
 
     def _place(self, name: str) -> str | None:
         """Return the target that ``name`` means, or None where there is none."""

@@ -276,11 +276,20 @@ class RelabelledCatalog(TensorCatalog):
     Args:
       base: The catalog.
       labels: The label of each key.
+      has_graph: Whether paths identify the tensors, as well as the labels; not if
+        these are variables that a caller has listed under names of his own.
     """
 
-    def __init__(self, base: TensorCatalog, labels: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        base: TensorCatalog,
+        labels: Mapping[str, str],
+        *,
+        has_graph: bool = True,
+    ) -> None:
         """Keep both; a tensor without a label is left out."""
         self._base = base
+        self._has_graph = has_graph
         self._labels = labels
         self._keys = {label: key for key, label in labels.items()}
         specs = {label: base[key].spec for label, key in self._keys.items()}
@@ -301,8 +310,8 @@ class RelabelledCatalog(TensorCatalog):
 
     @property
     def has_graph(self) -> bool:
-        """Whether tensors have other names than their labels."""
-        return True
+        """Whether paths identify tensors."""
+        return self._has_graph
 
     def keys_of(self, name: str) -> Sequence[str]:
         """Return the labels of the tensors that go by a name."""
