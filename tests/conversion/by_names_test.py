@@ -11,9 +11,9 @@ from tests.conversion.checkpoints import golden, write
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.by_names import plan_by_names, plan_by_rules
-from tf_ckpt_migrate.conversion.tensor_names import all_names, named_tensors
+from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.errors import PlanError, RuleError
-from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.transforms import Transpose
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -160,17 +160,15 @@ class TestRulesAlone:
 class TestObjects:
     def test_names_are_tried_before_paths_and_keys(self):
         reader = golden("tf2_21/checkpoint_names")
-        ways = named_tensors(reader)
-        for number, names in enumerate(ways[:-1]):
-            assert len(names) == len(set(names.values())), number
-            asked = {name: reader.specs[key] for name, key in names.items()}
-            assert moved(plan_by_names(reader, asked)) == names
-
-    def test_all_names_lead_to_all_keys(self):
-        reader = golden("tf2_21/dual_keyed")
-        names = all_names(reader)
-        assert {*names.values()} == {*reader} - {OBJECT_GRAPH_KEY}
-        assert all(names[key] == key for key in {*names.values()})
+        catalog = catalog_of(reader)
+        by_variable, by_path, _ = catalog.names_by_kind
+        keys = {key: [key] for key in catalog}
+        for names in (keys, by_variable, by_path):
+            single = {keys[0]: name for name, keys in names.items() if len(keys) == 1}
+            own = {name: key for key, name in single.items()}
+            asked = {name: reader.specs[key] for name, key in own.items()}
+            assert asked
+            assert moved(plan_by_names(reader, asked)) == own
 
     def test_the_guides_layout_has_names(self, reader, tmp_path):
         tcm.convert_tf1_to_tf2(reader, tmp_path / "tf2")
@@ -184,9 +182,7 @@ class TestObjects:
 
     def test_of_a_dual_keyed_checkpoint_the_names_come_first(self):
         reader = golden("tf2_21/dual_keyed")
-        plain, *others = named_tensors(reader)
-        assert all(name == key for name, key in plain.items())
-        assert len(others) == 4
+        plain = [key for key in catalog_of(reader) if not is_object_key(key)]
         asked = {name: reader.specs[name] for name in plain}
         plan = plan_by_names(reader, asked, unused="error")
         assert all(move.is_kept for move in plan.moves)

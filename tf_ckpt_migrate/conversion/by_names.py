@@ -6,18 +6,20 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.layout import layout_of
+from tf_ckpt_migrate.conversion.layout import is_object_key, layout_of
 from tf_ckpt_migrate.conversion.misses import Asked, check_all_met
-from tf_ckpt_migrate.conversion.tensor_names import named_tensors
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.moves import Dropped, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import resolve
+from tf_ckpt_migrate.names.resolver import Specs
 from tf_ckpt_migrate.names.rules import Drop, Keep, Rule
+from tf_ckpt_migrate.naming.catalog import TensorCatalog, catalog_of
+from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 __all__ = ["plan_by_names", "plan_by_rules"]
 
@@ -64,7 +66,7 @@ def plan_by_names(
     rules = tuple(AssignmentMap(assignment_map))
     strict = unused == "error"
     return _first_plan(
-        reader, lambda keys: _moves(reader, keys, asked, rules, strict=strict)
+        reader, lambda specs: _moves(reader, specs, asked, rules, strict=strict)
     )
 
 
@@ -94,38 +96,41 @@ def plan_by_rules(
     """
     given = [*rules, Drop("/", reason=_REST)]
 
-    def moves(keys: Mapping[str, str]) -> Sequence[Move]:
-        specs = {name: reader.specs[key] for name, key in keys.items()}
-        return resolve(given, specs, places, missing="keep").moves
+    def moves(specs: Specs) -> Sequence[Move]:
+        catalog = catalog_of(reader)
+        return resolve(given, specs, places, missing="keep", sources=catalog).moves
 
     return _first_plan(reader, moves)
 
 
 def _first_plan(
-    reader: CheckpointReader,
-    moves_of: Callable[[Mapping[str, str]], Sequence[Move]],
+    reader: CheckpointReader, moves_of: Callable[[Specs], Sequence[Move]]
 ) -> MigrationPlan:
-    """Return the plan of the first way to name tensors in which there is one.
+    """Return the plan from all tensors; of a dual-keyed checkpoint from one kind.
 
     Raises:
-      PlanError: If there is none: of the way that comes nearest.
+      PlanError: If there is none: of the kind of keys that comes nearest.
     """
     errors: list[PlanError] = []
-    for keys in named_tensors(reader):
+    for specs in _kinds_of_keys(reader):
         try:
-            return _plan(reader, keys, moves_of(keys))
+            return _plan(reader, moves_of(specs))
         except PlanError as error:
             errors.append(error)
     raise min(errors, key=lambda error: len(error.problems))
 
 
-def _plan(
-    reader: CheckpointReader, keys: Mapping[str, str], moves: Iterable[Move]
-) -> MigrationPlan:
-    moved = tuple(
-        move._replace(sources=tuple(keys[name] for name in move.sources))
-        for move in moves
-    )
+def _kinds_of_keys(reader: CheckpointReader) -> list[Specs]:
+    """Return the tensors; of a dual-keyed checkpoint by name, and then by object."""
+    specs = {key: spec for key, spec in reader.specs.items() if key != OBJECT_GRAPH_KEY}
+    if reader.format is not CheckpointFormat.DUAL_KEYED:
+        return [specs]
+    named = {key: spec for key, spec in specs.items() if not is_object_key(key)}
+    return [named, {key: spec for key, spec in specs.items() if key not in named}]
+
+
+def _plan(reader: CheckpointReader, moves: Iterable[Move]) -> MigrationPlan:
+    moved = tuple(moves)
     specs = layout_of(reader).everything
     used = {key for move in moved for key in move.sources}
     dropped = tuple(Dropped(key, _REST) for key in specs if key not in used)
@@ -134,43 +139,42 @@ def _plan(
 
 def _moves(
     reader: CheckpointReader,
-    keys: Mapping[str, str],
+    specs: Specs,
     asked: Asked,
     rules: Sequence[Rule],
     *,
     strict: bool,
 ) -> list[Move]:
     """Return what goes where, by name."""
-    specs = {name: reader.specs[key] for name, key in keys.items()}
+    catalog = catalog_of(reader)
     rules = tuple(AssignmentMap(rules).expanded(specs))
-    decided = match(rules, specs).decided if rules else {}
-    by_rule = _moves_by_rules(rules, specs, asked, decided)
+    decided = match(rules, specs, catalog).decided
+    by_rule = _moves_by_rules(rules, specs, catalog, asked, decided)
     if by_rule is None:  # the map does not apply: all is there by its own name
         by_rule, decided = [], {}
     taken = {move.target for move in by_rule}
     kept = {name for name, at in decided.items() if isinstance(rules[at], Keep)}
     free = {n: s for n, s in specs.items() if n not in decided or n in kept}
+    keys = catalog.keys_by_name([name for name in asked if name not in taken])
     found = [
-        Move((name,), name, None, free[name])
-        for name in asked
-        if name not in taken and name in free
+        Move((key,), name, None, free[key]) for name, key in keys.items() if key in free
     ]
     moves = [*by_rule, *found]
-    check_all_met(moves, asked, free, reader)
+    # Messages name variables as programs do.
+    named = {catalog[key].variable_name or key: spec for key, spec in free.items()}
+    check_all_met(moves, asked, named, reader)
     if strict:
         layout = layout_of(reader)
-        known = {*layout.bookkeeping, *layout.carried}
-        known.update(keys[n] for m in moves for n in m.sources)
-        _check_nothing_left(
-            [n for n, key in keys.items() if n not in decided and key not in known],
-            reader,
-        )
+        known = {*layout.bookkeeping, *layout.carried, *decided}
+        known.update(key for move in moves for key in move.sources)
+        _check_nothing_left([key for key in specs if key not in known], reader)
     return moves
 
 
 def _moves_by_rules(
     rules: Sequence[Rule],
-    specs: Mapping[str, TensorSpec],
+    specs: Specs,
+    catalog: TensorCatalog,
     asked: Asked,
     decided: Mapping[str, int],
 ) -> list[Move] | None:
@@ -184,6 +188,7 @@ def _moves_by_rules(
             _Names(asked),
             unused="drop",
             missing="keep",
+            sources=catalog,
         )
         moves = [move for move in found.moves if move.target in asked]
         _check_effect(rules, moves, asked, decided)

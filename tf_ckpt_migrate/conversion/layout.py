@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -40,6 +40,7 @@ __all__ = [
     "own_names_of",
     "public_names",
     "public_path",
+    "without_own_names",
 ]
 
 _OBJECT_MARK = f"/{ATTRIBUTES}/"
@@ -205,6 +206,25 @@ def public_names(keys: Collection[str]) -> dict[str, str]:
             if "/".join(path) not in taken:
                 names[key] = name_of_key(str(parsed._replace(path=path)))
     return names
+
+
+def without_own_names(
+    names: Mapping[str, str],
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Return what names do not tell apart: the keys without one, and those that share.
+
+    Args:
+      names: By key; "" for none.
+
+    Example:
+      >>> without_own_names({"a": "w", "b": "w", "c": "b", "d": ""})
+      (['d'], {'w': ['a', 'b']})
+    """
+    users: defaultdict[str, list[str]] = defaultdict(list)
+    for key, name in names.items():
+        users[name].append(key)
+    nameless = users.pop("", [])
+    return nameless, {name: keys for name, keys in users.items() if len(keys) > 1}
 
 
 def layout_of(reader: CheckpointView) -> Layout:

@@ -13,13 +13,13 @@ from tf_ckpt_migrate.conversion.layout import (
     layout_of,
     name_of_key,
     public_names,
+    without_own_names,
 )
 from tf_ckpt_migrate.conversion.optimizers.rules import (
     WithOptimizers,
     with_optimizers_back,
 )
 from tf_ckpt_migrate.conversion.partitions import with_layouts
-from tf_ckpt_migrate.conversion.tensor_names import without_own_names
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move

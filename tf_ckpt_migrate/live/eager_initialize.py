@@ -8,7 +8,6 @@ from typing import Any
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
-from tf_ckpt_migrate.conversion.tensor_names import all_names
 from tf_ckpt_migrate.errors import PlanError, RuleError, TargetError, capped, nearest
 from tf_ckpt_migrate.live.goals import goal_by_names, names_of
 from tf_ckpt_migrate.live.private import stored_variables
@@ -16,6 +15,7 @@ from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import is_variable
 from tf_ckpt_migrate.names.rules import Drop, Rule, Split
+from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.transforms import Transform
 
 __all__ = ["initialize_eagerly"]
@@ -47,7 +47,7 @@ def initialize_eagerly(
     reader = opened(path)
     live = LiveTarget(_known_variables(pairs) if target is None else target)
     live.check_built()
-    keys = all_names(reader)
+    keys = catalog_of(reader).all_names
     wanted: dict[str, str] = {}
     for source, goal in sorted(pairs, key=lambda pair: pair[0]):
         wanted.update(_expanded(source, goal, live, keys))

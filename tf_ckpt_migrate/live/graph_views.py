@@ -15,12 +15,12 @@ from typing import Literal
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
 from tf_ckpt_migrate.conversion.planning import opened, plan_migration
 from tf_ckpt_migrate.conversion.scratch import ScratchCheckpoint, scratch_checkpoint
-from tf_ckpt_migrate.conversion.tensor_names import all_names
 from tf_ckpt_migrate.errors import CheckpointError
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import Keep
+from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.recipes.average_names import view_rules
 
 __all__ = [
@@ -60,7 +60,7 @@ def named_view(reader: CheckpointReader) -> ScratchCheckpoint:
 
     No byte of an object-based checkpoint is copied; a V1 file is written anew.
     """
-    names = all_names(reader)
+    names = catalog_of(reader).all_names
     specs = {key: reader.specs[key] for key in {*names.values()}}
     moves = tuple(Move((key,), name, None, specs[key]) for name, key in names.items())
     plan = MigrationPlan(reader.prefix, "", specs, moves)

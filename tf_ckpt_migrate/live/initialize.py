@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple, cast
 
 from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.scratch import scratch_checkpoint
-from tf_ckpt_migrate.conversion.tensor_names import all_names
 from tf_ckpt_migrate.live.eager_initialize import initialize_eagerly
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.graph_pairs import optimizer_pairs, ruled
@@ -22,6 +21,7 @@ from tf_ckpt_migrate.live.graph_views import (
 from tf_ckpt_migrate.live.private import slice_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.rules import RULES, Bind, Rule
+from tf_ckpt_migrate.naming.catalog import catalog_of
 
 __all__ = ["init_from_checkpoint"]
 
@@ -118,7 +118,10 @@ def _initialize_in_graph(path: str | os.PathLike[str], entries: _Entries) -> Non
     named = needs_names(path, (source for source, _ in pairs))
     place: str | os.PathLike[str] = path
     if named is not None:
-        place, names = kept_for_graph(named_view(named)), set(all_names(named))
+        place, names = (
+            kept_for_graph(named_view(named)),
+            set(catalog_of(named).all_names),
+        )
     pairs += optimizer_pairs(entries.pairs, names)
     with naming_paths(os.fspath(place), path):
         original(place, pairs)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from tf_ckpt_migrate.conversion.layout import layout_of, name_of_key, public_names
-from tf_ckpt_migrate.conversion.tensor_names import without_own_names
+from tf_ckpt_migrate.conversion.layout import (
+    layout_of,
+    name_of_key,
+    public_names,
+    without_own_names,
+)
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget

@@ -9,7 +9,6 @@ from typing import Any
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.planning import opened
-from tf_ckpt_migrate.conversion.tensor_names import all_names
 from tf_ckpt_migrate.errors import (
     CheckpointError,
     PlanError,
@@ -25,6 +24,7 @@ from tf_ckpt_migrate.live.graph_views import kept_for_graph, named_view, naming_
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import is_variable, name_of
 from tf_ckpt_migrate.live.vocab_info import mended, vocabulary_of
+from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.transforms import Transform
 
 __all__ = ["warm_start"]
@@ -124,7 +124,7 @@ def _changes(
     reader: CheckpointReader,
 ) -> list[tuple[Any, Transform]]:
     """Return what is done for vocabularies, by variable."""
-    keys = all_names(reader)
+    keys = catalog_of(reader).all_names
     sources = {name: previous.get(name, name) for name in infos}
     found = {name: keys.get(source, source) for name, source in sources.items()}
     return [

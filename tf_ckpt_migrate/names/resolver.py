@@ -281,24 +281,11 @@ class Resolver:
 
     @cached_property
     def _places_by_name(self) -> Mapping[str, str]:
-        """The targets that are named like a variable or path of the source, by key.
-
-        Only a target of mere names meets an object-based source so. A tensor that has
-        the name comes before one at a path of this name.
-        """
-        sources, target = self.sources, self.target
-        if sources is None or target is None:
+        """The targets that an object-based source knows by other names, by key."""
+        if self.sources is None or self.target is None or not self.sources.has_graph:
             return {}
-        others = sources.other_names
-        named = {
-            name: others[name][0] for name in target if len(others.get(name, ())) == 1
-        }
-        by_variable = {n: k for n, k in named.items() if sources[k].variable_name == n}
-        found: dict[str, str] = {}
-        for name, key in (*by_variable.items(), *named.items()):
-            if name not in self.source and key not in target:
-                found.setdefault(key, name)
-        return found
+        found = self.sources.keys_by_name(self.target)
+        return {key: name for name, key in found.items()}
 
     def _place(self, name: str) -> str | None:
         """Return the target that ``name`` means, or None where there is none."""

@@ -8,7 +8,7 @@ objects. Rules may use any of these, and matching without a rule compares them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -180,6 +180,23 @@ class TensorCatalog(Mapping[str, TensorRecord]):
         """Return the role of a tensor: weight, slot, average, optimizer, …."""
         return role_of(key, self._specs)
 
+    def keys_by_name(self, names: Collection[str]) -> dict[str, str]:
+        """Return the keys of the tensors that go by some names, no tensor twice.
+
+        A tensor whose key or variable has a name comes before one at a path of it. A
+        name that several tensors go by is left out, as is one without a tensor.
+        """
+        found = {name: name for name in names if name in self._specs}
+        named = {n: self.keys_of(n) for n in names if n not in found}
+        single = {n: keys[0] for n, keys in named.items() if len(keys) == 1}
+        by_variable = {n: k for n, k in single.items() if self[k].variable_name == n}
+        taken = {*found}
+        for name, key in (*by_variable.items(), *single.items()):
+            if key not in taken:
+                found[name] = key
+                taken.add(key)
+        return found
+
     @property
     def has_graph(self) -> bool:
         """Whether tensors have other names than their keys."""
@@ -200,6 +217,11 @@ class TensorCatalog(Mapping[str, TensorRecord]):
         """The key that each other name means, if it means only one."""
         names = self.other_names.items()
         return {name: keys[0] for name, keys in names if len(keys) == 1}
+
+    @property
+    def all_names(self) -> Mapping[str, str]:
+        """The key that each name means, keys among them, if it means only one."""
+        return {**self.aliases, **{key: key for key in self}}
 
     @cached_property
     def names_by_kind(self) -> tuple[Mapping[str, Sequence[str]], ...]:
