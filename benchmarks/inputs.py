@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import HEADER_KEY, serialized_header
-from tf_ckpt_migrate.bundle.naming import index_path, shard_path
+from tf_ckpt_migrate.bundle.proto import Entry, serialized_entry
+from tf_ckpt_migrate.bundle.shards import index_path, shard_path
 from tf_ckpt_migrate.table import crc32c
 from tf_ckpt_migrate.table.writer import write_table
 

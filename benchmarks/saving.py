@@ -15,7 +15,7 @@ import tf_ckpt_migrate as tcm
 from benchmarks import inputs
 from benchmarks.sizes import Sizes
 from benchmarks.timing import Row, at_most, in_turn
-from tf_ckpt_migrate.bundle.staging import flushed
+from tf_ckpt_migrate.bundle.commit import flushed
 
 __all__ = ["saving", "training"]
 

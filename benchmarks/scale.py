@@ -11,7 +11,7 @@ import tf_ckpt_migrate as tcm
 from benchmarks import fresh, inputs
 from benchmarks.sizes import Sizes
 from benchmarks.timing import Row, at_least, curve, in_turn
-from tf_ckpt_migrate.bundle.parallel import cores
+from tf_ckpt_migrate.bundle.reader import cores
 
 __all__ = ["many_keys", "sharded", "threads"]
 

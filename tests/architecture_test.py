@@ -19,7 +19,7 @@ FLOORS = {
     "_version": 0,
     "errors": 0,
     "escapes": 0,
-    "files": 1,
+    "storage": 1,
     "table": 1,
     "bundle": 2,
     "transforms": 3,

@@ -16,11 +16,11 @@ import pytest
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import files_in, write
 from tests.conversion.fleet.many import BAD, RULES, SIZE, make_fleet
-from tests.files.copies import files_of
+from tests.storage.copies import files_of
 from tf_ckpt_migrate.cli.main import main
 from tf_ckpt_migrate.conversion.fleet.found import find
 from tf_ckpt_migrate.errors import BeamNotFoundError, BeamPipelineError, RuleError
-from tf_ckpt_migrate.files.access import names_in
+from tf_ckpt_migrate.storage.access import names_in
 from tools.environments import ROOT
 
 # Beam's own code warns of many a thing that is to come.

@@ -17,9 +17,9 @@ import pytest
 import tf_ckpt_migrate as tcm
 from tests.bundle.files import entry_of, write_checkpoint, write_index
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import HEADER_KEY, serialized_header
-from tf_ckpt_migrate.bundle.naming import index_path, shard_path
+from tf_ckpt_migrate.bundle.proto import Entry, serialized_entry
+from tf_ckpt_migrate.bundle.shards import index_path, shard_path
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.checkpoint.text import Table, plain_text
 from tf_ckpt_migrate.cli.main import main

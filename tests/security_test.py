@@ -21,7 +21,8 @@ from tf_ckpt_migrate.errors import (
     OutputPathError,
     VocabularyError,
 )
-from tf_ckpt_migrate.files import access, far_writer
+from tf_ckpt_migrate.storage import access
+from tf_ckpt_migrate.storage import access as far_writer
 from tf_ckpt_migrate.transforms.vocabulary_file import read_vocabulary
 from tools.source_graph import PACKAGE, ROOT, modules, tree
 
@@ -31,7 +32,7 @@ MODULES = modules()
 RUNS_CODE = {"eval", "exec", "compile", "__import__", "execfile"}
 MAKES_OBJECTS = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 # One function of the C library of google-crc32c, by a fixed name; nothing of a file's.
-ALLOWED = {("tf_ckpt_migrate.table.unlocked", "ctypes")}
+ALLOWED = {("tf_ckpt_migrate.table.crc32c", "ctypes")}
 STARTS_PROGRAMS = {"subprocess", "ctypes", "cffi", "runpy", "code", "socket", "urllib"}
 UNSAFE = {"system", "popen", "load", "unsafe_load", "full_load", "loadtxt"}
 

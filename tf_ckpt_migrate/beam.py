@@ -22,7 +22,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tf_ckpt_migrate.bundle.staging import far_name_aside, staging_folder
+from tf_ckpt_migrate.bundle.commit import far_name_aside, staging_folder
 from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
 from tf_ckpt_migrate.conversion.fleet.convert_all import (
     Sources,
@@ -35,8 +35,8 @@ from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
 from tf_ckpt_migrate.conversion.fleet.request import Request
 from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
 from tf_ckpt_migrate.errors import BeamNotFoundError, BeamPipelineError
-from tf_ckpt_migrate.files.access import make_folder, remove_folder
-from tf_ckpt_migrate.files.paths import is_far, join, path_of
+from tf_ckpt_migrate.storage.access import make_folder, remove_folder
+from tf_ckpt_migrate.storage.paths import is_far, join, path_of
 
 if TYPE_CHECKING:
     from apache_beam import PTransform  # pyright: ignore[reportMissingImports] types are checked without it

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box, covering
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.slices import TensorSlice
+from tf_ckpt_migrate.bundle.slices import TensorSlice, assembled, bounding_box, covering
 from tf_ckpt_migrate.errors import CorruptCheckpointError, SliceError
 
 WHOLE = np.arange(30, dtype=np.int32).reshape(10, 3)

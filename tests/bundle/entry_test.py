@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from tests.bundle.files import sliced_entry
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import (
+from tf_ckpt_migrate.bundle.proto import (
+    BundleEntryProto,
     Entry,
     moved_to_shard,
     parse_entry,
     scan_entries,
     serialized_entry,
 )
-from tf_ckpt_migrate.bundle.messages import BundleEntryProto
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 

@@ -7,10 +7,9 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import write
-from tf_ckpt_migrate.bundle.existing import existing_files, existing_sizes
+from tf_ckpt_migrate.bundle.commit import existing_files, existing_sizes, free_count
 from tf_ckpt_migrate.bundle.index import serialized_header
-from tf_ckpt_migrate.bundle.naming import index_path, shard_path
-from tf_ckpt_migrate.bundle.staging import free_count
+from tf_ckpt_migrate.bundle.shards import index_path, shard_path
 from tf_ckpt_migrate.table.writer import write_table
 
 

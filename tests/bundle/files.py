@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import serialized_header
-from tf_ckpt_migrate.bundle.messages import BundleEntryProto, SavedTensorSlices
+from tf_ckpt_migrate.bundle.proto import (
+    BundleEntryProto,
+    Entry,
+    SavedTensorSlices,
+    serialized_entry,
+)
 from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.table import crc32c

@@ -31,8 +31,13 @@ from tf_ckpt_migrate.bundle.v1 import V1Reader
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.errors import CheckpointError, CorruptCheckpointError
 from tf_ckpt_migrate.table import crc32c
-from tf_ckpt_migrate.table.block import TRAILER_SIZE
-from tf_ckpt_migrate.table.footer import FOOTER_SIZE, MAGIC, BlockHandle, read_footer
+from tf_ckpt_migrate.table.block import (
+    FOOTER_SIZE,
+    MAGIC,
+    TRAILER_SIZE,
+    BlockHandle,
+    read_footer,
+)
 from tf_ckpt_migrate.table.reader import TableReader
 
 WEIGHTS = np.arange(6, dtype=np.float32).reshape(3, 2)

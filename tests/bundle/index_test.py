@@ -15,7 +15,7 @@ from tests.bundle.files import (
 )
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.index import BundleIndex, serialized_header
-from tf_ckpt_migrate.bundle.messages import BundleHeaderProto
+from tf_ckpt_migrate.bundle.proto import BundleHeaderProto
 from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
 from tf_ckpt_migrate.errors import (
     CorruptCheckpointError,

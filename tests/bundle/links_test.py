@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tf_ckpt_migrate.bundle import links
-from tf_ckpt_migrate.bundle.links import Transfer, append_range, transfer
+from tf_ckpt_migrate.bundle import shards as links
+from tf_ckpt_migrate.bundle.shards import Transfer, append_range, transfer
 from tf_ckpt_migrate.errors import CheckpointError
 
 DATA = bytes(range(256)) * 40

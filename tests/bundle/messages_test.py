@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_ckpt_migrate.bundle.messages import (
+from tf_ckpt_migrate.bundle.proto import (
     BundleEntryProto,
     BundleHeaderProto,
     SavedTensorSlices,

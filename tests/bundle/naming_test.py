@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_ckpt_migrate.bundle.naming import (
+from tf_ckpt_migrate.bundle.shards import (
     ShardName,
     index_path,
     parse_shard_path,

@@ -3,12 +3,12 @@ import re
 import pytest
 
 from tests.bundle.files import GOLDENS
-from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import (
     OBJECT_GRAPH_KEY,
     Attribute,
     ObjectGraph,
 )
+from tf_ckpt_migrate.bundle.proto import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 

@@ -6,7 +6,7 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import write
-from tf_ckpt_migrate.bundle.output_path import (
+from tf_ckpt_migrate.bundle.commit import (
     check_file_path,
     check_folder_path,
     check_prefix,

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tf_ckpt_migrate.bundle.parallel import cores, in_order
+from tf_ckpt_migrate.bundle.reader import cores, in_order
 
 
 @pytest.fixture(params=["1", "2", "5"])

@@ -18,7 +18,7 @@ from tests.bundle.files import (
     write_partitioned,
 )
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
+from tf_ckpt_migrate.bundle.proto import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
 from tf_ckpt_migrate.bundle.writer import BundleWriter

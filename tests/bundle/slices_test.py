@@ -5,7 +5,7 @@ import pytest
 
 from tests.bundle.files import GOLDENS, add_slice
 from tf_ckpt_migrate.bundle.index import BundleIndex
-from tf_ckpt_migrate.bundle.messages import BundleEntryProto
+from tf_ckpt_migrate.bundle.proto import BundleEntryProto
 from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 from tf_ckpt_migrate.table.reader import TableReader

@@ -7,9 +7,9 @@ import pytest
 
 from tests.bundle.faults import Disk
 from tests.crash.kills import forked
-from tf_ckpt_migrate.bundle.existing import existing_files
-from tf_ckpt_migrate.bundle.staging import (
+from tf_ckpt_migrate.bundle.commit import (
     check_absent,
+    existing_files,
     flushed,
     free_count,
     publish,

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from tests.bundle.files import GOLDENS
 from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.bundle.reader import BundleReader
-from tf_ckpt_migrate.bundle.variants import check_variants
+from tf_ckpt_migrate.bundle.strings import check_variants
 from tf_ckpt_migrate.errors import CorruptCheckpointError, UnsupportedDTypeError
 from tf_ckpt_migrate.table import crc32c
-from tf_ckpt_migrate.table.coding import put_varint
+from tf_ckpt_migrate.table.block import put_varint
 
 
 def encoded(elements, order="<"):

@@ -10,10 +10,10 @@ from tests.bundle.faults import Disk
 from tests.bundle.files import GOLDENS, spec_of, strings, write_checkpoint
 from tests.goldens.names import GOLDENS as NAMES
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import moved_to_shard
 from tf_ckpt_migrate.bundle.index import BundleIndex, serialized_header
-from tf_ckpt_migrate.bundle.links import Transfer
+from tf_ckpt_migrate.bundle.proto import moved_to_shard
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.bundle.shards import Transfer
 from tf_ckpt_migrate.bundle.writer import BundleWriter, replace_index
 from tf_ckpt_migrate.errors import OutputExistsError, TransformError
 

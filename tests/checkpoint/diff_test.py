@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
+from tf_ckpt_migrate.bundle.proto import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.checkpoint.diff import SpecDifference, diff_checkpoints
 from tf_ckpt_migrate.checkpoint.diff_graph import same_objects

@@ -12,10 +12,13 @@ import pytest
 from tests.bundle.files import sliced_entry
 from tests.fuzz import seeds
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import parse_entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import BundleIndex
-from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.bundle.proto import (
+    TrackableObjectGraph,
+    parse_entry,
+    serialized_entry,
+)
 from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.files.copies import placed
-from tf_ckpt_migrate.files.access import names_in, put_file, remove_folder
+from tests.storage.copies import placed
+from tf_ckpt_migrate.storage.access import names_in, put_file, remove_folder
 
 
 @pytest.fixture

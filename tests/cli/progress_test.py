@@ -77,8 +77,8 @@ holder.{name} = hang
 from tf_ckpt_migrate.cli.main import run
 run()
 """
-RANGES = ("bundle", "local_place", "append_range")
-COPIES = ("bundle", "links", "append_range")
+RANGES = ("bundle", "places", "append_range")
+COPIES = ("bundle", "shards", "append_range")
 PIECES = ("checkpoint", "statistics", "number_statistics")
 
 
@@ -89,7 +89,7 @@ PIECES = ("checkpoint", "statistics", "number_statistics")
         ("compact", RANGES, []),
         ("prune", RANGES, []),
         ("merge", COPIES, ["--data=copy", "--precedence=first"]),
-        ("verify", ("bundle.checksums", "crc32c", "value"), []),
+        ("verify", ("bundle.reader", "crc32c", "value"), []),
         (
             "diff",
             ("checkpoint", "comparison", "difference"),

@@ -5,8 +5,8 @@ import os
 import pytest
 
 import tf_ckpt_migrate as tcm
-from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+from tf_ckpt_migrate.bundle.proto import TrackableObjectGraph
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.errors import CorruptCheckpointError, LayoutError

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.conversion.checkpoints import files_in, golden, goldens, values, write
-from tf_ckpt_migrate.bundle.links import Transfer
+from tf_ckpt_migrate.bundle.shards import Transfer
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.conversion.compact import compact
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys

@@ -19,7 +19,7 @@ from tests.conversion.checkpoints import (
     values,
     write,
 )
-from tf_ckpt_migrate.bundle.links import Transfer
+from tf_ckpt_migrate.bundle.shards import Transfer
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2

@@ -13,7 +13,7 @@ import numpy as np
 
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import write
-from tf_ckpt_migrate.bundle.existing import existing_files
+from tf_ckpt_migrate.bundle.commit import existing_files
 
 __all__ = ["OPERATIONS", "Operation", "Scene", "state_of"]
 

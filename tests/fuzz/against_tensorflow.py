@@ -21,14 +21,12 @@ from typing import Any, NamedTuple
 
 from tests.fuzz import seeds
 from tests.goldens.digests import digest
-from tf_ckpt_migrate.bundle.messages import BundleHeaderProto
+from tf_ckpt_migrate.bundle.proto import BundleHeaderProto
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
 from tf_ckpt_migrate.errors import CheckpointError
 from tf_ckpt_migrate.table import crc32c
-from tf_ckpt_migrate.table.block import built_block
-from tf_ckpt_migrate.table.coding import put_varint
-from tf_ckpt_migrate.table.footer import MAGIC
+from tf_ckpt_migrate.table.block import MAGIC, built_block, put_varint
 
 __all__ = ["Disagreement", "disagreements"]
 

@@ -13,17 +13,23 @@ from tests.bundle.files import table
 from tests.fuzz import seeds
 from tests.fuzz.targets import TARGETS
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import serialized_header
-from tf_ckpt_migrate.bundle.messages import (
+from tf_ckpt_migrate.bundle.proto import (
     BundleHeaderProto,
+    Entry,
     SavedTensorSlices,
     TrackableObjectGraph,
+    serialized_entry,
 )
 from tf_ckpt_migrate.bundle.slices import TensorSlice
-from tf_ckpt_migrate.table.block import built_block, sealed
-from tf_ckpt_migrate.table.coding import put_varint
-from tf_ckpt_migrate.table.footer import FOOTER_SIZE, BlockHandle, write_footer
+from tf_ckpt_migrate.table.block import (
+    FOOTER_SIZE,
+    BlockHandle,
+    built_block,
+    put_varint,
+    sealed,
+    write_footer,
+)
 
 __all__ = ["FINDINGS"]
 

@@ -19,8 +19,8 @@ import numpy as np
 
 import tf_ckpt_migrate as tcm
 from tests.bundle.files import write_checkpoint
-from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.bundle.proto import TrackableObjectGraph
 
 __all__ = ["CALLS", "CHECKPOINTS"]
 

@@ -13,7 +13,7 @@ from tf_ckpt_migrate.bundle.v1 import V1Reader
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
 from tf_ckpt_migrate.errors import CheckpointError, CorruptCheckpointError
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.table.footer import FOOTER_SIZE, read_footer
+from tf_ckpt_migrate.table.block import FOOTER_SIZE, read_footer
 from tf_ckpt_migrate.table.reader import TableReader
 
 

@@ -15,15 +15,13 @@ from tests.bundle.files import (
     write_v1,
 )
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import serialized_header
-from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.bundle.proto import Entry, TrackableObjectGraph, serialized_entry
 from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
 from tf_ckpt_migrate.bundle.strings import encode_strings
 from tf_ckpt_migrate.bundle.writer import BundleWriter
-from tf_ckpt_migrate.table.block import built_block, sealed
-from tf_ckpt_migrate.table.footer import BlockHandle, write_footer
+from tf_ckpt_migrate.table.block import BlockHandle, built_block, sealed, write_footer
 
 WEIGHTS = np.arange(6, dtype=np.float32).reshape(3, 2)
 ROWS = [TensorSlice((0, 0), (2, -1)), TensorSlice((2, 0), (1, -1))]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
-from tf_ckpt_migrate.files.access import names_in
+from tf_ckpt_migrate.storage.access import names_in
 
 _COUNT = itertools.count()
 

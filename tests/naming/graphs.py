@@ -1,8 +1,8 @@
 """Object graphs, written by hand, for tests of names and identities."""
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+from tf_ckpt_migrate.bundle.proto import TrackableObjectGraph
 from tf_ckpt_migrate.naming.catalog import TensorCatalog
 
 END = "/.ATTRIBUTES/VARIABLE_VALUE"

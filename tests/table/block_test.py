@@ -16,10 +16,10 @@ from tf_ckpt_migrate.table.block import (
     block_columns,
     block_contents,
     built_block,
+    put_varint,
     sealed,
     search_of,
 )
-from tf_ckpt_migrate.table.coding import put_varint
 
 ENTRIES = st.dictionaries(st.binary(max_size=300), st.binary(max_size=300))
 

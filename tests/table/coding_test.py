@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tf_ckpt_migrate.errors import CorruptCheckpointError, TruncatedFileError
-from tf_ckpt_migrate.table.coding import get_varint, put_varint
+from tf_ckpt_migrate.table.block import get_varint, put_varint
 
 # LevelDB's util/coding_test.cc looks at each power of two and its neighbours.
 EDGES = sorted({0, *(2**k + d for k in range(65) for d in (-1, 0, 1))})

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_ckpt_migrate.table import crc32c, unlocked
+from tf_ckpt_migrate.table import crc32c
+from tf_ckpt_migrate.table import crc32c as unlocked
 
 ISCSI_READ = bytes.fromhex(
     "01c00000000000000000000000000000"

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tf_ckpt_migrate.errors import CorruptCheckpointError, TruncatedFileError
-from tf_ckpt_migrate.table.footer import (
+from tf_ckpt_migrate.table.block import (
     FOOTER_SIZE,
     MAGIC,
     BlockHandle,

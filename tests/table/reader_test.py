@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 from tf_ckpt_migrate.table import crc32c
-from tf_ckpt_migrate.table.block import built_block, sealed
-from tf_ckpt_migrate.table.footer import FOOTER_SIZE, BlockHandle, write_footer
+from tf_ckpt_migrate.table.block import (
+    FOOTER_SIZE,
+    BlockHandle,
+    built_block,
+    sealed,
+    write_footer,
+)
 from tf_ckpt_migrate.table.reader import TableReader
 from tf_ckpt_migrate.table.writer import write_table
 

@@ -4,8 +4,12 @@ import struct
 import pytest
 
 from tf_ckpt_migrate.table import crc32c
-from tf_ckpt_migrate.table.block import block_columns, block_contents
-from tf_ckpt_migrate.table.footer import BlockHandle, read_footer
+from tf_ckpt_migrate.table.block import (
+    BlockHandle,
+    block_columns,
+    block_contents,
+    read_footer,
+)
 from tf_ckpt_migrate.table.writer import BLOCK_SIZE, write_table
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-from tf_ckpt_migrate.files.access import is_file, read_range
-from tf_ckpt_migrate.files.paths import basename, dirname, join
+from tf_ckpt_migrate.storage.access import is_file, read_range
+from tf_ckpt_migrate.storage.paths import basename, dirname, join
 
 __all__ = ["STAND_IN_SIZE", "cause_of", "stand_in", "what_is", "with_cause"]
 

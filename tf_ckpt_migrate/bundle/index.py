@@ -14,10 +14,15 @@ from functools import cached_property
 from typing import Any, cast
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry, parse_entry, scan_entries
 from tf_ckpt_migrate.bundle.foreign import what_is, with_cause
-from tf_ckpt_migrate.bundle.messages import BundleHeaderProto, parsed
-from tf_ckpt_migrate.bundle.naming import index_path
+from tf_ckpt_migrate.bundle.proto import (
+    BundleHeaderProto,
+    Entry,
+    parse_entry,
+    parsed,
+    scan_entries,
+)
+from tf_ckpt_migrate.bundle.shards import index_path
 from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
 from tf_ckpt_migrate.errors import (
     CheckpointReplacedError,
@@ -27,7 +32,7 @@ from tf_ckpt_migrate.errors import (
     looks_like,
     nearest,
 )
-from tf_ckpt_migrate.files.access import identity, read_bytes
+from tf_ckpt_migrate.storage.access import identity, read_bytes
 from tf_ckpt_migrate.table.reader import TableReader
 
 __all__ = ["HEADER_KEY", "BundleIndex", "not_found", "serialized_header"]

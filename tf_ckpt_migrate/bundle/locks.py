@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 
 from tf_ckpt_migrate.errors import OutputInUseError, OutputPathError
-from tf_ckpt_migrate.files.directory import Directory
+from tf_ckpt_migrate.storage.paths import Directory
 
 try:
     import fcntl

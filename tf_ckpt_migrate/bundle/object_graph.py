@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph, parsed
+from tf_ckpt_migrate.bundle.proto import TrackableObjectGraph, parsed
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 
 __all__ = ["OBJECT_GRAPH_KEY", "Attribute", "ObjectGraph"]

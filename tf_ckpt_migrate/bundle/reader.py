@@ -6,28 +6,42 @@ and read from disk only as their elements are used.
 
 from __future__ import annotations
 
+import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box, covering
-from tf_ckpt_migrate.bundle.checksums import Summed, checksum, checksums
 from tf_ckpt_migrate.bundle.dtypes import DType
-from tf_ckpt_migrate.bundle.entry import Entry
 from tf_ckpt_migrate.bundle.foreign import with_cause
 from tf_ckpt_migrate.bundle.index import BundleIndex
+from tf_ckpt_migrate.bundle.proto import Entry
 from tf_ckpt_migrate.bundle.shards import Shards
-from tf_ckpt_migrate.bundle.strings import decode_strings
-from tf_ckpt_migrate.bundle.variants import check_variants
+from tf_ckpt_migrate.bundle.slices import assembled, bounding_box, covering
+from tf_ckpt_migrate.bundle.strings import check_variants, decode_strings
 from tf_ckpt_migrate.errors import CheckpointError, ChecksumError
-from tf_ckpt_migrate.table.coding import Stored
+from tf_ckpt_migrate.table import crc32c
+from tf_ckpt_migrate.table.block import Buffer, Stored
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+    from concurrent.futures import Future, ThreadPoolExecutor
 
-__all__ = ["BundleReader", "Index"]
+__all__ = [
+    "BundleReader",
+    "Index",
+    "Summed",
+    "checksum",
+    "checksums",
+    "cores",
+    "in_order",
+    "suits_a_thread",
+]
+
 
 _RELEASED = 64 << 20  # bytes read until the memory that holds them is let go
 
@@ -286,3 +300,178 @@ def _swapped(data: memoryview, dtype: DType) -> Array:
     width = dtype.itemsize // (2 if dtype.name.startswith("complex") else 1)
     words = np.frombuffer(data, f">u{width}").astype(f"<u{width}")
     return words.view(dtype.as_numpy_dtype)
+
+
+_CHUNK = 16 << 20  # of bytes to sum up before telling that they are
+
+_T = TypeVar("_T")
+
+
+# Bytes to sum up, and what makes something of their masked checksum.
+Summed: TypeAlias = "tuple[Stored, Callable[[int], _T]]"
+
+
+def checksums(
+    items: Iterable[Summed[_T]], progress: Callable[[int], None] | None = None
+) -> Iterator[_T]:
+    """Yield what each item makes of its checksum, in the order of the items.
+
+    Args:
+      items: What to sum up, each with what to call with its masked checksum. They are
+        taken as they are needed, and somewhat ahead.
+      progress: Called with the number of bytes summed up since the last call.
+
+    Example:
+      >>> list(checksums([(memoryview(b"ab"), hex), (memoryview(b""), hex)]))
+      ['0xf4f0b01c', '0xa282ead8']
+    """
+    crc = 0
+    for size, found, result in in_order(_sum, _pieces(items), _suits_a_thread):
+        crc = crc32c.combined(crc, found, size) if crc else found
+        if progress is not None:
+            progress(size)
+        if result is not None:
+            yield result(crc32c.mask(crc))
+            crc = 0
+
+
+def checksum(data: Stored, progress: Callable[[int], None] | None = None) -> int:
+    """Return the masked checksum of bytes.
+
+    Args:
+      data: The bytes.
+      progress: Called with the number of bytes summed up since the last call.
+
+    Example:
+      >>> hex(checksum(memoryview(b"ab")))
+      '0xf4f0b01c'
+    """
+    if len(data) > _CHUNK:
+        return next(checksums([(data, int)], progress))
+    found = crc32c.mask(crc32c.value(data[:]))  # one piece: no thread has a part in it
+    if progress is not None:
+        progress(len(data))
+    return found
+
+
+# What is to be called comes with the last one of an item.
+_Piece: TypeAlias = "tuple[Buffer, Callable[[int], _T] | None]"
+
+
+def _pieces(items: Iterable[Summed[_T]]) -> Iterator[_Piece[_T]]:
+    for data, result in items:
+        last = max(0, len(data) - 1) // _CHUNK * _CHUNK
+        for start in range(0, last, _CHUNK):
+            yield data[start : start + _CHUNK], None
+        yield data[last:], result
+
+
+def _suits_a_thread(piece: _Piece[_T]) -> bool:
+    return suits_a_thread(len(piece[0]))
+
+
+def _sum(piece: _Piece[_T]) -> tuple[int, int, Callable[[int], _T] | None]:
+    data, result = piece
+    return len(data), crc32c.value(data), result
+
+
+_VARIABLE = "TF_CKPT_MIGRATE_THREADS"
+_LARGE, _HUGE = 1 << 18, 1 << 28  # bytes
+_AHEAD = 4  # pieces of work for each thread that wait, or whose results do
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_here = threading.local()
+
+
+def cores() -> int:
+    """Return how many threads work at once.
+
+    They are as many as the cores that this process may use, or as the environment
+    variable ``TF_CKPT_MIGRATE_THREADS`` says.
+    """
+    asked = os.environ.get(_VARIABLE, "")
+    if asked.isdecimal():
+        return max(1, int(asked))
+    of_process = getattr(os, "sched_getaffinity", None)  # not on every system
+    return (len(of_process(0)) if of_process else os.cpu_count()) or 1
+
+
+def suits_a_thread(size: int) -> bool:
+    """Return whether to read so many bytes is work for one thread.
+
+    Few are read sooner than a thread is told to; of very many, all threads take a part.
+    """
+    return _LARGE <= size < _HUGE
+
+
+def in_order(
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    is_for_thread: Callable[[_Item], bool] = lambda _: True,
+) -> Iterator[_Result]:
+    """Yield ``work(item)`` for every item, in the order of the items.
+
+    Few items are under way at once, whatever their number. An error is raised where its
+    result would have come. If the caller stops, what has not begun never does.
+
+    Args:
+      work: Called in threads, so that several calls run at a time.
+      items: Taken one by one in the caller's thread, somewhat ahead of the results.
+      is_for_thread: Whether an item is given to a thread; others are worked on in the
+        caller's.
+
+    Example:
+      >>> list(in_order(len, ["one", "two", "three"]))
+      [3, 3, 5]
+    """
+    threads = cores()
+    if threads == 1 or getattr(_here, "is_worker", False):
+        # A worker that waited for another of its pool might wait for ever.
+        yield from map(work, items)
+        return
+    ahead: deque[Future[_Result]] = deque()
+    try:
+        for item in items:
+            if is_for_thread(item):
+                ahead.append(_pool(threads).submit(work, item))
+            elif ahead:
+                ahead.append(_done(work, item))
+            else:
+                yield work(item)
+            while len(ahead) > _AHEAD * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        for future in ahead:
+            future.cancel()
+
+
+def _done(work: Callable[[_Item], _Result], item: _Item) -> Future[_Result]:
+    """Work here and now; what comes of it, an error too, waits for its turn."""
+    from concurrent.futures import Future
+
+    future: Future[_Result] = Future()
+    try:
+        future.set_result(work(item))
+    except Exception as error:  # noqa: BLE001 it is raised again where it belongs
+        future.set_exception(error)
+    return future
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return the threads of this process: all who ask share them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(threads, "tf_ckpt_migrate", _begin_worker)
+
+
+def _begin_worker() -> None:
+    _here.is_worker = True
+
+
+if hasattr(os, "register_at_fork"):  # a child has its parent's pool, but no threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

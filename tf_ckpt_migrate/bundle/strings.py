@@ -23,9 +23,10 @@ from tf_ckpt_migrate.errors import (
     TruncatedFileError,
 )
 from tf_ckpt_migrate.table import crc32c
-from tf_ckpt_migrate.table.coding import get_varint, put_varint
+from tf_ckpt_migrate.table.block import get_varint, put_varint
 
-__all__ = ["decode_strings", "encode_strings"]
+__all__ = ["check_variants", "decode_strings", "encode_strings"]
+
 
 _UINT32_MAX = 0xFFFFFFFF
 
@@ -107,3 +108,43 @@ def _lengths(data: bytes, count: int, where: str) -> tuple[list[int], int]:
     if position + 4 > len(data):
         raise TruncatedFileError(f"{where}: ends before the checksum of its lengths")
     return lengths, position
+
+
+def check_variants(
+    data: bytes, count: int, crc: int, where: str, *, order: str = "<"
+) -> None:
+    """Check the bytes of a variant tensor against its checksums.
+
+    Args:
+      data: All bytes that the entry names.
+      count: Number of elements.
+      crc: Masked checksum of the entry.
+      where: What to name in an error: the file and the key.
+      order: Byte order, ``<`` or ``>``.
+
+    Raises:
+      ChecksumError: If a checksum does not fit.
+      CorruptCheckpointError: If the lengths do not add up to ``data``.
+
+    Example:
+      >>> check_variants(b"", 0, crc32c.mask(0), "example")
+    """
+    running = position = 0
+    for number in range(count):
+        length, start = get_varint(data, position, where)
+        position = start + length + 4
+        if position > len(data):
+            raise TruncatedFileError(f"{where}: element {number} exceeds the tensor")
+        running = crc32c.extend(running, struct.pack(f"{order}Q", length))
+        running = crc32c.extend(running, data[start : position - 4])
+        stored = data[position - 4 : position]
+        if stored != struct.pack(f"{order}I", crc32c.mask(running)):
+            raise ChecksumError(f"{where}: checksum of element {number} does not fit")
+        running = crc32c.extend(running, stored)
+    if position != len(data):
+        raise CorruptCheckpointError(
+            f"{where}: {count} variants take {position:,} bytes, but the tensor has "
+            f"{len(data):,}"
+        )
+    if crc32c.mask(running) != crc:
+        raise ChecksumError(f"{where}: checksum mismatch; the file is damaged")

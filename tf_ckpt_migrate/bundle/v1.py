@@ -13,21 +13,25 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tf_ckpt_migrate.bundle.assembly import assembled, bounding_box
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec, dtype_of, is_possible
 from tf_ckpt_migrate.bundle.index import not_found
-from tf_ckpt_migrate.bundle.messages import SavedTensorSlices, parsed
+from tf_ckpt_migrate.bundle.proto import SavedTensorSlices, parsed
 from tf_ckpt_migrate.bundle.reader import Index
 from tf_ckpt_migrate.bundle.shards import mapped
-from tf_ckpt_migrate.bundle.slices import TensorSlice, slice_key
+from tf_ckpt_migrate.bundle.slices import (
+    TensorSlice,
+    assembled,
+    bounding_box,
+    slice_key,
+)
 from tf_ckpt_migrate.errors import (
     CheckpointReplacedError,
     CorruptCheckpointError,
     TensorNotFoundError,
     UnsupportedDTypeError,
 )
-from tf_ckpt_migrate.files.access import identity
-from tf_ckpt_migrate.files.paths import is_far
+from tf_ckpt_migrate.storage.access import identity
+from tf_ckpt_migrate.storage.paths import is_far
 from tf_ckpt_migrate.table.reader import TableReader
 
 if TYPE_CHECKING:

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
-from tf_ckpt_migrate.bundle.existing import existing_files
-from tf_ckpt_migrate.bundle.far_place import far_place
-from tf_ckpt_migrate.bundle.index import HEADER_KEY, serialized_header
-from tf_ckpt_migrate.bundle.links import DataMode, Transfer
-from tf_ckpt_migrate.bundle.local_place import local_place
-from tf_ckpt_migrate.bundle.naming import index_path, shard_path
-from tf_ckpt_migrate.bundle.place import Place, Taken
-from tf_ckpt_migrate.bundle.progress import Meter, Progress
-from tf_ckpt_migrate.bundle.staging import (
+from tf_ckpt_migrate.bundle.commit import (
     check_absent,
     counts_in,
+    existing_files,
     free_count,
     remove_unpublished,
     replacing,
 )
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.index import HEADER_KEY, serialized_header
+from tf_ckpt_migrate.bundle.places import Place, Taken, far_place, local_place
+from tf_ckpt_migrate.bundle.proto import Entry, serialized_entry
+from tf_ckpt_migrate.bundle.shards import DataMode, Transfer, index_path, shard_path
 from tf_ckpt_migrate.bundle.strings import encode_strings
 from tf_ckpt_migrate.errors import TransformError
-from tf_ckpt_migrate.files.access import size_of
-from tf_ckpt_migrate.files.paths import is_far, join, split
+from tf_ckpt_migrate.storage.access import size_of
+from tf_ckpt_migrate.storage.paths import is_far, join, split
 from tf_ckpt_migrate.table import crc32c
 from tf_ckpt_migrate.table.writer import write_table
 
@@ -35,7 +31,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["BundleWriter", "Shard", "replace_index"]
+__all__ = ["BundleWriter", "Meter", "Progress", "Shard", "replace_index", "unheard"]
 
 
 class Shard(NamedTuple):
@@ -318,3 +314,39 @@ def _place_for(prefix: str, *, shared: bool) -> AbstractContextManager[Place]:
 
 def _items(header: bytes, entries: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
     return [(HEADER_KEY, header), *sorted(entries.items())]
+
+
+Progress: TypeAlias = Callable[[int, int], None]
+
+
+def unheard(done: int, total: int) -> None:
+    """Tell nobody: what is called where no one asked."""
+    del done, total
+
+
+class Meter:
+    """Adds up what is done of a total.
+
+    Args:
+      report: Whom to tell; None for nobody.
+
+    Attributes:
+      total: How much there is to do, as far as it is known.
+
+    Example:
+      >>> meter = Meter(lambda done, total: print(f"{done} of {total}"))
+      >>> meter.total = 20
+      >>> meter.advance(15)
+      15 of 20
+    """
+
+    def __init__(self, report: Progress | None = None) -> None:
+        """Begin at nothing."""
+        self.total = 0
+        self._done = 0
+        self._report = report or unheard
+
+    def advance(self, size: int) -> None:
+        """Tell that so much more is done."""
+        self._done += size
+        self._report(self._done, max(self._done, self.total))

@@ -15,7 +15,7 @@ from tf_ckpt_migrate.checkpoint.pairing import (
     stored_bytes,
 )
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.files.access import same_file
+from tf_ckpt_migrate.storage.access import same_file
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.transforms import Transform

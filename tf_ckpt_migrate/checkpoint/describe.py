@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from tf_ckpt_migrate.bundle.progress import Meter, Progress
+from tf_ckpt_migrate.bundle.writer import Meter, Progress
 from tf_ckpt_migrate.checkpoint.ordering import by_numbers
 from tf_ckpt_migrate.checkpoint.reader import Place, load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
@@ -18,8 +18,8 @@ from tf_ckpt_migrate.checkpoint.statistics import (
 )
 from tf_ckpt_migrate.checkpoint.text import plain_text
 from tf_ckpt_migrate.escapes import to_json
-from tf_ckpt_migrate.files.access import exists, size_of
 from tf_ckpt_migrate.naming.slots import ROLES, role_of, slot_of
+from tf_ckpt_migrate.storage.access import exists, size_of
 
 __all__ = [
     "CheckpointDescription",

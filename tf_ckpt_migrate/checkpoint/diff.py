@@ -8,17 +8,17 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.bundle.parallel import in_order, suits_a_thread
-from tf_ckpt_migrate.bundle.progress import Progress, unheard
+from tf_ckpt_migrate.bundle.reader import in_order, suits_a_thread
+from tf_ckpt_migrate.bundle.writer import Progress, unheard
 from tf_ckpt_migrate.checkpoint.comparison import Comparison
 from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import plain_text
 from tf_ckpt_migrate.escapes import to_json
-from tf_ckpt_migrate.files.access import same_file
 from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.identity import match_identities
+from tf_ckpt_migrate.storage.access import same_file
 from tf_ckpt_migrate.transforms import Transform
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.foreign import what_is
-from tf_ckpt_migrate.bundle.naming import (
+from tf_ckpt_migrate.bundle.shards import (
     INDEX_SUFFIX,
     index_path,
     parse_shard_path,
@@ -33,8 +33,8 @@ from tf_ckpt_migrate.errors import (
     capped,
     nearest,
 )
-from tf_ckpt_migrate.files.access import is_file, is_folder, names_in, read_end
-from tf_ckpt_migrate.files.paths import (
+from tf_ckpt_migrate.storage.access import is_file, is_folder, names_in, read_end
+from tf_ckpt_migrate.storage.paths import (
     absolute,
     basename,
     dirname,
@@ -44,7 +44,7 @@ from tf_ckpt_migrate.files.paths import (
     scheme_of,
     split,
 )
-from tf_ckpt_migrate.table.footer import MAGIC
+from tf_ckpt_migrate.table.block import MAGIC
 
 __all__ = ["Location", "locate"]
 

@@ -9,18 +9,16 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
-from tf_ckpt_migrate.bundle.locks import check_in_place
-from tf_ckpt_migrate.bundle.staging import (
+from tf_ckpt_migrate.bundle.commit import (
     flushed,
     remove_all_unpublished,
     replace_file,
     replacing,
     staging_folder,
 )
-from tf_ckpt_migrate.files.access import make_folder, remove_file
-from tf_ckpt_migrate.files.directory import Directory
-from tf_ckpt_migrate.files.paths import dirname, is_far
-from tf_ckpt_migrate.files.permissions import create_like
+from tf_ckpt_migrate.bundle.locks import check_in_place
+from tf_ckpt_migrate.storage.access import make_folder, remove_file
+from tf_ckpt_migrate.storage.paths import Directory, create_like, dirname, is_far
 
 __all__ = ["owned_file", "remove_left_behind"]
 

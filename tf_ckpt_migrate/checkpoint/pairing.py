@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.checkpoint.pieces import is_partitioned, pieces
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.files.access import same_file
+from tf_ckpt_migrate.storage.access import same_file
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tf_ckpt_migrate.bundle.assembly import is_tiled
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.index import not_found
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.bundle.slices import is_tiled
 from tf_ckpt_migrate.checkpoint.locate import Location, locate
 from tf_ckpt_migrate.errors import CorruptCheckpointError, TensorNotFoundError
-from tf_ckpt_migrate.files.access import looking_once
+from tf_ckpt_migrate.storage.access import looking_once
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.checkpoint.owned_file import owned_file
 from tf_ckpt_migrate.errors import CorruptCheckpointError, OutputPathError
-from tf_ckpt_migrate.files.access import (
+from tf_ckpt_migrate.storage.access import (
     is_file,
     is_folder,
     looking_once,
     read_bytes,
     size_of,
 )
-from tf_ckpt_migrate.files.paths import basename, dirname, join, split
+from tf_ckpt_migrate.storage.paths import basename, dirname, join, split
 
 __all__ = [
     "STATE_FILE",

@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, parse_shard_path
-from tf_ckpt_migrate.bundle.output_path import check_file_path
-from tf_ckpt_migrate.bundle.staging import replacing
+from tf_ckpt_migrate.bundle.commit import check_file_path, replacing
+from tf_ckpt_migrate.bundle.shards import INDEX_SUFFIX, parse_shard_path
 from tf_ckpt_migrate.errors import NotTextError, OutputExistsError
-from tf_ckpt_migrate.files.access import exists, is_file, read_bytes, read_end
-from tf_ckpt_migrate.files.paths import path_of
-from tf_ckpt_migrate.table.footer import MAGIC
+from tf_ckpt_migrate.storage.access import exists, is_file, read_bytes, read_end
+from tf_ckpt_migrate.storage.paths import path_of
+from tf_ckpt_migrate.table.block import MAGIC
 
 __all__ = ["read_text", "write_text"]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, parse_v1_shard_path
+from tf_ckpt_migrate.bundle.shards import INDEX_SUFFIX, parse_v1_shard_path
 from tf_ckpt_migrate.errors import capped
-from tf_ckpt_migrate.files.access import names_in
-from tf_ckpt_migrate.files.paths import join, split
+from tf_ckpt_migrate.storage.access import names_in
+from tf_ckpt_migrate.storage.paths import join, split
 
 __all__ = ["parts_in", "unfinished_parts", "what_of_unfinished"]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from tf_ckpt_migrate.bundle.progress import Progress, unheard
 from tf_ckpt_migrate.bundle.shards import mapped
+from tf_ckpt_migrate.bundle.writer import Progress, unheard
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import counted
@@ -16,7 +16,7 @@ from tf_ckpt_migrate.checkpoint.verify_bundle import BundleVerifier
 from tf_ckpt_migrate.checkpoint.verify_graph import graph_problems
 from tf_ckpt_migrate.errors import CheckpointError, CorruptCheckpointError
 from tf_ckpt_migrate.escapes import printable, to_json
-from tf_ckpt_migrate.files.access import size_of
+from tf_ckpt_migrate.storage.access import size_of
 from tf_ckpt_migrate.table.reader import TableReader
 
 __all__ = ["Verification", "verify_checkpoint"]

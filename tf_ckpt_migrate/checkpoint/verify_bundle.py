@@ -7,15 +7,14 @@ from itertools import groupby, islice, pairwise, tee
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from tf_ckpt_migrate.bundle.assembly import bounding_box, covering, is_tiled
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry
 from tf_ckpt_migrate.bundle.foreign import cause_of
+from tf_ckpt_migrate.bundle.proto import Entry
 from tf_ckpt_migrate.bundle.reader import BundleReader
-from tf_ckpt_migrate.bundle.slices import TensorSlice
+from tf_ckpt_migrate.bundle.slices import TensorSlice, bounding_box, covering, is_tiled
 from tf_ckpt_migrate.errors import CheckpointError, MissingShardError
-from tf_ckpt_migrate.files.access import exists, is_file, size_of
 from tf_ckpt_migrate.naming.slots import Slot, slot_of
+from tf_ckpt_migrate.storage.access import exists, is_file, size_of
 
 __all__ = ["BundleVerifier"]
 

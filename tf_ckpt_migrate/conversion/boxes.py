@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tf_ckpt_migrate.bundle.assembly import Ranges
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry
+from tf_ckpt_migrate.bundle.proto import Entry
 from tf_ckpt_migrate.bundle.reader import BundleReader
-from tf_ckpt_migrate.bundle.slices import TensorSlice
+from tf_ckpt_migrate.bundle.slices import Ranges, TensorSlice
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.contents import Stored
 from tf_ckpt_migrate.errors import CorruptCheckpointError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tf_ckpt_migrate.bundle.progress import Progress
+from tf_ckpt_migrate.bundle.writer import Progress
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration

@@ -6,8 +6,8 @@ import os
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from tf_ckpt_migrate.bundle.links import DataMode
-from tf_ckpt_migrate.bundle.progress import Progress
+from tf_ckpt_migrate.bundle.shards import DataMode
+from tf_ckpt_migrate.bundle.writer import Progress
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
@@ -27,13 +27,13 @@ from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.conversion.save_counter import kept_counter, without_counter
 from tf_ckpt_migrate.errors import PlanError
-from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.naming.keys import (
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
 )
+from tf_ckpt_migrate.storage.paths import path_of
 from tf_ckpt_migrate.transforms.partition import parted
 
 if TYPE_CHECKING:

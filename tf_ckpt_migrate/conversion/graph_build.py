@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from tf_ckpt_migrate.conversion.layout import GUIDE_ROOT
 from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY, VARIABLE_VALUE, ObjectKey
-from tf_ckpt_migrate.table.coding import put_varint
+from tf_ckpt_migrate.table.block import put_varint
 
 __all__ = ["built_graph", "guide_graph"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tf_ckpt_migrate.bundle.messages import TrackableObjectGraph
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+from tf_ckpt_migrate.bundle.proto import TrackableObjectGraph
 from tf_ckpt_migrate.conversion.graph_edit import check_values
 from tf_ckpt_migrate.errors import LayoutError
 

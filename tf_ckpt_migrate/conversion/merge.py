@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from tf_ckpt_migrate.bundle.links import DataMode
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
-from tf_ckpt_migrate.bundle.progress import Progress
+from tf_ckpt_migrate.bundle.shards import DataMode
+from tf_ckpt_migrate.bundle.writer import Progress
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
@@ -21,9 +21,9 @@ from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError, capped
-from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.storage.paths import path_of
 
 __all__ = ["Precedence", "merge"]
 

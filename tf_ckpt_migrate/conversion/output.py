@@ -10,16 +10,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tf_ckpt_migrate.bundle.commit import (
+    check_prefix,
+    refuse_file_name,
+    remove_unpublished,
+)
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.entry import Entry, serialized_entry
 from tf_ckpt_migrate.bundle.index import BundleIndex
-from tf_ckpt_migrate.bundle.links import DataMode
-from tf_ckpt_migrate.bundle.naming import index_path
-from tf_ckpt_migrate.bundle.output_path import check_prefix, refuse_file_name
-from tf_ckpt_migrate.bundle.progress import Progress
+from tf_ckpt_migrate.bundle.proto import Entry, serialized_entry
+from tf_ckpt_migrate.bundle.shards import DataMode, index_path
 from tf_ckpt_migrate.bundle.slices import slice_key
-from tf_ckpt_migrate.bundle.staging import remove_unpublished
-from tf_ckpt_migrate.bundle.writer import BundleWriter, Shard
+from tf_ckpt_migrate.bundle.writer import BundleWriter, Progress, Shard
 from tf_ckpt_migrate.conversion.contents import (
     Contents,
     Partitioned,
@@ -32,8 +33,8 @@ from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.packing import StoredEntry, packed
 from tf_ckpt_migrate.conversion.rekey import raw_entries, stored_entries
 from tf_ckpt_migrate.errors import OutputExistsError
-from tf_ckpt_migrate.files.access import real_path
-from tf_ckpt_migrate.files.paths import is_far, join, split
+from tf_ckpt_migrate.storage.access import real_path
+from tf_ckpt_migrate.storage.paths import is_far, join, split
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from tf_ckpt_migrate.bundle.entry import Entry, moved_to_shard
+from tf_ckpt_migrate.bundle.proto import Entry, moved_to_shard
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.errors import TruncatedFileError
-from tf_ckpt_migrate.files.access import size_of
+from tf_ckpt_migrate.storage.access import size_of
 
 __all__ = ["MOST_SHARDS", "StoredEntry", "packed"]
 

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tf_ckpt_migrate.bundle.assembly import Ranges
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.slices import TensorSlice
+from tf_ckpt_migrate.bundle.slices import Ranges, TensorSlice
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.boxes import (
     check_released,

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.bundle.links import DataMode
-from tf_ckpt_migrate.bundle.progress import Progress
+from tf_ckpt_migrate.bundle.shards import DataMode
+from tf_ckpt_migrate.bundle.writer import Progress
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.layout import layout_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tf_ckpt_migrate.bundle.entry import Entry, moved_to_shard
 from tf_ckpt_migrate.bundle.index import BundleIndex
+from tf_ckpt_migrate.bundle.proto import Entry, moved_to_shard
 from tf_ckpt_migrate.bundle.slices import slice_key
 
 __all__ = ["raw_entries", "same_bytes", "stored_entries"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tf_ckpt_migrate.bundle.links import Transfer
+from tf_ckpt_migrate.bundle.shards import Transfer
 from tf_ckpt_migrate.bundle.writer import Shard
 from tf_ckpt_migrate.checkpoint.text import counted, human_bytes
 from tf_ckpt_migrate.errors import capped

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.conversion.contents import Value
 from tf_ckpt_migrate.conversion.layout import CheckpointView
-from tf_ckpt_migrate.files.paths import basename
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
+from tf_ckpt_migrate.storage.paths import basename
 
 if TYPE_CHECKING:
     import numpy as np

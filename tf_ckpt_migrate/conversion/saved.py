@@ -10,16 +10,15 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Literal, NamedTuple, TypeAlias
 
-from tf_ckpt_migrate.bundle.output_path import check_prefix
+from tf_ckpt_migrate.bundle.commit import check_prefix
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.conversion.contents import Contents, Reference
 from tf_ckpt_migrate.conversion.dual_keys import check_free
 from tf_ckpt_migrate.conversion.output import committed
 from tf_ckpt_migrate.errors import OutputPathError, PlanError, capped
-from tf_ckpt_migrate.files.access import make_folder
-from tf_ckpt_migrate.files.choice import is_known_to_tensorflow
-from tf_ckpt_migrate.files.paths import basename, is_far, join, path_of
+from tf_ckpt_migrate.storage.access import is_known_to_tensorflow, make_folder
+from tf_ckpt_migrate.storage.paths import basename, is_far, join, path_of
 
 __all__ = ["Aside", "Keys", "check_keys", "named_contents", "saved_aside"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.bundle.shards import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.convert import convert

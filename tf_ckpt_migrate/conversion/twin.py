@@ -9,17 +9,20 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from tf_ckpt_migrate.bundle.existing import existing_files
-from tf_ckpt_migrate.bundle.naming import index_path
-from tf_ckpt_migrate.bundle.output_path import check_folder_path, check_prefix
+from tf_ckpt_migrate.bundle.commit import (
+    check_folder_path,
+    check_prefix,
+    existing_files,
+)
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.bundle.shards import index_path
 from tf_ckpt_migrate.checkpoint.owned_file import owned_file
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.contents import Reference
 from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.errors import OutputExistsError
-from tf_ckpt_migrate.files.access import exists, read_range, real_path, remove_file
-from tf_ckpt_migrate.files.paths import basename, dirname, join, path_of, split
+from tf_ckpt_migrate.storage.access import exists, read_range, real_path, remove_file
+from tf_ckpt_migrate.storage.paths import basename, dirname, join, path_of, split
 
 __all__ = ["check_twin", "remove_checkpoint", "write_twin"]
 

@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys
-from tf_ckpt_migrate.files.access import make_folder
-from tf_ckpt_migrate.files.paths import dirname, is_far, path_of
 from tf_ckpt_migrate.keras.kept import Kept
 from tf_ckpt_migrate.keras.timing import SavingModel, is_chief, keras_of, timing
 from tf_ckpt_migrate.live.checkpoint import Checkpoint
@@ -18,6 +16,8 @@ from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.naming import Names
 from tf_ckpt_migrate.live.variables import value_of
 from tf_ckpt_migrate.naming.keys import object_key
+from tf_ckpt_migrate.storage.access import make_folder
+from tf_ckpt_migrate.storage.paths import dirname, is_far, path_of
 
 __all__ = ["DualModelCheckpoint"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from tf_ckpt_migrate.bundle.naming import INDEX_SUFFIX, index_path
+from tf_ckpt_migrate.bundle.shards import INDEX_SUFFIX, index_path
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.twin import remove_checkpoint
-from tf_ckpt_migrate.files.access import changed_at, names_in
-from tf_ckpt_migrate.files.paths import basename, dirname, join
+from tf_ckpt_migrate.storage.access import changed_at, names_in
+from tf_ckpt_migrate.storage.paths import basename, dirname, join
 
 __all__ = ["Kept"]
 

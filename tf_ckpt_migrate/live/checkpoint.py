@@ -15,7 +15,6 @@ from tf_ckpt_migrate.errors import (
     CheckpointNotFoundError,
     CheckpointReplacedError,
 )
-from tf_ckpt_migrate.files.access import is_folder
 from tf_ckpt_migrate.live.deferred import Deferred
 from tf_ckpt_migrate.live.dual_checkpoint import DualCheckpoint, as_text
 from tf_ckpt_migrate.live.framework import tensorflow
@@ -31,6 +30,7 @@ from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLik
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
+from tf_ckpt_migrate.storage.access import is_folder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,12 +13,12 @@ from tf_ckpt_migrate.conversion.layout import name_of_key
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys, saved_aside
 from tf_ckpt_migrate.conversion.saved_names import name_contents, object_contents
 from tf_ckpt_migrate.errors import LayoutError, OutputPathError, PlanError, capped
-from tf_ckpt_migrate.files.paths import is_far
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.private import session_that_saves
 from tf_ckpt_migrate.live.saver_names import names_of_target
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
+from tf_ckpt_migrate.storage.paths import is_far
 
 __all__ = ["DualSaver", "SaveByObject", "as_text", "planned_save"]
 

@@ -10,8 +10,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from tf_ckpt_migrate.files.system import FarSystem, Status, Writable
 from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.storage.backend import FarSystem, Status, Writable
 
 __all__ = ["GfileSystem", "gfile_system"]
 

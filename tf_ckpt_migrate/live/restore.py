@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from tf_ckpt_migrate.bundle.parallel import in_order, suits_a_thread
+from tf_ckpt_migrate.bundle.reader import in_order, suits_a_thread
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.bulk import without_collections

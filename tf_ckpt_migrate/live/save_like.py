@@ -14,7 +14,6 @@ from tf_ckpt_migrate.conversion.output import taken_from, write_output
 from tf_ckpt_migrate.conversion.partitions import divided
 from tf_ckpt_migrate.conversion.planning import Averages, CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
-from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.planning import (
     Transforms,
@@ -31,6 +30,7 @@ from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLik
 from tf_ckpt_migrate.names.moves import KeptTarget, Move
 from tf_ckpt_migrate.names.resolution import Missing, check_choices
 from tf_ckpt_migrate.naming.catalog import catalog_of
+from tf_ckpt_migrate.storage.paths import path_of
 from tf_ckpt_migrate.transforms.partition import parted
 
 __all__ = ["save_like"]

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate._version import __version__
-from tf_ckpt_migrate.bundle.progress import Progress
+from tf_ckpt_migrate.bundle.writer import Progress
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
 from tf_ckpt_migrate.conversion.convert import check_source
 from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import CheckpointNotFoundError
-from tf_ckpt_migrate.files.access import exists, size_of
-from tf_ckpt_migrate.files.paths import basename
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import resolve
@@ -28,6 +26,8 @@ from tf_ckpt_migrate.report.rows import (
     paired_rows,
 )
 from tf_ckpt_migrate.report.values import with_values
+from tf_ckpt_migrate.storage.access import exists, size_of
+from tf_ckpt_migrate.storage.paths import basename
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, get_args, runtime_checkable
 
-from tf_ckpt_migrate.bundle.progress import Progress
+from tf_ckpt_migrate.bundle.writer import Progress
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text_file import write_text
@@ -14,12 +14,12 @@ from tf_ckpt_migrate.conversion.plan_on_file import read_plan
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.files.access import is_file
-from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.report.commands import Typed
 from tf_ckpt_migrate.report.content import MigrationReport, WhichValues
 from tf_ckpt_migrate.report.kinds import Making
+from tf_ckpt_migrate.storage.access import is_file
+from tf_ckpt_migrate.storage.paths import path_of
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TextIO
 
-from tf_ckpt_migrate.bundle.progress import Progress
+from tf_ckpt_migrate.bundle.writer import Progress
 from tf_ckpt_migrate.report.output import is_terminal
 
 __all__ = ["byte_progress", "count_progress"]

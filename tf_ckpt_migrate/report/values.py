@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType
-from tf_ckpt_migrate.bundle.progress import Meter, Progress
+from tf_ckpt_migrate.bundle.writer import Meter, Progress
 from tf_ckpt_migrate.checkpoint.comparison import Comparison
 from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance, difference
 from tf_ckpt_migrate.checkpoint.histogram import (

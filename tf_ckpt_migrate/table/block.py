@@ -16,6 +16,7 @@ import struct
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
 
 from tf_ckpt_migrate.errors import (
     ChecksumError,
@@ -23,17 +24,26 @@ from tf_ckpt_migrate.errors import (
     TruncatedFileError,
 )
 from tf_ckpt_migrate.table import crc32c
-from tf_ckpt_migrate.table.coding import Buffer, get_varint, put_varint
 
 __all__ = [
+    "FOOTER_SIZE",
+    "MAGIC",
     "RESTART_INTERVAL",
     "TRAILER_SIZE",
+    "BlockHandle",
+    "Buffer",
+    "Stored",
     "block_columns",
     "block_contents",
     "built_block",
+    "get_varint",
+    "put_varint",
+    "read_footer",
     "sealed",
     "search_of",
+    "write_footer",
 ]
+
 
 TRAILER_SIZE = 5
 RESTART_INTERVAL = 16  # Options::block_restart_interval
@@ -280,3 +290,164 @@ def built_block(
 def _closed(parts: Iterable[bytes], restarts: Sequence[int]) -> bytes:
     tail = struct.pack(f"<{len(restarts) + 1}I", *restarts, len(restarts))
     return b"".join([*parts, tail])
+
+
+Buffer = bytes | memoryview
+
+
+class Stored(Protocol):
+    """The bytes of a file: in memory, mapped, or fetched as they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, wanted: slice, /) -> Buffer: ...
+
+
+_MAX_VARINT_BYTES = 10  # ceil(64 / 7)
+
+
+def put_varint(value: int) -> bytes:
+    """Return ``value`` (0 to 2**64 - 1) as a varint.
+
+    Example:
+      >>> put_varint(300).hex()
+      'ac02'
+    """
+    # Nearly all are short, and a loop takes its time.
+    if value < 1 << 7:
+        return bytes((value,))
+    if value < 1 << 14:
+        return bytes((value & 0x7F | 0x80, value >> 7))
+    if value < 1 << 21:
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def get_varint(
+    data: Buffer, position: int, where: str, most: int = _MAX_VARINT_BYTES
+) -> tuple[int, int]:
+    r"""Read the varint at ``position``.
+
+    Args:
+      data: Bytes that hold the varint.
+      position: Offset of its first byte in ``data``.
+      where: What to name in an error, such as the file.
+      most: How many bytes it may have: 5 where TensorFlow reads 32 bits.
+
+    Returns:
+      The value (below 2**64) and the offset of the byte after it.
+
+    Raises:
+      TruncatedFileError: If ``data`` ends within the varint.
+      CorruptCheckpointError: If it has more bytes, or does not fit in 64 bits.
+
+    Example:
+      >>> get_varint(b"\xac\x02", 0, "example")
+      (300, 2)
+    """
+    value = 0
+    for i in range(most):
+        if position + i >= len(data):
+            raise TruncatedFileError(f"{where}: ends within a varint at {position}")
+        byte = data[position + i]
+        value |= (byte & 0x7F) << (7 * i)
+        if byte < 0x80:
+            if value >> 64:
+                break
+            return value, position + i + 1
+    bits = 64 if most == _MAX_VARINT_BYTES else 32
+    raise CorruptCheckpointError(
+        f"{where}: the varint at {position} exceeds {bits} bits"
+    )
+
+
+FOOTER_SIZE = 48
+# kTableMagicNumber of tensorflow/core/lib/io/format.h; LevelDB's own.
+MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
+
+
+class BlockHandle(NamedTuple):
+    """Where a block lies in its file.
+
+    Attributes:
+      offset: Of the block's first byte.
+      size: Bytes of the block, trailer excluded.
+    """
+
+    offset: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """Offset of what follows the block and its trailer."""
+        return self.offset + self.size + TRAILER_SIZE
+
+    @classmethod
+    def parse(cls, data: Buffer, position: int, where: str) -> tuple[BlockHandle, int]:
+        """Read a handle; return it and the offset behind it."""
+        offset, position = get_varint(data, position, where)
+        size, position = get_varint(data, position, where)
+        return cls(offset, size), position
+
+    def serialized(self) -> bytes:
+        """Return the bytes that ``parse`` reads.
+
+        Example:
+          >>> BlockHandle.parse(BlockHandle(5, 300).serialized(), 0, "example")
+          (BlockHandle(offset=5, size=300), 3)
+        """
+        return put_varint(self.offset) + put_varint(self.size)
+
+    def stored_in(self, table: Stored, where: str) -> Buffer:
+        """Return the block with its trailer out of the bytes of its table.
+
+        Raises:
+          TruncatedFileError: If the handle points beyond them.
+        """
+        if self.end > len(table) - FOOTER_SIZE:
+            raise TruncatedFileError(
+                f"{where}: a block of {self.size:,} bytes at {self.offset:,} exceeds "
+                f"the file of {len(table):,}"
+            )
+        return table[self.offset : self.end]
+
+
+def read_footer(table: Stored, where: str) -> tuple[BlockHandle, BlockHandle]:
+    """Return the handles of the metaindex block and of the index block.
+
+    Raises:
+      TruncatedFileError: If the file is shorter than a footer.
+      CorruptCheckpointError: If the magic number is not a table's.
+    """
+    if len(table) < FOOTER_SIZE:
+        raise TruncatedFileError(
+            f"{where}: {len(table)} bytes are too few for a table ({FOOTER_SIZE}); a "
+            "copy or an upload broke off: copy the file again from where it is whole"
+        )
+    footer = table[-FOOTER_SIZE:]
+    if footer[-8:] != MAGIC:
+        raise CorruptCheckpointError(
+            f"{where}: ends in {bytes(footer[-8:]).hex()}, not in a table's magic "
+            f"number {MAGIC.hex()}: cut off, or not a checkpoint index at all; copy "
+            "the file again from where it is whole"
+        )
+    metaindex, position = BlockHandle.parse(footer, 0, where)
+    index, _ = BlockHandle.parse(footer, position, where)
+    return metaindex, index
+
+
+def write_footer(metaindex: BlockHandle, index: BlockHandle) -> bytes:
+    """Return the footer of a table.
+
+    Example:
+      >>> footer = write_footer(BlockHandle(0, 8), BlockHandle(13, 20))
+      >>> len(footer), read_footer(bytes(40) + footer, "example")
+      (48, (BlockHandle(offset=0, size=8), BlockHandle(offset=13, size=20)))
+    """
+    handles = metaindex.serialized() + index.serialized()
+    return handles.ljust(FOOTER_SIZE - len(MAGIC), b"\0") + MAGIC

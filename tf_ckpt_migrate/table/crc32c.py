@@ -6,7 +6,9 @@ checksum stored among the bytes that a checksum covers would otherwise weaken it
 
 from __future__ import annotations
 
-from functools import lru_cache
+import ctypes
+from functools import cache, lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import google_crc32c
@@ -16,9 +18,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tf_ckpt_migrate.table.coding import Buffer
+    from tf_ckpt_migrate.table.block import Buffer
 
-__all__ = ["combined", "extend", "mask", "unmask", "value"]
+__all__ = ["combined", "extend", "mask", "unlocked", "unmask", "value"]
+
 
 _MASK_DELTA = 0xA282EAD8
 _UINT32 = 0xFFFFFFFF
@@ -46,11 +49,9 @@ def extend(crc: int, data: Buffer | np.ndarray[Any, Any]) -> int:
 
     # The C library takes arrays and bytes without a copy, but no memoryview.
     array = np.frombuffer(data, np.uint8) if isinstance(data, memoryview) else data
-    if array.nbytes >= _LARGE and array.flags.c_contiguous:
-        from tf_ckpt_migrate.table.unlocked import unlocked  # few processes read much
-
-        if (function := unlocked()) is not None:
-            return function(crc, array.ctypes.data, array.nbytes)
+    is_large = array.nbytes >= _LARGE and array.flags.c_contiguous
+    if is_large and (function := unlocked()) is not None:
+        return function(crc, array.ctypes.data, array.nbytes)
     return _extend(crc, array)
 
 
@@ -114,3 +115,30 @@ def unmask(masked: int) -> int:
     """Return the checksum that is stored as ``masked``."""
     rotated = (masked - _MASK_DELTA) & _UINT32
     return (rotated >> 17 | rotated << 15) & _UINT32
+
+
+_KNOWN, _CRC = b"123456789", 0xE3069283  # the check value of CRC-32C
+
+
+@cache
+def unlocked() -> Callable[[int, int, int], int] | None:
+    """Return the function that extends a checksum by bytes at an address.
+
+    Returns:
+      It, or None where it cannot be found: the library is Python's own then, or is
+      linked in another way.
+
+    Example:
+      >>> extend = unlocked()
+      >>> extend is None or hex(extend(0, b"123456789", 9))
+      '0xe3069283'
+    """
+    try:
+        # The extension's own file finds the library that it is linked to.
+        extension: Any = import_module("google_crc32c._crc32c")
+        function = ctypes.CDLL(extension.__file__).crc32c_extend
+    except (ImportError, OSError, AttributeError):
+        return None
+    function.restype = ctypes.c_uint32
+    function.argtypes = (ctypes.c_uint32, ctypes.c_void_p, ctypes.c_size_t)
+    return function if function(0, _KNOWN, len(_KNOWN)) == _CRC else None

@@ -9,15 +9,14 @@ from operator import lt
 
 from tf_ckpt_migrate.errors import CorruptCheckpointError
 from tf_ckpt_migrate.table.block import (
-    block_columns,
-    block_contents,
-    search_of,
-)
-from tf_ckpt_migrate.table.coding import Buffer, Stored
-from tf_ckpt_migrate.table.footer import (
     FOOTER_SIZE,
     BlockHandle,
+    Buffer,
+    Stored,
+    block_columns,
+    block_contents,
     read_footer,
+    search_of,
     write_footer,
 )
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
-from tf_ckpt_migrate.table.block import TRAILER_SIZE, built_block, sealed
-from tf_ckpt_migrate.table.footer import BlockHandle, write_footer
+from tf_ckpt_migrate.table.block import (
+    TRAILER_SIZE,
+    BlockHandle,
+    built_block,
+    sealed,
+    write_footer,
+)
 
 __all__ = ["BLOCK_SIZE", "write_table"]
 

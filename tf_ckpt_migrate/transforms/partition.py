@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
-from tf_ckpt_migrate.bundle.assembly import is_tiled
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.bundle.slices import TensorSlice
+from tf_ckpt_migrate.bundle.slices import TensorSlice, is_tiled
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.transforms.base import Transform, integers
 from tf_ckpt_migrate.transforms.compose import Chain

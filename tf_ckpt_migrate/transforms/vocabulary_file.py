@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.errors import VocabularyError, capped
-from tf_ckpt_migrate.files.access import exists, identity, is_file, read_bytes
+from tf_ckpt_migrate.storage.access import exists, identity, is_file, read_bytes
 from tf_ckpt_migrate.transforms.base import integers
 
 if TYPE_CHECKING:

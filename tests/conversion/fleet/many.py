@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.conversion.checkpoints import write
-from tf_ckpt_migrate.bundle.existing import existing_files
+from tf_ckpt_migrate.bundle.commit import existing_files
 
 __all__ = ["BAD", "RULES", "SIZE", "make_fleet", "spoil", "state_text"]
 

@@ -11,7 +11,7 @@ import pytest
 from tests.bundle.faults import Disk
 from tests.conversion.checkpoints import files_in, write
 from tests.crash.kills import forked
-from tf_ckpt_migrate.bundle import staging
+from tf_ckpt_migrate.bundle import commit as staging
 from tf_ckpt_migrate.checkpoint import owned_file
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys

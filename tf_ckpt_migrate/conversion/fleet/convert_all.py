@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from tf_ckpt_migrate.bundle.links import DataMode
-from tf_ckpt_migrate.bundle.output_path import check_folder_path
-from tf_ckpt_migrate.bundle.progress import Progress
+from tf_ckpt_migrate.bundle.commit import check_folder_path
+from tf_ckpt_migrate.bundle.shards import DataMode
+from tf_ckpt_migrate.bundle.writer import Progress
 from tf_ckpt_migrate.checkpoint.owned_file import remove_left_behind
 from tf_ckpt_migrate.conversion.fleet.found import Found, find
 from tf_ckpt_migrate.conversion.fleet.once import convert_once
@@ -17,10 +17,10 @@ from tf_ckpt_migrate.conversion.fleet.request import Direction, Names, Request
 from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
 from tf_ckpt_migrate.conversion.fleet.states import by_folder, state_made
 from tf_ckpt_migrate.conversion.planning import Averages
-from tf_ckpt_migrate.files.paths import path_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Missing, Unused
+from tf_ckpt_migrate.storage.paths import path_of
 
 __all__ = [
     "Sources",

@@ -13,13 +13,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from tf_ckpt_migrate.bundle.naming import (
+from tf_ckpt_migrate.bundle.commit import STAGING_MARK
+from tf_ckpt_migrate.bundle.shards import (
     INDEX_SUFFIX,
     index_path,
     parse_shard_path,
     parse_v1_shard_path,
 )
-from tf_ckpt_migrate.bundle.staging import STAGING_MARK
 from tf_ckpt_migrate.checkpoint.locate import locate
 from tf_ckpt_migrate.checkpoint.ordering import by_numbers
 from tf_ckpt_migrate.checkpoint.unfinished import parts_in
@@ -31,13 +31,13 @@ from tf_ckpt_migrate.errors import (
     OutputPathError,
     capped,
 )
-from tf_ckpt_migrate.files.access import (
+from tf_ckpt_migrate.storage.access import (
     is_file,
     is_folder,
     same_file,
     sorted_folders_and_files,
 )
-from tf_ckpt_migrate.files.paths import basename, is_far, join
+from tf_ckpt_migrate.storage.paths import basename, is_far, join
 
 __all__ = ["Found", "Pair", "find"]
 
@@ -94,7 +94,7 @@ def find(sources: Iterable[str], output_dir: str) -> Found:
 
     Example:
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
-      >>> from tf_ckpt_migrate.files.paths import dirname
+      >>> from tf_ckpt_migrate.storage.paths import dirname
       >>> with example_checkpoint({"w": [1.0, 2.0]}) as prefix:
       ...     for _, output in find([dirname(prefix)], "tf2").pairs:
       ...         print(output)

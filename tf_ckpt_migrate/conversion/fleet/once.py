@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 
-from tf_ckpt_migrate.bundle.existing import existing_sizes
-from tf_ckpt_migrate.bundle.staging import check_absent, remove_unpublished
+from tf_ckpt_migrate.bundle.commit import (
+    check_absent,
+    existing_sizes,
+    remove_unpublished,
+)
 from tf_ckpt_migrate.checkpoint.owned_file import owned_file
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
@@ -26,9 +29,9 @@ from tf_ckpt_migrate.errors import (
     FarFileError,
     OutputExistsError,
 )
-from tf_ckpt_migrate.files.access import looking_once
-from tf_ckpt_migrate.files.paths import basename, is_far
 from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.storage.access import looking_once
+from tf_ckpt_migrate.storage.paths import basename, is_far
 
 __all__ = ["convert_once"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-from tf_ckpt_migrate.bundle.links import Transfer
+from tf_ckpt_migrate.bundle.shards import Transfer
 from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError, capped

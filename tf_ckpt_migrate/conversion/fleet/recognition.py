@@ -27,20 +27,19 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-from tf_ckpt_migrate.bundle.existing import existing_files, existing_sizes
-from tf_ckpt_migrate.bundle.naming import index_path
-from tf_ckpt_migrate.bundle.staging import counts_in
+from tf_ckpt_migrate.bundle.commit import counts_in, existing_files, existing_sizes
+from tf_ckpt_migrate.bundle.shards import index_path
 from tf_ckpt_migrate.checkpoint.locate import locate
 from tf_ckpt_migrate.escapes import to_json
-from tf_ckpt_migrate.files.access import (
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.storage.access import (
     is_file,
     looking_once,
     pieces_of,
     read_range,
     size_of,
 )
-from tf_ckpt_migrate.files.paths import basename
-from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.storage.paths import basename
 
 __all__ = [
     "Identity",

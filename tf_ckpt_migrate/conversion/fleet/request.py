@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, cast
 
-from tf_ckpt_migrate.bundle.links import DataMode
+from tf_ckpt_migrate.bundle.shards import DataMode
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.conversion.convert import check_source
 from tf_ckpt_migrate.conversion.planning import Averages, plan_migration

@@ -15,8 +15,8 @@ from tf_ckpt_migrate.checkpoint.state import (
 )
 from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
 from tf_ckpt_migrate.errors import CheckpointError, CheckpointNotFoundError
-from tf_ckpt_migrate.files.access import is_file
-from tf_ckpt_migrate.files.paths import basename, dirname, join
+from tf_ckpt_migrate.storage.access import is_file
+from tf_ckpt_migrate.storage.paths import basename, dirname, join
 
 __all__ = ["by_folder", "missing_latest", "state_made"]
 

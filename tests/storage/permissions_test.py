@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from tf_ckpt_migrate.files.permissions import copy_permissions, create_like
+from tf_ckpt_migrate.storage.paths import copy_permissions, create_like
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077])

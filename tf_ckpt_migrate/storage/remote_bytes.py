@@ -6,9 +6,10 @@ import errno
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tf_ckpt_migrate.files.access import read_range, size_of
+from tf_ckpt_migrate.storage.access import read_range, size_of
 
 __all__ = ["FarBytes", "FarPart"]
+
 
 _PIECE = 64 << 20  # bytes asked for at once
 _FIRST, _MOST = 256 << 10, 8 << 20  # bytes read ahead

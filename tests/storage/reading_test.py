@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
-from tests.files.copies import placed
+from tests.storage.copies import placed
 from tf_ckpt_migrate.bundle.index import BundleIndex
 from tf_ckpt_migrate.errors import (
     CheckpointNotFoundError,
@@ -17,8 +17,8 @@ from tf_ckpt_migrate.errors import (
     MissingShardError,
     TruncatedFileError,
 )
-from tf_ckpt_migrate.files.access import put_file, read_bytes, remove_file
-from tf_ckpt_migrate.files.paths import join
+from tf_ckpt_migrate.storage.access import put_file, read_bytes, remove_file
+from tf_ckpt_migrate.storage.paths import join
 
 GOLDENS = [
     "tf1_15/saver_v2",

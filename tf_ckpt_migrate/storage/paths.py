@@ -1,16 +1,178 @@
-"""A local directory that is held open, so that no symbolic link can take its place.
-
-A path is looked up again at every use, and a link may lead it elsewhere by then. An
-open directory stays the same one, and its entries are reached by name alone.
-"""
+"""Paths on disk and in other storage: what they mean, list and permit."""
 
 from __future__ import annotations
 
 import errno
 import os
+import posixpath
+import re
 import stat
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["Directory"]
+__all__ = [
+    "Directory",
+    "absolute",
+    "basename",
+    "copy_permissions",
+    "create_like",
+    "dirname",
+    "is_far",
+    "join",
+    "path_of",
+    "scheme_of",
+    "split",
+]
+
+
+# Of two letters or more: `C://` is a drive.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_HERE = "file"
+
+
+def path_of(path: str | bytes | os.PathLike[str]) -> str:
+    """Return a path that a caller gave as text; one of ``file://`` as the path here.
+
+    Example:
+      >>> path_of("file:///tmp/m"), path_of(b"m"), path_of("S3://bucket/m")
+      ('/tmp/m', 'm', 's3://bucket/m')
+    """
+    text = os.fsdecode(path)
+    scheme = scheme_of(text)
+    if not scheme:
+        return text
+    rest = text[len(scheme) :]
+    return rest.removeprefix("://") if scheme == _HERE else f"{scheme}{rest}"
+
+
+def scheme_of(path: str) -> str:
+    """Return the scheme of a URL in lower case; "" for a path of this machine.
+
+    Example:
+      >>> scheme_of("S3://bucket/m"), scheme_of("runs/m")
+      ('s3', '')
+    """
+    if "://" not in path:
+        return ""
+    found = _SCHEME.match(path)
+    return found[1].lower() if found else ""
+
+
+def is_far(path: str) -> bool:
+    """Return whether a path is one of another file system than this machine's.
+
+    Example:
+      >>> is_far("gs://bucket/m"), is_far("runs/m"), is_far("odd/name://m")
+      (True, False, False)
+    """
+    return scheme_of(path) not in ("", _HERE)
+
+
+def split(path: str) -> tuple[str, str]:
+    """Return folder and basename, as ``os.path.split`` does of a path.
+
+    Example:
+      >>> split("s3://bucket/run/m"), split("ram://m"), split("run/m")
+      (('s3://bucket/run', 'm'), ('ram://', 'm'), ('run', 'm'))
+    """
+    if not is_far(path):
+        return os.path.split(path)
+    start, _, rest = path.partition("://")
+    folder, slash, name = rest.rpartition("/")
+    return f"{start}://{folder or slash}", name
+
+
+def absolute(path: str) -> str:
+    """Return a path that does not lean on the working directory, without ``..``.
+
+    Example:
+      >>> absolute("s3://bucket/run/../m")
+      's3://bucket/m'
+    """
+    if not is_far(path):
+        return os.path.abspath(path)
+    start, _, rest = path.partition("://")
+    return f"{start}://{posixpath.normpath(rest)}" if rest else path
+
+
+def dirname(path: str) -> str:
+    """Return the folder of a path.
+
+    Example:
+      >>> dirname("hdfs:///m"), dirname("run/m")
+      ('hdfs:///', 'run')
+    """
+    return split(path)[0]
+
+
+def basename(path: str) -> str:
+    """Return the last part of a path.
+
+    Example:
+      >>> basename("hdfs:///m"), basename("s3://bucket/run/")
+      ('m', '')
+    """
+    return split(path)[1]
+
+
+def join(folder: str, *names: str) -> str:
+    """Return a path of names below a folder; a name that is a URL stays as it is.
+
+    Example:
+      >>> join("s3://bucket/run", "m"), join("run", "ram://m"), join("ram://", "m")
+      ('s3://bucket/run/m', 'ram://m', 'ram://m')
+    """
+    for name in names:
+        if is_far(name):
+            folder = name
+        elif is_far(folder):
+            end = "" if folder.endswith("/") else "/"
+            folder = f"{folder}{end}{name}"
+        else:
+            folder = os.path.join(folder, name)
+    return folder
+
+
+def create_like(path: str, like: str) -> BinaryIO:
+    """Create a file with the permissions of another one, if that exists.
+
+    Args:
+      path: The new file, which must not exist.
+      like: The other one, such as the file that the new one will replace.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(Path(path).open("xb"))
+        copy_permissions(like, path)
+        stack.pop_all()
+        return file
+
+
+def copy_permissions(like: str, path: str) -> None:
+    """Give a file the permissions, and if possible the owner, of another one.
+
+    If the file cannot get the group of the other one, then that group's permissions
+    would be given to another group, which instead gets those of everybody.
+
+    Args:
+      like: The other file; if it does not exist, nothing is done.
+      path: The file.
+    """
+    try:
+        wanted = os.stat(like)
+    except OSError:
+        return
+    mode, made = stat.S_IMODE(wanted.st_mode), os.stat(path)
+    owner = wanted.st_uid, wanted.st_gid
+    if hasattr(os, "chown") and (made.st_uid, made.st_gid) != owner:
+        for each in ((-1, owner[1]), (owner[0], -1)):
+            with suppress(OSError):  # only root may change the owner
+                os.chown(path, *each)
+        if os.stat(path).st_gid != owner[1]:
+            mode = mode & ~0o070 | (mode & 0o007) << 3
+    if stat.S_IMODE(os.stat(path).st_mode) != mode:
+        os.chmod(path, mode)
+
 
 _BY_DESCRIPTOR = {os.open, os.stat, os.unlink, os.rmdir} <= os.supports_dir_fd
 _FLAGS = (

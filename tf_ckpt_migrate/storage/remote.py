@@ -6,10 +6,11 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any
 
-from tf_ckpt_migrate.files.paths import basename
-from tf_ckpt_migrate.files.system import Status, Writable
+from tf_ckpt_migrate.storage.backend import Status, Writable
+from tf_ckpt_migrate.storage.paths import basename
 
 __all__ = ["FsspecSystem"]
+
 
 # What tells one state of a file from the next, by whichever name a system gives it.
 _STAMPS = (

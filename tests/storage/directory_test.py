@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from tf_ckpt_migrate.files import directory
-from tf_ckpt_migrate.files.directory import Directory
+from tf_ckpt_migrate.storage import paths as directory
+from tf_ckpt_migrate.storage.paths import Directory
 
 
 @pytest.fixture(params=[True, False], ids=["by descriptor", "by path"])

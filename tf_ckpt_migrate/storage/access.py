@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
-from tf_ckpt_migrate.files.choice import system_of
-from tf_ckpt_migrate.files.far_writer import FarWriter
-from tf_ckpt_migrate.files.paths import is_far, scheme_of
-from tf_ckpt_migrate.files.system import FarSystem, Status, telling
+from tf_ckpt_migrate.errors import FarFileError
+from tf_ckpt_migrate.storage.backend import FarSystem, Status, telling
+from tf_ckpt_migrate.storage.paths import is_far, scheme_of
 
 __all__ = [
+    "FarWriter",
     "changed_at",
     "copy_file",
     "exists",
     "identity",
     "is_file",
     "is_folder",
+    "is_known_to_tensorflow",
     "looking_once",
     "make_folder",
     "move_file",
@@ -41,7 +46,9 @@ __all__ = [
     "size_of",
     "sorted_folders_and_files",
     "statuses_in",
+    "system_of",
 ]
+
 
 _PIECE = 64 << 20  # bytes of a far file that are asked for at once
 
@@ -330,3 +337,128 @@ def same_file(a: str, b: str) -> bool:
         return os.path.samefile(a, b)
     except OSError:
         return False
+
+
+def system_of(path: str) -> FarSystem:
+    """Return the file system of a URL.
+
+    A program that has imported TensorFlow gets ``tf.io.gfile`` for what that knows, so
+    that checkpoints are found where TensorFlow finds them, with the same credentials.
+    Any other gets fsspec, if its package for the scheme is installed: importing that
+    takes a tenth of a second where TensorFlow takes several. TensorFlow is imported for
+    what only it knows. Who was found for a scheme stays for the life of the process.
+
+    Raises:
+      FarFileError: If neither knows the scheme, or fsspec refuses its configuration.
+
+    Example:
+      >>> system_of("none://bucket/m")
+      Traceback (most recent call last):
+        ...
+      tf_ckpt_migrate.errors.FarFileError: nobody here can read or write 'none://': ...
+    """
+    return _system(scheme_of(path))
+
+
+@cache
+def _system(scheme: str) -> FarSystem:
+    with telling("reach", f"{scheme}://"):
+        if "tensorflow" in sys.modules and (found := _by_tensorflow(scheme)):
+            return found
+        why = _not_by_fsspec(scheme)
+        if not why:
+            from tf_ckpt_migrate.storage.remote import FsspecSystem
+
+            return FsspecSystem(scheme)
+        if find_spec("tensorflow") and (found := _by_tensorflow(scheme)):
+            return found
+    raise FarFileError(
+        f"nobody here can read or write '{scheme}://': {why}, and "
+        f"{_not_by_tensorflow()}. Install what knows it, as in `pip install "
+        "'tf-ckpt-migrate[far]' gcsfs` (s3fs for s3://, adlfs for abfs://), or a "
+        "TensorFlow whose tf.io.gfile does"
+    )
+
+
+def _not_by_fsspec(scheme: str) -> str:
+    """Return why fsspec does not know a scheme; "" if it does."""
+    if find_spec("fsspec") is None:
+        return "fsspec is not installed"
+    try:
+        import_module("fsspec").get_filesystem_class(scheme)
+    except (ImportError, ValueError) as error:
+        return f"fsspec says {str(error)!r}"
+    return ""
+
+
+def _by_tensorflow(scheme: str) -> FarSystem | None:
+    """Return TensorFlow's way, if there is one; found by name, as a plug-in is."""
+    return import_module("tf_ckpt_migrate.live.gfile_system").gfile_system(scheme)
+
+
+def is_known_to_tensorflow(path: str) -> bool:
+    """Return whether TensorFlow, which is installed, can read and write a URL."""
+    return _by_tensorflow(scheme_of(path)) is not None
+
+
+def _not_by_tensorflow() -> str:
+    if find_spec("tensorflow") is None:
+        return "TensorFlow is not installed"
+    return "TensorFlow's tf.io.gfile knows no such scheme"
+
+
+class FarWriter:
+    """Writes one far file from its beginning; it is there when this is closed.
+
+    Args:
+      path: Where nothing is yet.
+
+    Raises:
+      OSError: If it cannot be made; so all methods.
+
+    Example:
+      >>> with FarWriter("memory://example/m") as file:  # doctest: +SKIP
+      ...     file.write(b"abc")
+    """
+
+    def __init__(self, path: str) -> None:
+        """Begin the file."""
+        self._path = path
+        self._at = 0
+        with telling("write", path):
+            self._file = system_of(path).create(path)
+        self._is_open = True
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Write all of it; return how much that is."""
+        with telling("write", self._path):
+            self._file.write(data)
+        self._at += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Return how much has been written."""
+        return self._at
+
+    def close(self) -> None:
+        """Wait until the system has it; done twice, it does nothing."""
+        if self._is_open:
+            self._is_open = False
+            with telling("write", self._path):
+                self._file.close()
+
+    def discard(self) -> None:
+        """End what is not closed, there or not: it is to be removed."""
+        if self._is_open:
+            self._is_open = False
+            with suppress(Exception):  # what went wrong before is what to tell
+                self._file.discard()
+
+    def __enter__(self) -> FarWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()

@@ -8,40 +8,73 @@ new one, and so does a program that starts after a crash.
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import os
 import re
 import secrets
+import stat
 import time
 import zlib
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from tf_ckpt_migrate.bundle.existing import existing_files
 from tf_ckpt_migrate.bundle.locks import (
     check_in_place,
     owned_folder,
     remove_abandoned,
     remove_if_abandoned,
 )
-from tf_ckpt_migrate.bundle.naming import index_path, parse_shard_path, shard_path
-from tf_ckpt_migrate.errors import OutputExistsError, OutputInUseError
-from tf_ckpt_migrate.files.access import put_file, remove_file
-from tf_ckpt_migrate.files.directory import Directory
-from tf_ckpt_migrate.files.paths import is_far, join, split
-from tf_ckpt_migrate.files.permissions import create_like
+from tf_ckpt_migrate.bundle.proto import BundleHeaderProto, parsed
+from tf_ckpt_migrate.bundle.shards import (
+    INDEX_SUFFIX,
+    index_path,
+    mapped,
+    parse_shard_path,
+    shard_path,
+)
+from tf_ckpt_migrate.errors import (
+    CorruptCheckpointError,
+    OutputExistsError,
+    OutputInUseError,
+    OutputPathError,
+)
+from tf_ckpt_migrate.storage.access import (
+    is_folder,
+    names_in,
+    put_file,
+    remove_file,
+    statuses_in,
+)
+from tf_ckpt_migrate.storage.backend import Status
+from tf_ckpt_migrate.storage.paths import (
+    Directory,
+    basename,
+    create_like,
+    is_far,
+    join,
+    split,
+)
+from tf_ckpt_migrate.table.reader import TableReader
 
 __all__ = [
     "STAGING_MARK",
     "check_absent",
+    "check_file_path",
+    "check_folder_path",
+    "check_prefix",
     "counts_in",
+    "existing_files",
+    "existing_sizes",
     "far_name_aside",
+    "find_entries",
     "flushed",
     "free_count",
     "publish",
+    "refuse_file_name",
     "remove_all_unpublished",
     "remove_unpublished",
     "replace_file",
@@ -49,6 +82,7 @@ __all__ = [
     "staging_folder",
     "staging_path",
 ]
+
 
 STAGING_MARK = ".tcm-staging"
 _UNTIL_LISTED: dict[str, int] = {}  # by folder: writes until it is listed again
@@ -335,3 +369,213 @@ def publish(
     # Shard 0 last: by that what is left, if this is broken off, is found.
     for stale in sorted(old, reverse=True):
         Path(stale).unlink()
+
+
+_USUAL = 16  # shards: of checkpoints of so many, what is left without an index is found
+_MOST = 1000  # shards: for more, listing the folder is cheaper
+
+
+def existing_files(prefix: str) -> list[str]:
+    """Return the files of a checkpoint of this prefix: index, shards of any count.
+
+    A V1 file of the very prefix counts too. In a local folder, shards that no index
+    names are found if the first or the last of their count is there, of 16 at most.
+
+    Args:
+      prefix: Of the checkpoint, which need not exist.
+    """
+    return [*existing_sizes(prefix)]
+
+
+def existing_sizes(prefix: str) -> dict[str, int]:
+    """Return the same files, each with its size in bytes, sorted by name."""
+    entries = find_entries(prefix).items()
+    return {path: found.size for path, found in entries if not found.is_folder}
+
+
+def find_entries(prefix: str) -> dict[str, Status]:
+    """Return the same files, and the folders that have names of such files."""
+    if is_far(prefix):
+        folder, base = split(prefix)
+        return {
+            join(folder, name): found
+            for name, found in sorted(statuses_in(folder).items())
+            if _is_of(name, base)
+        }
+    entries = ((path, _status(path)) for path in sorted(_possible_files(prefix)))
+    return {path: found for path, found in entries if found is not None}
+
+
+def _is_of(name: str, base: str) -> bool:
+    shard = parse_shard_path(name)
+    return name in (base, index_path(base)) if shard is None else shard.prefix == base
+
+
+def _status(path: str) -> Status | None:
+    """Return what a local path names; None for nothing."""
+    try:
+        found = os.lstat(path)
+        if stat.S_ISLNK(found.st_mode) and os.path.exists(path):
+            found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Status(stat.S_ISDIR(found.st_mode), found.st_size)
+
+
+def _possible_files(prefix: str) -> Iterable[str]:
+    """Return the paths, of a local checkpoint, at which it is worth looking."""
+    index = index_path(prefix)
+    counts = {
+        count
+        for count in range(1, _USUAL + 1)
+        if any(
+            os.path.lexists(shard_path(prefix, number, count))
+            for number in (0, count - 1)
+        )
+    }
+    if os.path.lexists(index):
+        named = _shards_named_in(index)
+        if named is None:
+            folder, base = split(prefix)
+            names = (name for name in names_in(folder) if _is_of(name, base))
+            return [join(folder, name) for name in names]
+        counts.add(named)
+    return [prefix, index, *_shards(prefix, counts)]
+
+
+def _shards(prefix: str, counts: Iterable[int]) -> Iterator[str]:
+    for count in counts:
+        yield from (shard_path(prefix, number, count) for number in range(count))
+
+
+def _shards_named_in(index: str) -> int | None:
+    """Return how many shards an index names; None if that cannot be relied on."""
+    try:
+        raw = TableReader(mapped(index), index).get(b"")
+        count = parsed(BundleHeaderProto, bytes(raw or b""), index).num_shards
+    except (CorruptCheckpointError, OSError):
+        return None
+    return count if 1 <= count <= _MOST else None
+
+
+def check_prefix(prefix: str) -> list[str]:
+    """Check that the files of a checkpoint can have the names that a prefix gives them.
+
+    Returns:
+      The files that a checkpoint of this prefix has already (`existing_files`).
+
+    Raises:
+      OutputPathError: If they cannot.
+    """
+    _check_text(prefix)
+    if not is_far(prefix):
+        _check_local(prefix, shard_path("", 0, 1))
+    entries = find_entries(prefix)
+    for path, found in entries.items():
+        if found.is_folder and path != join(*split(prefix)):
+            raise OutputPathError(
+                f"cannot write the checkpoint {prefix!r}: {path!r}, which would be one "
+                "of its files, is a directory; choose another output prefix"
+            )
+    return [path for path, found in entries.items() if not found.is_folder]
+
+
+def refuse_file_name(prefix: str) -> None:
+    """Refuse a folder, and the name of one file of a checkpoint, as an output prefix.
+
+    Raises:
+      OutputPathError: If the prefix is such a path.
+    """
+    _check_text(prefix)
+    if basename(prefix) in ("", ".", ".."):
+        meant = join(prefix, "model.ckpt")
+        raise OutputPathError(
+            f"the output {prefix!r} is a folder; a prefix of file names is wanted, as "
+            f"{meant!r}"
+        )
+    shard = parse_shard_path(prefix)
+    meant = prefix.removesuffix(INDEX_SUFFIX) if shard is None else shard.prefix
+    if meant != prefix:
+        raise OutputPathError(
+            f"the output {prefix!r} is called as one file of a checkpoint; give the "
+            f"prefix of all of them, {meant!r}"
+        )
+
+
+def check_file_path(path: str) -> None:
+    """Check that a file can be written at a path.
+
+    Raises:
+      OutputPathError: If it cannot.
+    """
+    _check_text(path)
+    if is_folder(path) or not basename(path):
+        raise OutputPathError(
+            f"the output {path!r} is a directory; give the path of a file, such as "
+            f"{join(path, 'output')!r}"
+        )
+    if not is_far(path):
+        _check_local(path)
+
+
+def check_folder_path(path: str) -> None:
+    """Check that a path is a directory, or that one can be made there.
+
+    Raises:
+      OutputPathError: If neither is so.
+    """
+    _check_text(path)
+    if not is_far(path):
+        _check_local(os.path.join(path, "m"))
+
+
+def _check_text(path: str) -> None:
+    if not path:
+        raise OutputPathError(
+            "the output path is empty; give the path to write to ('.' is the working "
+            "directory)"
+        )
+    if "\0" in path:
+        raise OutputPathError(
+            f"the output {path!r} contains a NUL character ('\\0'), which no file name "
+            "can contain; remove it"
+        )
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise OutputPathError(
+            f"the output {path!r} contains characters that file names here cannot "
+            f"contain ({error.reason}); choose another name"
+        ) from None
+
+
+def _check_local(path: str, ending: str = "") -> None:
+    """Check a path of this machine, with the longest ending that it will get."""
+    folder, name = os.path.split(path)
+    staged = os.path.join(staging_path(path), f"{name}{ending}")
+    for each in (path + ending, staged):
+        _check_lookup(path, each)
+    missing = [name + ending]
+    while not os.path.lexists(folder or "."):
+        folder, name = os.path.split(folder)
+        missing.append(name)
+    if not os.path.isdir(folder or "."):
+        kind = "a link that leads to none" if os.path.islink(folder) else "a file"
+        raise OutputPathError(
+            f"cannot write {path!r}: {folder!r} is not a directory, but {kind}; choose "
+            "another output path"
+        )
+    for name in missing:  # the system looks at a name only in a folder that is there
+        _check_lookup(path, os.path.join(folder, name))
+
+
+def _check_lookup(path: str, looked_up: str) -> None:
+    try:
+        os.lstat(looked_up)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise OutputPathError(
+                f"cannot write {path!r}: the path, or a name in it, is longer than the "
+                f"file system allows ({len(os.fsencode(path)):,} bytes, and up to 20 "
+                "more for the file of a checkpoint); choose a shorter one"
+            ) from None

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
-from tests.files.copies import placed
-from tests.files.counting import counted_system
+from tests.storage.copies import placed
+from tests.storage.counting import counted_system
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.writer import BundleWriter
-from tf_ckpt_migrate.files.access import put_file
-from tf_ckpt_migrate.files.far_bytes import FarBytes
+from tf_ckpt_migrate.storage.access import put_file
+from tf_ckpt_migrate.storage.remote_bytes import FarBytes
 
 ROWS, COUNT = 1000, 200  # 4 kB in each of 200 tensors, in each of 3 shards
 

@@ -6,15 +6,15 @@ import sys
 import pytest
 
 import tf_ckpt_migrate as tcm
-from tests.files.copies import placed
-from tests.files.counting import WRITING, counted_system
+from tests.storage.copies import placed
+from tests.storage.counting import WRITING, counted_system
 from tf_ckpt_migrate.errors import FarFileError
-from tf_ckpt_migrate.files import choice
-from tf_ckpt_migrate.files.choice import system_of
+from tf_ckpt_migrate.storage import access
+from tf_ckpt_migrate.storage.access import system_of
 
 
 def chosen_in_a_new_process(code: str) -> str:
-    ask = "from tf_ckpt_migrate.files.choice import system_of\n"
+    ask = "from tf_ckpt_migrate.storage.access import system_of\n"
     done = subprocess.run(
         [sys.executable, "-c", ask + code], capture_output=True, text=True, check=True
     )
@@ -46,10 +46,10 @@ def test_fsspec_is_enough_and_tensorflow_is_not_imported():
 def test_tensorflow_is_imported_for_what_only_it_knows(monkeypatch):
     ours = object()
     known = {"only-there": ours, "memory": ours}
-    monkeypatch.setattr(choice, "_by_tensorflow", known.get)
-    monkeypatch.setattr(choice, "find_spec", lambda _: True)
+    monkeypatch.setattr(access, "_by_tensorflow", known.get)
+    monkeypatch.setattr(access, "find_spec", lambda _: True)
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
-    chosen = choice._system.__wrapped__
+    chosen = access._system.__wrapped__
     assert chosen("only-there") is ours
     assert chosen("memory") is not ours
     monkeypatch.setitem(sys.modules, "tensorflow", None)  # by the program itself

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tf_ckpt_migrate.files import choice
+from tf_ckpt_migrate.storage import access
 
 __all__ = ["Counting", "counted_system"]
 
@@ -49,6 +49,6 @@ class Counting:
 
 def counted_system(path: str, monkeypatch: pytest.MonkeyPatch) -> Counting:
     """Let what is behind a path be counted for the rest of a test."""
-    counting = Counting(choice.system_of(path))
-    monkeypatch.setattr(choice, "_system", lambda _: counting)
+    counting = Counting(access.system_of(path))
+    monkeypatch.setattr(access, "_system", lambda _: counting)
     return counting

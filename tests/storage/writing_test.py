@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
-from tests.files.copies import placed
-from tests.files.counting import WRITING, counted_system
+from tests.storage.copies import placed
+from tests.storage.counting import WRITING, counted_system
+from tf_ckpt_migrate.bundle.commit import existing_files
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.bundle.existing import existing_files
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
 from tf_ckpt_migrate.errors import (
@@ -22,8 +22,8 @@ from tf_ckpt_migrate.errors import (
     OutputExistsError,
     TransformError,
 )
-from tf_ckpt_migrate.files.access import copy_file, exists, names_in
-from tf_ckpt_migrate.files.paths import join
+from tf_ckpt_migrate.storage.access import copy_file, exists, names_in
+from tf_ckpt_migrate.storage.paths import join
 
 SPEC = TensorSpec(DType.float32, (2,))
 

@@ -9,9 +9,9 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import write
-from tests.files.copies import placed
-from tests.files.counting import counted_system
-from tf_ckpt_migrate.files.access import put_file, remove_folder
+from tests.storage.copies import placed
+from tests.storage.counting import counted_system
+from tf_ckpt_migrate.storage.access import put_file, remove_folder
 
 FREE = ("canonical", "make_folder", "puts_whole")  # no requests where files are objects
 ASIDE = re.compile(r"\.m-1\.tcm-staging-\w+")

@@ -10,16 +10,16 @@ import pytest
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import write
 from tests.conversion.fleet.many import RULES, spoil, state_text
-from tests.files.copies import files_of, placed
-from tests.files.counting import Counting, counted_system
-from tf_ckpt_migrate.bundle.staging import STAGING_MARK
+from tests.storage.copies import files_of, placed
+from tests.storage.counting import Counting, counted_system
+from tf_ckpt_migrate.bundle.commit import STAGING_MARK
 from tf_ckpt_migrate.conversion.fleet.found import find
 from tf_ckpt_migrate.conversion.fleet.once import convert_once
 from tf_ckpt_migrate.conversion.fleet.request import Request
 from tf_ckpt_migrate.errors import CheckpointNotFoundError, OutputPathError
-from tf_ckpt_migrate.files.access import names_in
-from tf_ckpt_migrate.files.paths import join
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+from tf_ckpt_migrate.storage.access import names_in
+from tf_ckpt_migrate.storage.paths import join
 
 RENAMED = Request(assignment_map=AssignmentMap(RULES))
 TO_TF2 = Request(to="tf2")

@@ -1,42 +1,224 @@
-"""Puts a checkpoint together on a far file system, beside where it is to be.
-
-There are no links and no locks, and to rename an object may mean to copy it. So shards
-that are taken over go straight to their final names, which no index names yet, when the
-count in these names is known; new ones are written aside. The index, which is one
-object, comes last and makes all of them the checkpoint.
-
-Nor is there anybody to keep two workers apart that write the same checkpoint, as when
-a runner takes one for dead which is not. So what they share is never taken away: both
-put the same bytes under the same names, each file in one step, and who fails leaves
-what the other may count on.
-"""
+"""Where an output goes: a directory on disk, or remote storage."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Iterable
-from contextlib import ExitStack, contextmanager, suppress
+import os
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
-from tf_ckpt_migrate.bundle.links import Transfer
-from tf_ckpt_migrate.bundle.naming import index_path, shard_path
-from tf_ckpt_migrate.bundle.place import Heard, Items, Taken, copy_range
-from tf_ckpt_migrate.bundle.staging import far_name_aside
+from tf_ckpt_migrate.bundle.commit import (
+    existing_files,
+    far_name_aside,
+    flushed,
+    publish,
+    staging_folder,
+)
+from tf_ckpt_migrate.bundle.shards import (
+    DataMode,
+    Transfer,
+    append_range,
+    index_path,
+    parse_shard_path,
+    shard_path,
+    transfer,
+)
 from tf_ckpt_migrate.errors import CheckpointError, FarFileError
-from tf_ckpt_migrate.files.access import (
+from tf_ckpt_migrate.storage.access import (
+    FarWriter,
     copy_file,
     make_folder,
     move_file,
+    pieces_of,
     put_file,
     puts_whole,
     read_bytes,
     remove_file,
     remove_folder,
 )
-from tf_ckpt_migrate.files.far_writer import FarWriter
-from tf_ckpt_migrate.files.paths import basename, join
+from tf_ckpt_migrate.storage.paths import (
+    Directory,
+    basename,
+    copy_permissions,
+    create_like,
+    is_far,
+    join,
+)
 from tf_ckpt_migrate.table.writer import write_table
 
-__all__ = ["FarPlace", "far_place"]
+__all__ = [
+    "FarPlace",
+    "Heard",
+    "Items",
+    "LocalPlace",
+    "Place",
+    "Taken",
+    "copy_range",
+    "far_place",
+    "local_place",
+]
+
+
+Items = Iterable[tuple[bytes, bytes]]
+Heard = Callable[[int], None]
+
+
+class Taken(NamedTuple):
+    """A shard of another checkpoint that is taken over.
+
+    Attributes:
+      path: The file.
+      size: Its bytes.
+      data: How (``links.transfer``).
+      kept: A context that sees that the file is still the other checkpoint's, in which
+        it is taken over.
+      heard: Called with the number of bytes copied since the last call.
+    """
+
+    path: str
+    size: int
+    data: DataMode
+    kept: Callable[[], AbstractContextManager[None]]
+    heard: Heard
+
+
+class Place(Protocol):
+    """Where one checkpoint is put together, by numbers of shards."""
+
+    @property
+    def folder(self) -> str:
+        """A folder of this writer alone."""
+        ...
+
+    def take(self, number: int, taken: Taken) -> tuple[Transfer, int]:
+        """Take a shard over; return how, and its size."""
+        ...
+
+    def create(self, number: int) -> Any:
+        """Return the file of a new shard."""
+        ...
+
+    def append_range(
+        self, number: int, source: str, offset: int, size: int, heard: Heard
+    ) -> int:
+        """Append a range of a file to a new shard; return where it is there."""
+        ...
+
+    def publish(self, count: int, items: Items, existing: Iterable[str]) -> None:
+        """Make a checkpoint of so many shards visible, with the index of ``items``.
+
+        Of the existing files, the shards go then.
+        """
+        ...
+
+
+def copy_range(file: Any, source: str, offset: int, size: int, heard: Heard) -> None:
+    """Append a range of a file to one that is being written, a piece at a time.
+
+    Args:
+      file: What has a ``write``.
+      source: Path of the file to read.
+      offset: First byte of the range there.
+      size: Number of bytes.
+      heard: Called with the number of bytes copied since the last call.
+
+    Raises:
+      OSError: If a read or a write fails.
+    """
+    for piece in pieces_of(source, offset, size):
+        file.write(piece)
+        heard(len(piece))
+
+
+@contextmanager
+def local_place(prefix: str) -> Generator[LocalPlace]:
+    """Make the place for a checkpoint, and remove it in the end.
+
+    Raises:
+      OutputInUseError: If another writer is at work on this prefix.
+      OSError: If it cannot be made.
+    """
+    with staging_folder(prefix) as staging, ExitStack() as files:
+        yield LocalPlace(prefix, staging, files)
+
+
+class LocalPlace:
+    """A folder of this machine.
+
+    Args:
+      prefix: Of the checkpoint.
+      staging: Beside its files.
+      files: Closes what is open in the end.
+
+    Attributes:
+      folder: The path of the staging directory.
+    """
+
+    def __init__(self, prefix: str, staging: Directory, files: ExitStack) -> None:
+        """Begin with nothing."""
+        self.folder: str = staging.path
+        self._staging = staging
+        # A new shard gets the permissions of one that is there, or of the index.
+        shards = [path for path in existing_files(prefix) if parse_shard_path(path)]
+        self._like = (*shards, index_path(prefix))[0]
+        self._prefix = prefix
+        self._open = files
+        self._files: dict[int, BinaryIO] = {}
+
+    def _staged(self, number: int) -> str:
+        # The final names carry the number of shards, which only the end tells.
+        return os.path.join(self.folder, f"shard-{number}")
+
+    def take(self, number: int, taken: Taken) -> tuple[Transfer, int]:
+        """Take a shard over; return how, and its size."""
+        staged = self._staged(number)
+        with taken.kept():
+            how = transfer(taken.path, staged, taken.data, taken.heard)
+        if how not in (Transfer.LINKED, Transfer.SYMLINKED):
+            copy_permissions(self._like, staged)
+            flushed(staged)  # before the index that refers to it
+        return how, Path(staged).stat().st_size
+
+    def create(self, number: int) -> BinaryIO:
+        """Return the file of a new shard."""
+        file = self._open.enter_context(create_like(self._staged(number), self._like))
+        self._files[number] = file
+        return file
+
+    def append_range(
+        self, number: int, source: str, offset: int, size: int, heard: Heard
+    ) -> int:
+        """Append a range of a file to a new shard; return where it is there."""
+        file = self._files[number]
+        file.flush()
+        at = file.tell()
+        if is_far(source):
+            copy_range(file, source, offset, size, heard)
+        else:
+            with Path(source).open("rb") as reading:
+                ends = reading.fileno(), file.fileno()
+                append_range(*ends, offset, size, heard)
+            file.seek(at + size)
+        return at
+
+    def publish(self, count: int, items: Items, existing: Iterable[str]) -> None:
+        """Make the checkpoint visible, with the index of ``items``."""
+        shards = [shard_path(self._prefix, number, count) for number in range(count)]
+        for number, final in enumerate(shards):
+            if number in self._files:
+                file = self._files[number]
+                file.flush()
+                os.fsync(file.fileno())
+                file.close()
+            staged = os.path.join(self.folder, os.path.basename(final))
+            os.rename(self._staged(number), staged)
+        index = os.path.join(self.folder, os.path.basename(index_path(self._prefix)))
+        with create_like(index, index_path(self._prefix)) as file:
+            write_table(file, items)
+        flushed(index)
+        publish(self._staging, self._prefix, shards, existing)
 
 
 @contextmanager

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tf_ckpt_migrate.bundle.staging import STAGING_MARK
-from tf_ckpt_migrate.files.access import (
+from tf_ckpt_migrate.bundle.commit import STAGING_MARK
+from tf_ckpt_migrate.storage.access import (
     copy_file,
     is_folder,
     make_folder,
     names_in,
     read_bytes,
 )
-from tf_ckpt_migrate.files.paths import is_far, join
+from tf_ckpt_migrate.storage.paths import is_far, join
 
 __all__ = ["files_of", "placed"]
 

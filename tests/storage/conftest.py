@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tf_ckpt_migrate.files.access import remove_folder
+from tf_ckpt_migrate.storage.access import remove_folder
 
 _COUNT = itertools.count()
 FAR = [
