@@ -44,5 +44,11 @@ def test_of_several_the_one_with_most_in_common_is_meant():
     assert maps(missing, free) == [{"/": "net/"}]
 
 
+def test_scopes_fit_by_their_shapes_and_lead_to_one_place_each():
+    free = {"conv2d/w": A, "conv2d/b": B, "conv2d_1/w": B, "conv2d_1/b": B}
+    missing = {"conv1/w": A, "conv1/b": B, "conv2/w": B, "conv2/b": B}
+    assert maps(missing, free) == [{"conv2d/": "conv1/"}, {"conv2d_1/": "conv2/"}]
+
+
 def test_nothing_alike_has_no_cause():
     assert maps({"w": A}, {"x": A}) == []

@@ -80,10 +80,15 @@ class TestBack:
             (
                 "linear",
                 "RNN/MultiRNNCell/Cell1/BasicLSTMCell/Linear/Matrix",
-                "RNN/multi_rnn_cell/cell_1/basic_lstm_cell/kernel",
+                "rnn/multi_rnn_cell/cell_1/basic_lstm_cell/kernel",
+            ),
+            (
+                "linear",
+                "net/BiRNN/BW/LSTMCell/B",
+                "net/bidirectional_rnn/bw/lstm_cell/bias",
             ),
             ("linear", "GRUCell/Candidate/Linear/Bias", "gru_cell/candidate/bias"),
-            ("linear", "RNN/LSTMCell/W_0", "RNN/lstm_cell/kernel"),
+            ("linear", "RNN/LSTMCell/W_0", "rnn/lstm_cell/kernel"),
             (
                 "slim",
                 "net/Conv_1/BatchNorm/beta",
@@ -101,6 +106,18 @@ class TestBack:
     @pytest.mark.parametrize("name", ["w", "dense_head/w", "a/gamma", "global_step"])
     def test_what_no_pack_knows_stays(self, pack, name):
         assert PACKS[pack].today(name) == PACKS[pack].then(name) == name
+
+    @pytest.mark.parametrize("way", ["FW", "BW"])
+    def test_unrolled_networks_of_two_directions(self, way):
+        then = f"BiRNN_{way}/BasicLSTMCell/Linear/Bias"
+        today = f"bidirectional_rnn/{way.lower()}/basic_lstm_cell/bias"
+        assert PACKS["linear"].today(then) == today
+        assert moves([tcm.Recipe("layer_names", "/", "/")], then) == {then: today}
+
+    def test_the_given_scope_itself_has_another_name_today(self):
+        recipe = tcm.Recipe("layer_names", "RNN/BasicLSTMCell/", "a/")
+        old = "RNN/BasicLSTMCell/Linear/Matrix"
+        assert moves([recipe], old) == {old: "a/kernel"}
 
     def test_which_of_two_must_be_said(self):
         with pytest.raises(RuleError, match="say which"):

@@ -17,10 +17,12 @@ __all__ = [
     "BundleEntryProto",
     "BundleHeaderProto",
     "Entry",
+    "MetaGraphDef",
     "SavedTensorSlices",
     "Scan",
     "TensorShapeProto",
     "TrackableObjectGraph",
+    "VariableDef",
     "moved_to_shard",
     "parse_entry",
     "parsed",
@@ -72,6 +74,11 @@ _MESSAGES = {
     ),
     "SavedSlice": "name=1 string, slice=2 TensorSliceProto, data=3 TensorProto",
     "SavedTensorSlices": "meta=1 SavedTensorSliceMeta, data=2 SavedSlice",
+    "MetaGraphDef": "collection_def=4 NamedCollection*",
+    "NamedCollection": "key=1 string, value=2 CollectionDef",  # an entry of a map
+    "CollectionDef": "bytes_list=2 BytesList",
+    "BytesList": "value=1 bytes*",
+    "VariableDef": "variable_name=1 string",
 }
 
 
@@ -113,9 +120,11 @@ _CLASSES = _declared()
 # Any: the classes are made at run time, so a type checker cannot know their fields.
 BundleEntryProto: Any = _CLASSES["BundleEntryProto"]
 BundleHeaderProto: Any = _CLASSES["BundleHeaderProto"]
+MetaGraphDef: Any = _CLASSES["MetaGraphDef"]
 SavedTensorSlices: Any = _CLASSES["SavedTensorSlices"]
 TensorShapeProto: Any = _CLASSES["TensorShapeProto"]
 TrackableObjectGraph: Any = _CLASSES["TrackableObjectGraph"]
+VariableDef: Any = _CLASSES["VariableDef"]
 
 
 def parsed(message_class: Any, data: bytes, where: str | Callable[[], str]) -> Any:

@@ -56,12 +56,53 @@ def likely_causes(
                 other
                 for other in by_end.get(end, ())
                 if spec is None or free[other] == spec
-            ]
+            ][:_COMPARED]
             if alike:
-                best = next(iter(nearest(name, alike[:_COMPARED])), alike[0])
+                best = next(iter(nearest(name, alike)), alike[0])
+                causes.update({_scopes(other, name) for other in alike})
                 causes[_scopes(best, name)] += 1
                 break
-    return [Cause(_text(*scopes), *scopes) for scopes, _ in causes.most_common()]
+    found = [Cause(_text(*scopes), *scopes) for scopes, _ in causes.most_common()]
+    return _compatible(found, missing, free)
+
+
+def _compatible(
+    causes: Iterable[Cause],
+    missing: Mapping[str, TensorSpec | None],
+    free: Mapping[str, TensorSpec],
+) -> list[Cause]:
+    """Return the causes that fit all shapes and give each name one tensor."""
+    found: list[Cause] = []
+    sources, explained = set[str](), set[str]()
+    for cause in causes:
+        names = _explained(cause, missing, free)
+        if names - explained and cause.source not in sources:
+            found.append(cause)
+            sources.add(cause.source)
+            explained |= names
+    return [each for each in found if _is_only(each, found)]
+
+
+def _explained(
+    cause: Cause,
+    missing: Mapping[str, TensorSpec | None],
+    free: Mapping[str, TensorSpec],
+) -> set[str]:
+    """Return the names that get a tensor; none if one would get another shape."""
+    source, target = (each.removeprefix("/") for each in cause[1:])
+    found: set[str] = set()
+    for name, spec in missing.items():
+        other = source + name[len(target) :]
+        if name.startswith(target) and other in free:
+            if spec is not None and free[other] != spec:
+                return set()
+            found.add(name)
+    return found
+
+
+def _is_only(cause: Cause, causes: Iterable[Cause]) -> bool:
+    """Return whether it is the first of those that lead to its target."""
+    return next(each for each in causes if each.target == cause.target) is cause
 
 
 def _by_end(names: Iterable[str]) -> Mapping[str, list[str]]:

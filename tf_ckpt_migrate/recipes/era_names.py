@@ -9,9 +9,11 @@ weights  until TF 1.1, and in slim and           ``RNN_NAME_REPLACEMENTS`` in
          today ``kernel``, ``bias``, …           variables of tf.layers and Keras
 linear   until TF 0.12: ``BasicLSTMCell/         the same, and im2txt's ckpt_rename.py
          Linear/Matrix``, ``LSTMCell/W_0``,      in tensorflow/models
-         ``MultiRNNCell/Cell0``; today
+         ``MultiRNNCell/Cell0``, ``RNN``,       default scopes in rnn.py (0.12)
+         ``BiRNN/FW``; today
          ``basic_lstm_cell/kernel``,
-         ``multi_rnn_cell/cell_0``
+         ``multi_rnn_cell/cell_0``, ``rnn``,
+         ``bidirectional_rnn/fw``
 slim     scopes that contrib.layers gives:       default scopes in contrib/layers/
          ``Conv_1``, ``fully_connected``,        python/layers/layers.py (1.15), and
          ``BatchNorm``; of tf.layers and Keras:  names of tf.layers and Keras
@@ -47,6 +49,16 @@ _SCOPES_THEN = {
     "gates": "Gates",
     "candidate": "Candidate",
 }
+# Default scopes of the network around a cell; a scope of another name stays.
+_NETWORKS = {
+    ("RNN",): ("rnn",),
+    ("BiRNN", "FW"): ("bidirectional_rnn", "fw"),
+    ("BiRNN", "BW"): ("bidirectional_rnn", "bw"),
+    ("BiRNN_FW",): ("bidirectional_rnn", "fw"),
+    ("BiRNN_BW",): ("bidirectional_rnn", "bw"),
+}
+# Of two names of then, the one of networks that are unrolled at run time.
+_NETWORKS_THEN = {new: old for old, new in reversed(_NETWORKS.items())}
 _NUMBERED = re.compile(r"Cell(\d+)")
 _NUMBER = re.compile(r"cell_(\d+)")
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -82,6 +94,24 @@ def _linear_today(name: str) -> str:
     return name
 
 
+def _networks_today(name: str) -> str:
+    """Return a name of a cell as it is today, with the network around the cell."""
+    today = _linear_today(name)
+    return name if today == name else _with_networks(today, _NETWORKS)
+
+
+def _with_networks(name: str, table: Mapping[tuple[str, ...], tuple[str, ...]]) -> str:
+    """Return a name in which the default scopes of networks are exchanged."""
+    scopes = name.split("/")
+    found: list[str] = []
+    while scopes:
+        sizes = (2, 1)
+        size = next((n for n in sizes if tuple(scopes[:n]) in table), None)
+        found += table[tuple(scopes[:size])] if size else scopes[:1]
+        scopes = scopes[size or 1 :]
+    return "/".join(found)
+
+
 def _linear_then(name: str) -> str:
     *scopes, last = name.split("/")
     of_gru = scopes[-1:] in (["gates"], ["candidate"])
@@ -91,7 +121,8 @@ def _linear_then(name: str) -> str:
     table = _OF_LSTM if cell == "lstm_cell" else _OF_CELLS
     old = next(then for then, today in table.items() if today == last)
     linear = [] if cell == "lstm_cell" else ["Linear"]
-    return "/".join([*map(_scope_then, scopes), *linear, old])
+    then = "/".join([*map(_scope_then, scopes), *linear, old])
+    return _with_networks(then, _NETWORKS_THEN)
 
 
 def _slim_today(name: str) -> str:
@@ -125,7 +156,7 @@ class Pack(NamedTuple):
 
 
 PACKS: Mapping[str, Pack] = {
-    "linear": Pack(_linear_today, _linear_then),
+    "linear": Pack(_networks_today, _linear_then),
     "weights": Pack(_weights_today, _weights_then),
     "slim": Pack(_slim_today, _slim_then),
 }

@@ -68,7 +68,9 @@ def layer_names(  # noqa: PLR0913 what every recipe gets, and two options
             continue
         if name in specs:
             raise PlanError(f"{key!r} would be called {name!r}, which is there already")
-        rules.append(Rename(key, goal + name[len(start) :]))
+        # Counted, as the scope itself may have another name today.
+        rest = name.split("/")[start.count("/") :]
+        rules.append(Rename(key, goal + "/".join(rest)))
     if not rules:
         example = "weights" if to == "today" else "kernel"
         raise PlanError(

@@ -87,7 +87,8 @@ def _is_slot(key: str, specs: Container[str]) -> bool:
 def _scope_of_tf1(key: str, start: str) -> str | None:
     """Return the scope of the cell that a kernel is of, if TF1 would put one there."""
     parts = key[len(start) :].split("/")
-    today = name_of_today(key)[len(start) :].split("/")  # as many, or "Linear" less
+    # Counted, as the scope itself may have another name today.
+    today = name_of_today(key).split("/")[start.count("/") :]
     own = 2 if today[-2:] == ["gates", "kernel"] else 1
     if today[-1] != "kernel" or today[-2:-1] == ["projection"]:
         return None
@@ -109,7 +110,7 @@ def _of_keras(scope: str, start: str) -> CellPlace:
 
 
 def _of_tf1(scope: str, start: str) -> CellPlace:
-    parts = name_of_today(scope + "kernel")[len(start) :].split("/")
+    parts = name_of_today(scope + "kernel").split("/")[start.count("/") :]
     way = next((part for part in parts if part in ("fw", "bw")), "")
     numbers = (found for found in map(_NUMBER.fullmatch, parts) if found)
     return CellPlace(way, tuple(int(found[1]) for found in numbers), scope)

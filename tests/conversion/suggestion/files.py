@@ -4,7 +4,12 @@ from pathlib import Path
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.index import HEADER_KEY, serialized_header
-from tf_ckpt_migrate.bundle.proto import Entry, serialized_entry
+from tf_ckpt_migrate.bundle.proto import (
+    Entry,
+    MetaGraphDef,
+    VariableDef,
+    serialized_entry,
+)
 from tf_ckpt_migrate.bundle.shards import index_path, shard_path
 from tf_ckpt_migrate.table.writer import write_table
 
@@ -24,3 +29,12 @@ def write_shapes(prefix, shapes) -> str:
     with data.open("wb") as file:
         file.truncate(offset)
     return str(prefix)
+
+
+def write_graph(prefix, names):
+    """Write the ``.meta`` file of a checkpoint whose variables were made in order."""
+    graph = MetaGraphDef()
+    variables = graph.collection_def.add(key="variables").value.bytes_list.value
+    for name in names:
+        variables.append(VariableDef(variable_name=f"{name}:0").SerializeToString())
+    Path(f"{prefix}.meta").write_bytes(graph.SerializeToString())

@@ -1,6 +1,8 @@
 """What is proposed, how sure it is said to be, and what is left open."""
 
 import json
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import yaml
 
 import tf_ckpt_migrate as tcm
 from tests.conversion.checkpoints import golden, write
-from tests.conversion.suggestion.files import write_shapes
+from tests.conversion.suggestion.files import write_graph, write_shapes
 from tf_ckpt_migrate.conversion.layout import guide_key
 from tf_ckpt_migrate.names.rules import Drop, Recipe, Rename, RenameRegex
 
@@ -168,7 +170,7 @@ class TestConfidence:
     def test_too_many_to_compare(self, suggest):
         many = {f"w_{i}": (1,) for i in range(5001)}
         with pytest.raises(
-            tcm.errors.PlanError, match="5,001 weights; each is compared"
+            tcm.errors.PlanError, match="5,001 weights, and layers are compared"
         ):
             suggest(many, {"w": (1,)})
 
@@ -253,8 +255,19 @@ class TestWhatTrainingKeeps:
         ]  # fmt: skip
         assert 'Recipe("averages"' in suggestion.notes[0]
 
+    def test_the_scope_of_a_compiled_model_is_in_no_name_twice(self, tmp_path):
+        like = golden("tf2_21/keras_optimizer_adam_ema")
+        weights = layer("net/d1", 3, 2) | layer("net/d2", 2, 1)
+        slots = {f"training/Adam/{n}/{m}": s for n, s in weights.items() for m in "mv"}
+        numbers = dict.fromkeys(["iter", "beta_1", "decay", "learning_rate"], ())
+        settings = {f"training/Adam/{name}": s for name, s in numbers.items()}
+        source = write_shapes(tmp_path / "source", weights | slots | settings)
+        rules = tcm.suggest_assignment_map(source, like).assignment_map
+        found = [rule.source for rule in rules if isinstance(rule, Recipe)]
+        assert found == ["training/Adam"]
+
     @pytest.mark.parametrize("writer", ["tf2_15", "tf2_21"])
-    def test_averages_of_an_optimizer_are_reached_by_a_recipe(self, tmp_path, writer):
+    def test_averages_go_to_those_of_an_optimizer_by_a_recipe(self, tmp_path, writer):
         like = golden(f"{writer}/keras_optimizer_adam_ema")
         layers = {"net/d1": (3, 2), "net/d2": (2, 1)}
         shapes = {
@@ -263,16 +276,8 @@ class TestWhatTrainingKeeps:
         averages = {f"{n}/ExponentialMovingAverage": s for n, s in shapes.items()}
         source = write_shapes(tmp_path / "source", shapes | averages)
         suggestion = tcm.suggest_assignment_map(source, like)
-        (note,) = suggestion.notes
-        assert note.startswith(
-            "4 averages left behind, as without a recipe they do not"
-        )
-        rules = [
-            rule for rule in suggestion.assignment_map
-            if not (isinstance(rule, Drop) and rule.role == "average")
-        ]  # fmt: skip
-        both = [tcm.Recipe("averages", "/", "/", use="both"), *rules]
-        plan = tcm.plan_migration(source, like, both, missing="keep")
+        rules = suggestion.assignment_map
+        plan = tcm.plan_migration(source, like, rules, missing="keep")
         assert {move.sources[0] for move in plan.moves} == {*shapes, *averages}
 
 
@@ -308,6 +313,92 @@ class TestCells:
             f"layer/cell/{n}" for n in target
         }
         assert ("forget_bias" in str(suggestion)) == (kind == "lstm")
+
+    @pytest.mark.parametrize("scope", ["net/lstm", "net/gru_1", "rnn/lstm_cell"])
+    def test_a_bias_never_goes_without_its_kernel(self, suggest, scope):
+        source = {f"{scope}/w_gates": (7, 16), f"{scope}/b_gates": (16,)}
+        target = {"lstm/w_i": (3, 16), "lstm/w_h": (4, 16), "lstm/b": (16,)}
+        suggestion = suggest(source, target)
+        assert suggestion.matches == ()
+        assert set(suggestion.unmatched.source) == {*source}
+
+    def test_the_scope_of_an_older_cell_stays_as_it_is(self, suggest):
+        source = {"RNN/LSTMCell/W_0": (7, 16), "RNN/LSTMCell/B": (16,)}
+        target = {"lstm/kernel": (3, 16), "lstm/recurrent_kernel": (4, 16)}
+        target["lstm/bias"] = (16,)
+        rules = suggest(source, target).assignment_map
+        assert [*rules] == [Recipe("lstm", "RNN/LSTMCell/", "lstm/")]
+
+
+class TestOrderOfCreation:
+    """The graph next to a checkpoint of TF1 lists variables as they were made."""
+
+    SIZES = (3, 4, 5, 3, 4, 5, 6, 3, 4, 6)
+
+    @pytest.fixture
+    def sides(self, tmp_path):
+        names = ["kd", "zz", "aq", "pm", "bv", "tl", "mc", "fx", "ye", "gw"]
+        made = dict(zip(names, self.SIZES, strict=True))
+        source = write_shapes(
+            tmp_path / "a", {f"net/{n}/kernel": (2, size) for n, size in made.items()}
+        )
+        dense = [f"m/dense_{at}" if at else "m/dense" for at in range(len(names))]
+        target = write_shapes(
+            tmp_path / "b", {f"{n}/kernel": (2, size)
+                             for n, size in zip(dense, self.SIZES, strict=True)},
+        )  # fmt: skip
+        pairs = zip(names, dense, strict=True)
+        return source, target, {f"net/{a}/kernel": f"{b}/kernel" for a, b in pairs}
+
+    def test_it_tells_layers_without_names(self, sides):
+        source, target, truth = sides
+        assert tcm.suggest_assignment_map(source, target).matches == ()
+        write_graph(source, truth)
+        found = by_source(tcm.suggest_assignment_map(source, target))
+        assert {s: match.target for s, match in found.items()} == truth
+        assert {match.confidence for match in found.values()} == {"likely"}
+        assert all("order of creation" in m.evidence for m in found.values())
+
+    def test_another_order_tells_nothing(self, sides):
+        source, target, truth = sides
+        write_graph(source, sorted(truth))
+        assert tcm.suggest_assignment_map(source, target).matches == ()
+
+    def test_a_damaged_graph_is_said(self, sides):
+        source, target, _ = sides
+        Path(f"{source}.meta").write_bytes(b"\xff" * 9)
+        notes = tcm.suggest_assignment_map(source, target).notes
+        assert any("the order of creation is unknown" in note for note in notes)
+
+    def test_of_equal_layers_it_is_not_enough(self, tmp_path):
+        names = [f"{a}{b}" for a in "kzap" for b in "dzq"]
+        source = write_shapes(tmp_path / "a", {f"{n}/kernel": (2, 2) for n in names})
+        write_graph(source, [f"{n}/kernel" for n in names])
+        target = write_shapes(
+            tmp_path / "b", {f"m/dense_{n}/kernel": (2, 2) for n in range(12)}
+        )
+        assert tcm.suggest_assignment_map(source, target).matches == ()
+
+
+class TestManyEqualLayers:
+    """More pairs than can be compared one by one."""
+
+    def test_numbers_alone_decide(self, suggest):
+        source = {f"l_{i // 40}/e_{i % 40}/w": (2,) for i in range(1200)}
+        target = {f"m/{i // 40}/e{i % 40}/kernel": (2,) for i in range(1200)}
+        suggestion = suggest(source, target)
+        truth = dict(zip(source, target, strict=True))
+        assert {m.source: m.target for m in suggestion.matches} == truth
+
+    def test_without_numbers_all_is_open(self, suggest):
+        parts = "bcdfghjklm", "npqrstvwxz", "bcdfghjklmn"
+        names = ["".join(each) for each in product(*parts)]
+        source = {f"{n}/kernel": (2,) for n in names}
+        target = {f"{n[::-1]}/z/kernel": (2,) for n in names}
+        suggestion = suggest(source, target)
+        assert suggestion.matches == ()
+        assert len(suggestion.ambiguities) == len(names)
+        assert {len(a.candidates) + a.more for a in suggestion.ambiguities} == {1100}
 
 
 class TestAsAValue:

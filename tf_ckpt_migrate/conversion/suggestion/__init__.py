@@ -1,8 +1,8 @@
 """Proposes the map from one checkpoint to another, or to a live model.
 
-What is there becomes *items* (`items`): weights, and RNN cells taken as one (`cells`).
-Pairs that *fit* (`fits`) by dtype and shape are scored by their words (`words`), their
-numbers (`numbers`), their order (`order`) and, in rounds, by what stands beside them
-(`context`); `matching` solves for the best whole, `confidence` says how sure it is, and
-`compression` writes it as few rules.
+What both sides call the same is settled first (`identities`). RNN cells and joined
+attention heads are taken as one (`cells`), and the other tensors are grouped into
+layers (`layers`). Independent scorers compare the layers that can become each other
+(`evidence`, with `words`, `numbers`, `order` and `digests`). `matching` chooses pairs
+and says how sure they are; `draft` makes rules and checks the map in the planner.
 """

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.conversion.suggestion.items import Form, Item, Side
 from tf_ckpt_migrate.conversion.suggestion.words import words_of
+from tf_ckpt_migrate.recipes.era_names import name_of_today
 
 __all__ = ["HEADS", "folded"]
 
@@ -84,19 +85,26 @@ def _groups(side: Side, form_of: Callable[[str, _Shapes], Form | None]) -> list[
 
 
 def _scopes(side: Side) -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield the sets of names that a cell may have, of those that mean one key only."""
-    known: dict[str, int] = {}
+    """Yield the sets of names that a cell may have, of those that mean one key only.
+
+    Names of older versions of TensorFlow count as those of today; a scope stays as it
+    is in the checkpoint.
+    """
+    known: dict[tuple[str, str], int] = {}  # by scope and name in it, as of today
     for at, item in enumerate(side.weights):
         for name in reversed(item.names):  # what its program called it comes first
             if name == item.key or side.aliases.get(name) == item.key:
-                known[name] = at
+                parts, today = name.split("/"), name_of_today(name).split("/")
+                for size in range(1, min(4, len(today) + 1)):
+                    depth = len(today) - size
+                    scope = "".join(f"{part}/" for part in parts[:depth])
+                    known[scope, "/".join(today[depth:])] = at
+    scopes = dict.fromkeys(scope for scope, _ in known)
     for names in (*_TF1_NAMES, _KERAS_NAMES):
-        for name in known:
-            scope = name.removesuffix(names[0])
-            if (not scope or scope.endswith("/")) and scope != name:
-                members = {n: known[scope + n] for n in names if scope + n in known}
-                if len(members) == len(names):
-                    yield scope, members
+        for scope in scopes:
+            members = {n: known[scope, n] for n in names if (scope, n) in known}
+            if len(members) == len(names):
+                yield scope, members
 
 
 def _keras_cell(scope: str, shapes: _Shapes) -> Form | None:
@@ -143,6 +151,8 @@ def _tf1_gru(shapes: _Shapes) -> Form | None:
 
 def _joined_heads(side: Side) -> list[_Group]:
     """Return kernels whose columns are query, key and value, with their biases."""
+    if _parted_heads(side):
+        return []  # what has them apart does not keep them joined as well
     known = {item.key: at for at, item in enumerate(side.weights)}
     found: list[_Group] = []
     for key, at in known.items():

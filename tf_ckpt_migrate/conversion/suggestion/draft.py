@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
+from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.conversion.layout import is_object_key, name_of_key
 from tf_ckpt_migrate.conversion.suggestion.identities import Settled
-from tf_ckpt_migrate.conversion.suggestion.items import Item, Side
+from tf_ckpt_migrate.conversion.suggestion.items import Item, Side, names_in
+from tf_ckpt_migrate.conversion.suggestion.matching import SQUARE
 from tf_ckpt_migrate.conversion.suggestion.pairing import Choice, rules_of_whole
 from tf_ckpt_migrate.conversion.suggestion.suggestion import (
     Ambiguity,
@@ -15,36 +18,46 @@ from tf_ckpt_migrate.conversion.suggestion.suggestion import (
     Suggestion,
     Unmatched,
 )
-from tf_ckpt_migrate.conversion.suggestion.summaries import whole_scopes
-from tf_ckpt_migrate.conversion.suggestion.target_names import names_in
-from tf_ckpt_migrate.conversion.suggestion.training import following, training_rules
+from tf_ckpt_migrate.conversion.suggestion.training import (
+    Training,
+    following,
+    training_rules,
+    whole_scopes,
+)
+from tf_ckpt_migrate.errors import PlanError, RuleError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
-from tf_ckpt_migrate.names.compression import compressed
-from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule
+from tf_ckpt_migrate.names.compression import Renamed, compressed
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.rules import Drop, Recipe, Rename, Rule
 
 __all__ = ["Draft"]
 
+_CHECKED = ("lstm", "gru", "simple_rnn")  # recipes
 
+
+@dataclass
 class Draft:
-    """All that was found, from which suggestions with more or less open are made."""
+    """All that was found, from which suggestions with more or less open are made.
 
-    def __init__(
-        self,
-        sides: tuple[Side, Side],
-        items: tuple[Sequence[Item], Sequence[Item]],
-        choices: Sequence[Choice],
-        known: Settled,
-        notes: Callable[[Iterable[tuple[str, str]]], list[str]],
-    ) -> None:
-        """Take over what was found.
+    Attributes:
+      sides: Both sides with all their tensors.
+      items: What is matched of each side.
+      choices: The pairs, open ones among them.
+      known: What identities settled.
+      notes_on: Returns what to note on pairs of a name in the source and a key.
+      plan: Returns what a map does.
+    """
 
-        ``notes`` returns what to note on pairs of a name in the source and a key.
-        """
-        self._ours, self._theirs = sides
-        self._items = items
-        self._choices = choices
-        self._known = known
-        self._notes_on = notes
+    sides: tuple[Side, Side]
+    items: tuple[Sequence[Item], Sequence[Item]]
+    choices: Sequence[Choice]
+    known: Settled
+    notes_on: Callable[[Iterable[tuple[str, str]]], list[str]]
+    plan: Callable[[AssignmentMap], MigrationPlan]
+
+    def __post_init__(self) -> None:
+        """Look up the names that rules use."""
+        self._ours, self._theirs = self.sides
         self._names = names_in(self._theirs)
         # Rules from objects to names, which `convert_tf2_to_tf1` takes, have paths.
         to_names = not any(map(is_object_key, self._theirs.specs))
@@ -53,13 +66,13 @@ class Draft:
     def suggestion(self, decided: Mapping[str, str]) -> Suggestion:
         """Return the suggestion in which these sources go to these targets."""
         taken, open_ = self._split_by_confidence(decided)
-        by_itself = self._known.without_rules
+        by_itself = self.known.without_rules
         plain = [
             c.renamed(self._names)
             for c in taken
             if not c.source.members and c.source.key not in by_itself
         ]
-        rest = self._known.others(self._ours, self._theirs)
+        rest = self.known.others(self._ours, self._theirs)
         followers = following(plain, *rest, self._names)
         plain += followers
         unchanged = {p.source for p in plain if p.source in p.targets} | by_itself
@@ -74,9 +87,7 @@ class Draft:
         drops = _drops(
             unmatched.source, set(map(self._said, self._ours.specs.keys() - before))
         )
-        said = [pair._replace(source=self._said(pair.source)) for pair in plain]
-        renames = compressed(said, map(self._said, others))
-        rules = *wholes, *training.first, *renames, *training.last
+        rules, check_notes = self._rules(plain, others, wholes, training)
         return Suggestion(
             self._ours.prefix,
             self._theirs.prefix,
@@ -87,10 +98,11 @@ class Draft:
             (*training.open_rules, *drops),
             (
                 *self._of_strangers(taken, open_),
+                *check_notes,
                 *_of_followers(len(followers)),
                 *training.notes,
                 *_of_cells(wholes),
-                *self._notes_on(
+                *self.notes_on(
                     (choice.source.key, choice.target.key)
                     for choice in taken
                     if not choice.source.members
@@ -99,13 +111,59 @@ class Draft:
             partial(self._accepted, dict(decided)),
         )
 
+    def _rules(
+        self,
+        pairs: Sequence[Renamed],
+        others: Iterable[str],
+        wholes: Sequence[Rule],
+        training: Training,
+    ) -> tuple[list[Rule], list[str]]:
+        """Return as few rules as the planner brings all pairs to their targets by."""
+        said = [pair._replace(source=self._said(pair.source)) for pair in pairs]
+        short = compressed(said, map(self._said, others))
+        single = [Rename(p.source, p.targets[0], p.transform) for p in said]
+        rules: list[Rule] = []
+        notes: list[str] = []
+        for renames in (short, single):
+            rules = [*wholes, *training.first, *renames, *training.last]
+            notes = []
+            if self._holds(rules, pairs, notes):
+                break
+        return rules, notes
+
+    def _holds(
+        self, rules: Iterable[Rule], pairs: Iterable[Renamed], notes: list[str]
+    ) -> bool:
+        """Return whether the planner brings all pairs to their targets by the rules.
+
+        What it refuses is added to the notes. Recipes of optimizers, which would read
+        values, are left out.
+        """
+        checked = [r for r in rules if not isinstance(r, Recipe) or r.kind in _CHECKED]
+        try:
+            moves = self.plan(AssignmentMap(checked)).moves
+        except (PlanError, RuleError) as error:
+            notes.append(f"the map does not apply as it is: {error}")
+            return False
+        found = {move.target: move.sources for move in moves}
+        known = self._theirs.aliases
+        wrong = [
+            pair.source
+            for pair in pairs
+            if found.get(known.get(pair.targets[0], pair.targets[0])) != (pair.source,)
+        ]
+        if wrong:
+            count = counted(len(wrong), "pair")
+            notes.append(f"the rules change {count}, such as that of {wrong[0]!r}")
+        return not wrong
+
     def _split_by_confidence(
         self, decided: Mapping[str, str]
     ) -> tuple[list[Choice], list[Choice]]:
         """Return the choices that the map takes, and those that stay open."""
         taken: list[Choice] = []
         open_: list[Choice] = []
-        for choice in self._choices:
+        for choice in self.choices:
             is_open = choice.confidence == "ambiguous"
             if is_open and self._said(choice.source.key) not in decided:
                 open_.append(choice)
@@ -114,9 +172,9 @@ class Draft:
         return taken, open_
 
     def _of_strangers(self, *choices: Iterable[Choice]) -> list[str]:
-        known = len(self._known.choices)
+        known = len(self.known.choices)
         reached = {choice.target.key for each in choices for choice in each}
-        if 2 * len(reached) >= min(map(len, self._items)) + known:
+        if 2 * len(reached) >= min(map(len, self.items)) + known:
             return []
         note = "the two have little in common: are both whole, and of one model?"
         return [note]
@@ -171,15 +229,15 @@ class Draft:
             each.key for choice in open_ for each in (choice.target, *choice.rivals)
         }
         return Unmatched(
-            tuple(self._said(i.key) for i in self._items[0] if i.key not in sources),
+            tuple(self._said(i.key) for i in self.items[0] if i.key not in sources),
             tuple(
-                self._called(i) for i in self._items[1] if i.key not in filled | maybe
+                self._called(i) for i in self.items[1] if i.key not in filled | maybe
             ),
         )
 
 
 def _settling(choice: Choice) -> str:
-    if choice.evidence[-1].startswith("square"):
+    if SQUARE in choice.evidence:
         return "look whether the program multiplies by its transpose"
     if not choice.rivals:
         return "nothing but the form speaks for it: look what both programs compute"

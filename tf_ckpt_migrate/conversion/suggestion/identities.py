@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tf_ckpt_migrate.conversion.layout import CheckpointView, own_names_of
-from tf_ckpt_migrate.conversion.suggestion.fits import EQUAL
 from tf_ckpt_migrate.conversion.suggestion.items import Item, Side
+from tf_ckpt_migrate.conversion.suggestion.layers import EQUAL
 from tf_ckpt_migrate.conversion.suggestion.pairing import Choice
 from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.identity import match_identities

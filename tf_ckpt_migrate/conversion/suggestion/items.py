@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.conversion.layout import (
@@ -17,7 +17,7 @@ from tf_ckpt_migrate.conversion.layout import (
 from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.slots import role_of
 
-__all__ = ["Form", "Item", "Side", "numbered", "side_of"]
+__all__ = ["Form", "Item", "Names", "Side", "names_in", "numbered", "side_of"]
 
 _END = re.compile(r"(.*?)_(\d+)", re.DOTALL)
 
@@ -124,3 +124,24 @@ def numbered(names: Iterable[str]) -> dict[str, str]:
         )
         for name, components in parts.items()
     }
+
+
+# Gives the names that rules may call a key by.
+Names: TypeAlias = Callable[[str], tuple[str, ...]]
+
+
+def names_in(side: Side) -> Names:
+    """Return what gives the names of a key: what its program called it comes first."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, key in side.aliases.items():
+        if "/.ATTRIBUTES" not in name:
+            found[key].append(name)
+    own = {item.key: item.names[-1] for item in side.weights}
+
+    def names(key: str) -> tuple[str, ...]:
+        ordered = sorted(
+            found.get(key, ()), key=lambda n: (n != own.get(key), len(n), n)
+        )
+        return tuple(ordered) or (key,)
+
+    return names

@@ -8,18 +8,17 @@ both cover each other: ``block1/unit_2/conv3`` and ``conv2_block2_3_conv``.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_ckpt_migrate.conversion.suggestion.linear import Floats
+__all__ = ["Numbering", "numberings", "series_name"]
 
-__all__ = ["agreement_of_numbers", "series_name"]
-
+_Floats: TypeAlias = NDArray[np.float64]
 _NUMBER = re.compile(r"(?<![\dx])\d+(?!\d*x\d)")
 _MOST_POSITIONS = 6
 _MOST_PAIRS = 20_000  # of series; what is beyond has a handful of members
@@ -30,30 +29,71 @@ class _Series(NamedTuple):
     values: list[list[int]]  # of each position that varies: the value of each member
 
 
-def agreement_of_numbers(
-    sources: Sequence[Sequence[str]], targets: Sequence[Sequence[str]], fits: Floats
-) -> Floats:
-    """Return for every pair how its numbers agree: 1 all, -1 none, 0 nothing known.
+class Numbering(NamedTuple):
+    """Two series whose numbers are laid over each other.
+
+    Attributes:
+      ours: The members of the first.
+      theirs: Those of the second.
+      columns: Of each pair of positions: what the numbers of the first mean in the
+        second, those of the second, and how well both cover each other.
+      positions: How many positions the longer of both has.
+    """
+
+    ours: list[int]
+    theirs: list[int]
+    columns: list[tuple[list[int], list[int], float]]
+    positions: int
+
+    def agreement(self, rows: Sequence[int], columns: Sequence[int]) -> _Floats:
+        """Return how numbers agree, from -1 to 1, of these members' places."""
+        total = np.zeros((len(rows), len(columns)))
+        for ours, theirs, cover in self.columns:
+            left = np.array([ours[at] for at in rows], np.int64)
+            right = np.array([theirs[at] for at in columns], np.int64)
+            total += (2.0 * (left[:, None] == right[None, :]) - 1) * cover
+        return total / self.positions
+
+    def equal(self) -> Iterator[tuple[int, int]]:
+        """Yield the pairs of members whose numbers all agree, if each has one."""
+        if len(self.columns) < self.positions or any(c < 1 for *_, c in self.columns):
+            return
+        ours = [*zip(*(left for left, _, _ in self.columns), strict=True)]
+        theirs = [*zip(*(right for _, right, _ in self.columns), strict=True)]
+        if len(set(ours)) == len(ours) and len(set(theirs)) == len(theirs):
+            at = dict(zip(theirs, self.theirs, strict=True))
+            for member, values in zip(self.ours, ours, strict=True):
+                if values in at:
+                    yield member, at[values]
+
+
+def numberings(
+    sources: Sequence[Sequence[str]],
+    targets: Sequence[Sequence[str]],
+    kinds: tuple[Sequence[Hashable], Sequence[Hashable]],
+    fits: Collection[tuple[Hashable, Hashable]],
+) -> list[Numbering]:
+    """Return the series of both sides laid over each other, the longest first.
 
     Args:
       sources: The names of each source.
       targets: The names of each target.
-      fits: 1 where a source can become a target.
+      kinds: What decides whether a source can become a target, of each.
+      fits: The pairs of kinds that can.
     """
-    found = np.zeros(fits.shape)
-    seen = np.zeros(fits.shape, bool)
     pairs = sorted(
         product(_series_of(sources), _series_of(targets)),
         key=lambda pair: -min(len(pair[0].members), len(pair[1].members)),
     )
-    for pair in pairs[:_MOST_PAIRS]:
-        a, b = _fitting(*pair, fits)
-        if not a.values or not b.values:
-            continue
-        at = np.ix_(a.members, b.members)
-        agreement = _agreement(a, b, fits[at])
-        found[at] = np.where(seen[at], np.maximum(found[at], agreement), agreement)
-        seen[at] = True
+    found: list[Numbering] = []
+    for ours, theirs in pairs[:_MOST_PAIRS]:
+        mine = {kinds[0][at] for at in ours.members}
+        others = {kinds[1][at] for at in theirs.members}
+        pairs_here = [(a, b) for a, b in fits if a in mine and b in others]
+        a = _kept(ours, kinds[0], {a for a, _ in pairs_here})
+        b = _kept(theirs, kinds[1], {b for _, b in pairs_here})
+        if a.values and b.values:
+            found.append(_aligned(a, b, kinds, pairs_here))
     return found
 
 
@@ -83,42 +123,62 @@ def _varying(group: Sequence[tuple[int, list[int]]]) -> Iterator[_Series]:
         yield _Series([item for item, _ in group], values[:_MOST_POSITIONS])
 
 
-def _fitting(a: _Series, b: _Series, fits: Floats) -> tuple[_Series, _Series]:
-    """Return of two series the members that fit any of the other.
+def _kept(
+    series: _Series, kinds: Sequence[Hashable], fitting: set[Hashable]
+) -> _Series:
+    """Return the members of a series that fit any of the other.
 
     Of ``Variable_0…7`` only every second one is a kernel.
     """
-    found = fits[np.ix_(a.members, b.members)]
-    return _kept(a, found.max(1) > 0), _kept(b, found.max(0) > 0)
-
-
-def _kept(series: _Series, chosen: NDArray[np.bool_]) -> _Series:
-    if chosen.all():
+    keep = [kinds[member] in fitting for member in series.members]
+    if all(keep):
         return series
-    members = [m for m, keep in zip(series.members, chosen, strict=True) if keep]
-    values = [[v for v, keep in zip(column, chosen, strict=True) if keep]
+    members = [m for m, kept in zip(series.members, keep, strict=True) if kept]
+    values = [[v for v, kept in zip(column, keep, strict=True) if kept]
               for column in series.values]  # fmt: skip
     return _Series(members, [column for column in values if len(set(column)) > 1])
 
 
-def _agreement(a: _Series, b: _Series, fits: Floats) -> Floats:
-    """Return the agreement of two series under the alignment that explains most."""
-    equal = {
-        (p, q): _equal(a.values[p], b.values[q])
-        for p, q in product(range(len(a.values)), range(len(b.values)))
-    }
-    worth = {
-        pair: cover + float((same * fits).sum() / fits.sum())
-        for pair, (same, cover) in equal.items()
-    }
+def _aligned(
+    a: _Series,
+    b: _Series,
+    kinds: tuple[Sequence[Hashable], Sequence[Hashable]],
+    fits: Sequence[tuple[Hashable, Hashable]],
+) -> Numbering:
+    """Return two series under the alignment that explains most."""
+    columns: dict[tuple[int, int], tuple[list[int], list[int], float]] = {}
+    worth: dict[tuple[int, int], float] = {}
+    of = [kinds[0][m] for m in a.members], [kinds[1][m] for m in b.members]
+    for p, q in product(range(len(a.values)), range(len(b.values))):
+        left, cover = _translated(a.values[p], b.values[q])
+        columns[p, q] = left, b.values[q], cover
+        worth[p, q] = cover + _share(left, b.values[q], of, fits)
     best = max(
         _alignments(len(a.values), len(b.values)),
         key=lambda alignment: sum(worth[pair] for pair in alignment),
     )
-    # Of numberings that hardly cover each other, an equal number says hardly anything.
-    terms = ((2 * equal[pair][0] - 1) * equal[pair][1] for pair in best)
-    total = sum(terms, np.zeros(fits.shape))
-    return total / max(len(a.values), len(b.values))
+    chosen = [columns[pair] for pair in best]
+    return Numbering(a.members, b.members, chosen, max(len(a.values), len(b.values)))
+
+
+def _share(
+    left: Sequence[int],
+    right: Sequence[int],
+    kinds: tuple[Sequence[Hashable], Sequence[Hashable]],
+    fits: Sequence[tuple[Hashable, Hashable]],
+) -> float:
+    """Return the share of equal numbers among the pairs that can be."""
+    ours: Mapping[Hashable, Counter[int]] = defaultdict(Counter)
+    theirs: Mapping[Hashable, Counter[int]] = defaultdict(Counter)
+    for value, kind in zip(left, kinds[0], strict=True):
+        ours[kind][value] += 1
+    for value, kind in zip(right, kinds[1], strict=True):
+        theirs[kind][value] += 1
+    equal = possible = 0
+    for a, b in fits:
+        equal += sum(n * theirs[b][value] for value, n in ours[a].items())
+        possible += ours[a].total() * theirs[b].total()
+    return equal / possible if possible else 0.0
 
 
 def _alignments(a: int, b: int) -> Iterator[list[tuple[int, int]]]:
@@ -128,24 +188,19 @@ def _alignments(a: int, b: int) -> Iterator[list[tuple[int, int]]]:
         yield pairs if a <= b else [(p, q) for q, p in pairs]
 
 
-def _equal(a: Sequence[int], b: Sequence[int]) -> tuple[Floats, float]:
-    """Return which values mean the same, and how well the sets cover each other."""
+def _translated(a: Sequence[int], b: Sequence[int]) -> tuple[list[int], float]:
+    """Return what values of ``a`` mean in ``b``, and how well both cover each other."""
     ours, theirs = sorted(set(a)), sorted(set(b))
     if len(ours) == len(theirs):
         means = dict(zip(ours, theirs, strict=True))
-        cover = 1.0
-    else:
-        offset, common = _offset(ours, set(theirs))
-        means = {value: value + offset for value in ours}
-        cover = common / max(len(ours), len(theirs))
-    left = np.array([means[value] for value in a], np.int64)
-    right = np.array(b, np.int64)
-    return (left[:, None] == right[None, :]).astype(np.float64), cover
+        return [means[value] for value in a], 1.0
+    offset, common = _offset(ours, set(theirs))
+    return [value + offset for value in a], common / max(len(ours), len(theirs))
 
 
 def _offset(ours: Sequence[int], theirs: Iterable[int]) -> tuple[int, int]:
     wanted = set(theirs)
-    offsets = {ours[0] - ours[0], min(wanted) - ours[0], max(wanted) - ours[-1]}
+    offsets = {0, min(wanted) - ours[0], max(wanted) - ours[-1]}
     found = [(sum(v + d in wanted for v in ours), -abs(d), d) for d in offsets]
     common, _, offset = max(found)
     return offset, common

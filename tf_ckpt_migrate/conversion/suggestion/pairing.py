@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tf_ckpt_migrate.conversion.suggestion.cells import HEADS
-from tf_ckpt_migrate.conversion.suggestion.confidence import Confidence, judged
-from tf_ckpt_migrate.conversion.suggestion.fits import Fit
-from tf_ckpt_migrate.conversion.suggestion.items import Item, Side
-from tf_ckpt_migrate.conversion.suggestion.linear import Floats
-from tf_ckpt_migrate.conversion.suggestion.scores import evidence_of
-from tf_ckpt_migrate.conversion.suggestion.target_names import Names
+from tf_ckpt_migrate.conversion.suggestion.evidence import Evidence, Pairs
+from tf_ckpt_migrate.conversion.suggestion.items import Item, Names, Side
+from tf_ckpt_migrate.conversion.suggestion.layers import Fit, Layer
+from tf_ckpt_migrate.conversion.suggestion.matching import Confidence, Judged, judged
 from tf_ckpt_migrate.names.compression import Renamed
 from tf_ckpt_migrate.names.rules import Recipe, Rule, Split
 from tf_ckpt_migrate.transforms import Chain, Reshape, Slice, Transform
@@ -47,26 +45,37 @@ class Choice(NamedTuple):
 
 
 def chosen(
-    sources: Sequence[Item], targets: Sequence[Item], same_bytes: Floats
+    sources: Sequence[Layer],
+    targets: Sequence[Layer],
+    same_bytes: Pairs,
+    order: Pairs,
 ) -> list[Choice]:
-    """Return the best pairs, in the order of the sources."""
+    """Return the best pairs of tensors, those of one layer together."""
     if not sources or not targets:
         return []
-    evidence = evidence_of(sources, targets, same_bytes)
+    evidence = Evidence(sources, targets, same_bytes, order)
     return [
-        _with_assumptions(
-            Choice(
-                sources[each.source],
-                targets[each.target],
-                each.fit,
-                each.confidence,
-                each.evidence,
-                tuple(targets[rival] for rival in each.rivals),
-                each.more,
-            )
-        )
-        for each in judged(evidence, sources, targets)
+        _with_assumptions(choice)
+        for each in judged(evidence)
+        for choice in _parts_of(evidence, each)
     ]
+
+
+def _parts_of(evidence: Evidence, each: Judged) -> Iterator[Choice]:
+    """Yield the pairs of tensors of a pair of layers."""
+    source, target = evidence.sources[each.source], evidence.targets[each.target]
+    fit = evidence.fit(each.source, each.target)
+    others = [(t, evidence.find_fit(each.source, t)) for t in each.rivals]
+    for ours, theirs, how in fit.pairs:
+        roles = [(t, role) for t, other in others if other
+                 for mine, role, _ in other.pairs if mine == ours]  # fmt: skip
+        rivals = tuple(evidence.targets[t].parts[role] for t, role in roles)
+        is_known = each.evidence[:1] == ("alone of this shape",)
+        why = each.evidence if is_known else (how.why, *each.evidence)
+        if is_known and how.transform is not None:
+            why = (why[0], how.why, *why[1:])
+        yield Choice(source.parts[ours], target.parts[theirs], how, each.confidence,
+                     tuple(dict.fromkeys(why)), rivals, each.more)  # fmt: skip
 
 
 def _with_assumptions(choice: Choice) -> Choice:
@@ -85,8 +94,7 @@ def rules_of_whole(
     if source.form.kind == "heads":
         return _split_heads(source, target, ours, theirs, names)
     kind = source.form.kind.removesuffix("_twice")
-    options = {"forget_bias": 0.0} if "cudnn" in source.key else {}
-    return [Recipe(kind, source.key or "/", target.key or "/", **options)]
+    return [Recipe(kind, source.key or "/", target.key or "/")]
 
 
 def _split_heads(

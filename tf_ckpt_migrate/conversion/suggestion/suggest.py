@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from functools import partial
 from typing import Protocol, cast, runtime_checkable
 
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.live_objects import seen_as_checkpoint
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
+from tf_ckpt_migrate.conversion.planning import (
+    CheckpointLike,
+    opened,
+    plan_migration,
+)
 from tf_ckpt_migrate.conversion.suggestion.cells import folded
 from tf_ckpt_migrate.conversion.suggestion.digests import digests_of, same_bytes
 from tf_ckpt_migrate.conversion.suggestion.draft import Draft
 from tf_ckpt_migrate.conversion.suggestion.identities import settled
 from tf_ckpt_migrate.conversion.suggestion.items import Item, Side, side_of
+from tf_ckpt_migrate.conversion.suggestion.layers import Layer, layers_of
+from tf_ckpt_migrate.conversion.suggestion.order import (
+    created_alike,
+    variables_in_order,
+)
 from tf_ckpt_migrate.conversion.suggestion.pairing import Choice, chosen
 from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
 from tf_ckpt_migrate.conversion.suggestion.training import carries_over
 from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.naming.slots import slot_of
 from tf_ckpt_migrate.recipes.layer_defaults import LayerSettings, layer_notes
 
 __all__ = ["suggest_assignment_map"]
 
-_MOST = 5_000  # weights of one side: every pair is scored
-_BYTES = 200  # for each pair
+_MOST = 5_000  # weights of one side
 
 
 @runtime_checkable
@@ -79,33 +88,32 @@ def suggest_assignment_map(
     for side in sides:
         if len(side.weights) > _MOST:
             raise PlanError(
-                f"{side.prefix!r} has {len(side.weights):,} weights; each is compared "
-                f"with each, for at most {_MOST:,}. Prune both sides to the scope in "
+                f"{side.prefix!r} has {len(side.weights):,} weights, and layers are "
+                f"compared for at most {_MOST:,}. Prune both sides to the scope in "
                 "question first"
             )
     known = settled(views, *sides)
     rest = _with_steps(*known.others(*sides))
     items = folded(*rest)
+    layers = layers_of(*items)
     digests = [
         digests_of(view, side, read=read_values)
-        for view, side in zip(views, items, strict=True)
+        for view, side in zip(views, layers, strict=True)
     ]
-    try:
-        same = same_bytes(*items, (digests[0], digests[1]))
-        choices = [*known.choices, *chosen(*items, same)]
-    except MemoryError:
-        ours, theirs = (len(side.weights) for side in sides)
-        raise PlanError(
-            f"not enough memory to compare each of {ours:,} weights of "
-            f"{sides[0].prefix!r} with each of {theirs:,} weights of "
-            f"{sides[1].prefix!r}, which takes about "
-            f"{ours * theirs * _BYTES >> 20:,} MB. Prune both sides to the scope in "
-            "question first"
-        ) from None
+    places, order_notes = variables_in_order(views[0])
+    order = created_alike(layers[0], layers[1], places)
+    same = same_bytes(digests[0], digests[1], len(layers[1]))
+    choices = [*known.choices, *chosen(layers[0], layers[1], same, order)]
     if carries_over(*sides):
         choices += _of_training(*rest)
-    notes = partial(_notes_on_layers, *views)
-    return Draft(sides, items, choices, known, notes).suggestion({})
+
+    def notes(pairs: Iterable[tuple[str, str]]) -> list[str]:
+        return [*order_notes, *_notes_on_layers(*views, pairs)]
+
+    def plan(rules: AssignmentMap) -> MigrationPlan:
+        return plan_migration(views[0], views[1], rules, unused="drop", missing="keep")
+
+    return Draft(sides, items, choices, known, notes, plan).suggestion({})
 
 
 def _notes_on_layers(
@@ -143,15 +151,17 @@ def _with_steps(ours: Side, theirs: Side) -> tuple[Side, Side]:
 
 def _of_training(ours: Side, theirs: Side) -> list[Choice]:
     """Return what goes where of what optimizers keep and no variable leads to."""
-    import numpy as np
-
     found: list[Choice] = []
     for role in ("slot", "optimizer", "step"):
         mine, others = (
-            [item for item in side.others.get(role, ()) if not _owner(item, side)]
+            [
+                Layer({f"?{role}": item}, item.names)
+                for item in side.others.get(role, ())
+                if not _owner(item, side)
+            ]
             for side in (ours, theirs)
         )
-        found += chosen(mine, others, np.zeros((len(mine), len(others))))
+        found += chosen(mine, others, {}, {})
     return found
 
 

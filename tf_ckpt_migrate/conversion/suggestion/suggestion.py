@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tf_ckpt_migrate.conversion.suggestion.confidence import Confidence
+from tf_ckpt_migrate.conversion.suggestion.matching import Confidence
 from tf_ckpt_migrate.errors import RuleError, nearest
 from tf_ckpt_migrate.escapes import to_json
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
@@ -168,7 +168,7 @@ class Suggestion:
 
     def to_yaml(self) -> str:
         """Return the map as YAML, what is open as comments ready to be made rules."""
-        from tf_ckpt_migrate.conversion.suggestion.yaml_text import as_yaml
+        from tf_ckpt_migrate.conversion.suggestion.text import as_yaml
 
         return as_yaml(self)
 

@@ -1,19 +1,22 @@
-"""Says a suggestion in lines and tables: the rules first, then what is open."""
+"""Renders a suggestion as text and as YAML: the rules first, then what is open."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.checkpoint.text import Table, counted
-from tf_ckpt_migrate.conversion.suggestion.summaries import by_series
+from tf_ckpt_migrate.conversion.suggestion.numbers import series_name
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.escapes import printable
+from tf_ckpt_migrate.names.rules.config import to_config
+from tf_ckpt_migrate.names.yaml_writing import write_yaml
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
 
-__all__ = ["said", "verdict"]
+__all__ = ["as_yaml", "by_series", "said", "verdict"]
 
 _RULES = 40
 _SHOWN = 4  # candidates
@@ -94,3 +97,58 @@ def _listed(title: str, names: Sequence[str]) -> Iterator[str]:
         yield ""
         yield f"{title}: {len(names):,}"
         yield from (f"  {name}" for name in capped(by_series(names), _MOST))
+
+
+def by_series(names: Sequence[str]) -> list[str]:
+    """Return one line for all names that differ in numbers only.
+
+    Example:
+      >>> by_series(["conv_1/bias", "conv_2/bias", "conv_3/bias", "head/bias"])
+      ['conv_1/bias and 2 more of conv_#/bias', 'head/bias']
+    """
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(series_name(name), []).append(name)
+    return [
+        each[0]
+        if len(each) == 1
+        else f"{each[0]} and {len(each) - 1:,} more of {series}"
+        for series, each in found.items()
+    ]
+
+
+def as_yaml(suggestion: Suggestion) -> str:
+    """Return rules, one a line, then in comments what someone has to decide."""
+    lines = [f"# {printable(verdict(suggestion))}"]
+    lines += [f"# {printable(note)}" for note in suggestion.notes]
+    rules = [_line(to_config(rule)) for rule in suggestion.assignment_map]
+    lines += rules or ["[]  # no rules: a line to remove when there are some"]
+    lines += _open_as_yaml(suggestion)
+    return "\n".join(lines) + "\n"
+
+
+def _open_as_yaml(suggestion: Suggestion) -> Iterator[str]:
+    if suggestion.ambiguities:
+        yield "# Ambiguous: take one line of each (a # and a blank less)."
+    for each in suggestion.ambiguities:
+        yield f"# {printable(each.source)} {each.form}: {each.settle}"
+        for target in each.candidates:
+            yield _line({each.source: target}, "# ")
+        if each.more:
+            yield f"#   or {each.more:,} more"
+    if suggestion.open_rules:
+        yield "# Rules of which some may be meant:"
+        yield from (_line(to_config(rule), "# ") for rule in suggestion.open_rules)
+    if suggestion.unmatched.target:
+        yield "# Nothing goes to these, which --missing=keep leaves as they are:"
+        names = by_series(suggestion.unmatched.target)
+        yield from (f"#   {printable(name)}" for name in names)
+
+
+def _line(entry: dict[str, Any], before: str = "") -> str:
+    """Return a rule as an entry of a list; ``before`` goes before each of its lines."""
+    if len(entry) > 1:
+        text = f"- {write_yaml(entry, flow=True)}"
+    else:
+        text = write_yaml([entry])
+    return before + text.strip().replace("\n", f"\n{before}")

@@ -12,9 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.text import counted
-from tf_ckpt_migrate.conversion.suggestion.items import Side
-from tf_ckpt_migrate.conversion.suggestion.summaries import whole_scopes
-from tf_ckpt_migrate.conversion.suggestion.target_names import Names
+from tf_ckpt_migrate.conversion.suggestion.items import Names, Side
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.compression import Renamed
 from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule
@@ -25,13 +23,13 @@ from tf_ckpt_migrate.recipes.average_names import averages_in
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
 
-__all__ = ["Training", "carries_over", "following", "training_rules"]
+__all__ = ["Training", "carries_over", "following", "training_rules", "whole_scopes"]
 
 _POWER = re.compile(r"(?:.*/)?beta2_power(?:_\d+)?", re.DOTALL)
+_DEEPEST = 64  # scopes of a name that are looked at
 _ROLES = ("slot", "average", "optimizer", "step")
 _NO_PLACE = "the target has no place for it"
 _ELSEWHERE = "those of the target are others"
-_BY_RECIPE = "without a recipe they do not go to those of the target"
 _SAID = {
     "slot": ("slot", "slots"),
     "average": ("average", "averages"),
@@ -44,8 +42,6 @@ _TO_VARIABLES = (
 _ADVICE = {
     ("slot", _NO_PLACE): "; a target with its optimizer takes them",
     ("average", _NO_PLACE): f"; {_TO_VARIABLES}",
-    ("average", _BY_RECIPE): f'; {_TO_VARIABLES}; with use="both", and without '
-    "Drop(role='average'), it takes them there",
 }
 
 
@@ -160,7 +156,10 @@ def training_rules(
             has_others = theirs.others.get(role) and not followed
             why = _ELSEWHERE if has_others else _NO_PLACE
             if role == "average" and not followed and _has_averages(theirs):
-                why = _BY_RECIPE
+                found.first.insert(0, Recipe("averages", "/", "/", use="both"))
+                count = counted(len(left[role]), "average")
+                found.notes.append(f"{count} go to those of the optimizer by a recipe")
+                continue
             scopes = whole_scopes(left[role], ours.specs.keys() - set(left[role]))
             rules = [Drop(role=role, reason=why)]
             if any(item.key in unchanged for item in ours.others[role]):
@@ -250,5 +249,31 @@ def _tf1_optimizers(side: Side) -> list[str]:
         if slot.name == "average":
             continue
         scope = key[: key.index(slot.variable or "")]
-        found[f"{scope}{slot.optimizer}"] = None
+        # The scope of a compiled model is part of the name of its optimizer.
+        is_whole = f"{slot.optimizer}/".startswith(scope)
+        found[slot.optimizer if is_whole else f"{scope}{slot.optimizer}"] = None
     return [*found]
+
+
+def whole_scopes(keys: Sequence[str], others: Iterable[str]) -> list[str]:
+    """Return the largest scopes that hold ``keys`` and none of the others.
+
+    Example:
+      >>> whole_scopes(["net/aux/w", "net/aux/b", "b"], ["net/w"])
+      ['net/aux/', 'b']
+    """
+    kept = {scope for key in others for scope in _scopes(key)}
+    found = (
+        next((scope for scope in _scopes(key) if scope not in kept), key)
+        for key in keys
+    )
+    return list(dict.fromkeys(found))
+
+
+def _scopes(key: str) -> list[str]:
+    """Return the largest scopes around a key, the largest first.
+
+    Each scope of a very deep name would cost all above it.
+    """
+    parts = key.split("/")[:-1][:_DEEPEST]
+    return ["/".join(parts[: end + 1]) + "/" for end in range(len(parts))]
