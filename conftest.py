@@ -28,10 +28,12 @@ collect_ignore = [
     "tests/live/tf1_rnn_goes_on.py",
     "tests/whole/tf1_trains_on.py",
 ]
+_BACKEND = os.environ.get("KERAS_BACKEND", "jax")  # or "torch", for tests marked `jax`
+_HAS_KERAS_3 = all(importlib.util.find_spec(each) for each in ("keras", _BACKEND))
 if not _HAS_TENSORFLOW:
     collect_ignore += [
         *(f"tf_ckpt_migrate/{path}" for path in _NEED_TENSORFLOW),
-        *(f"tests/{path.replace('.py', '_test.py')}" for path in _NEED_TENSORFLOW),
+        *("tests/live", "tests/testing", "tests/estimator_test.py"),
         "tests/keras_test.py",
         "tests/crash/saves.py",
         "tests/partitioned_adam.py",
@@ -42,6 +44,13 @@ if not _HAS_TENSORFLOW:
 def tf() -> ModuleType:
     """TensorFlow; a test that asks for it gets the mark ``tf``."""
     return importlib.import_module("tensorflow")
+
+
+@pytest.fixture(scope="session")
+def keras_3() -> ModuleType:
+    """Keras 3 without TensorFlow; a test that asks for it gets the mark ``jax``."""
+    os.environ["KERAS_BACKEND"] = _BACKEND
+    return importlib.import_module("keras")
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +97,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         asked = getattr(item, "fixturenames", ())
         if "tf" in asked or _is_of_tensorflow(item.path):
             item.add_marker("tf")
+        if "keras_3" in asked:
+            item.add_marker("jax")
+        if item.get_closest_marker("jax") and not _HAS_KERAS_3:
+            reason = f"Keras 3 with {_BACKEND} is not installed here"
+            item.add_marker(pytest.mark.skip(reason=reason))
         if "chromium" in asked:
             item.add_marker("browser")
         if "tf1_python" in asked:

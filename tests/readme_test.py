@@ -5,8 +5,9 @@ or ``console`` block runs in a shell, each line with ``$``, and what follows is 
 prints. The blocks of a page run in order, in one directory that holds the checkpoints
 of CHECKPOINTS, and its Python blocks share their names. A page that imports TensorFlow
 or Keras runs where they are, with every version of them, unless it says which by
-``<!-- runs on … -->``; one that imports Apache Beam runs where that is. Blocks of other
-languages, or of none, are not run: LANGUAGES has all that a page may use.
+``<!-- runs on … -->`` ("Keras on JAX" is an environment without TensorFlow); one that
+imports Apache Beam runs where that is. Blocks of other languages, or of none, are not
+run: LANGUAGES has all that a page may use.
 """
 
 import doctest
@@ -51,6 +52,9 @@ RUNS_ON = {
     "Keras 3": lambda tf: hasattr(tf.keras, "ops"),
 }
 
+ON_JAX = "Keras on JAX"
+KERAS_ON_NUMPY_2 = "ignore:__array__ implementation doesn't accept a copy"
+
 LANGUAGES = {"python", "shell", "console", "text", "yaml", "toml", ""}
 NEEDS_TENSORFLOW = re.compile(
     r"^(?:>>> |\.\.\. )? *(?:import|from) (?:tensorflow|tf_keras|keras)\b", re.MULTILINE
@@ -78,9 +82,19 @@ def blocks(page: Path) -> list[Block]:
     ]
 
 
+def asked_of(page: Path) -> str:
+    """Return what a page says that it runs on, or nothing."""
+    text = page.read_text(encoding="utf-8")
+    asked = re.search(r"^<!-- runs on (.*) -->$", text, re.MULTILINE)
+    assert asked is None or asked[1] in {*RUNS_ON, ON_JAX}
+    return asked[1] if asked else ""
+
+
 def page_param(page: Path):
     needs_tf = any(NEEDS_TENSORFLOW.search(block.text) for block in blocks(page))
     marks = [pytest.mark.tf] if needs_tf else []
+    if asked_of(page) == ON_JAX:
+        marks = [pytest.mark.jax, pytest.mark.filterwarnings(KERAS_ON_NUMPY_2)]
     if any(NEEDS_BEAM.search(block.text) for block in blocks(page)):
         # Beam's own code warns of many a thing that is to come.
         marks += [pytest.mark.beam, pytest.mark.filterwarnings("ignore")]
@@ -102,9 +116,9 @@ def test_every_block_gives_what_the_page_says(page, tmp_path, monkeypatch):
 
 def check_it_runs_here(page: Path) -> None:
     """Skip a page that is for a TensorFlow or Keras that is not the one here."""
-    asked = re.search(r"^<!-- runs on (.*) -->$", page.read_text("utf-8"), re.MULTILINE)
-    if asked and not RUNS_ON[asked[1]](importlib.import_module("tensorflow")):
-        pytest.skip(f"it is for {asked[1]}")
+    asked = asked_of(page)
+    if asked in RUNS_ON and not RUNS_ON[asked](importlib.import_module("tensorflow")):
+        pytest.skip(f"it is for {asked}")
 
 
 def place_checkpoints(folder: Path) -> None:

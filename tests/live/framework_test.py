@@ -9,7 +9,7 @@ from tf_ckpt_migrate.conversion.example import example_checkpoint
 assert {"restore", "Saver", "Checkpoint"} <= {*dir(tcm)}
 with example_checkpoint({"w": [1]}) as prefix:
     for call in (
-        lambda: tcm.restore(prefix, {}),
+        lambda: tcm.restore(prefix, object()),
         lambda: tcm.convert_tf1_to_tf2(prefix, prefix + "-2", target=object()),
         lambda: tcm.Saver,
         lambda: tcm.Checkpoint,

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.live.optimizer_cases import check_approximate, tolerance
 from tests.live.optimizer_table import COLUMNS, NONE, PAGE, TABLES, back, there
-from tests.live.resumed import continued, flavors, longest_step
+from tests.live.resumed import continued, flavors
 from tests.pages import bound, holds, read_table, write_table
 
 CASES = [
@@ -11,22 +12,6 @@ CASES = [
     for name, cases in TABLES.items()
     for case in cases
 ]
-
-
-def tolerance(case):
-    """The fraction of the largest weight that rounding may come to in 20 steps.
-
-    An optimizer that corrects a bias divides by ``1 - beta2**t``. Keras rounds that
-    power once, TF1 at every step; the difference, half a unit in the last place of 1,
-    is divided by 0.008 after 8 steps, and the root halves what that is of a step.
-    Nadam's product of momenta, of powers that processors round each in its way, is
-    rounded as often: as much again.
-    """
-    is_bert = case.name == "AdamWeightDecay"
-    corrects_bias = case.keras_class in ("Adam", "AdamW", "Nadam") and not is_bert
-    if not corrects_bias:
-        return 1e-6
-    return 2**-24 / (1 - 0.999**8) / (1 if case.keras_class == "Nadam" else 2)
 
 
 def cells(name, case, tf):
@@ -65,18 +50,8 @@ def test_a_row(tf, ways, name, case):
         if verdict == "exact":
             assert way.apart <= tolerance(case)
         else:
-            check_approximate(case, way)
-
-
-def check_approximate(case, way):
-    """Bounds are kept, and what has none is off indeed."""
-    doubtful = [each for each in way.report.verdicts if each.kind == "approximate"]
-    far = sum(each.how_far for each in doubtful)
-    record = continued(case.golden)
-    steps = len(record["losses"])
-    assert way.apart <= steps * far * longest_step(record) + 1e-6
-    assert far < float("inf") or way.apart > tolerance(case)
-    assert all(each.instead for each in doubtful)
+            record = continued(case.golden)
+            check_approximate(case, way.report.verdicts, way.apart, record)
 
 
 @pytest.mark.every_keras

@@ -11,9 +11,9 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.live.rnn_resumed import (
-    ADAM,
     CASES,
     apart,
+    bound,
     continued,
     model_for,
     prefix_of,
@@ -69,11 +69,6 @@ def trained(tf, name, folder):
         )
         made.append(saved.prefix)
     return Gone(report, outputs, losses[0], *made)
-
-
-def bound(name):
-    """To the rounding of float32; what Adam divides by is rounded too."""
-    return 4e-6 if name in ADAM else 1e-6
 
 
 @pytest.mark.parametrize("name", CASES)

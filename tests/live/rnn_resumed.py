@@ -69,8 +69,13 @@ def continued(name):
 
 
 def model_for(tf, name):
+    """A model of the layers, and an optimizer that averages, in one checkpoint."""
+    return tf.train.Checkpoint(**parts_for(tf.keras, name))
+
+
+def parts_for(keras, name):
     """A model of the layers, and an optimizer that averages, with its slots."""
-    layers, known = tf.keras.layers, {"return_sequences": True}
+    layers, known = keras.layers, {"return_sequences": True}
 
     def made():
         kind = CASES[name].kind if name in CASES else "gru"
@@ -83,16 +88,16 @@ def model_for(tf, name):
         layers.Bidirectional(made()) if "two_ways" in name else made()
         for _ in range(count)
     ]
-    model = tf.keras.Sequential(listed, name="net")
+    model = keras.Sequential(listed, name="net")
     model.build((None, None, 3))
     averaging = {"use_ema": True, "ema_momentum": DECAY}
     optimizer = (
-        tf.keras.optimizers.Adam(0.01, epsilon=1e-8, **averaging)
+        keras.optimizers.Adam(0.01, epsilon=1e-8, **averaging)
         if name in ADAM
-        else tf.keras.optimizers.SGD(0.05, momentum=0.9, **averaging)
+        else keras.optimizers.SGD(0.05, momentum=0.9, **averaging)
     )
     optimizer.build(model.trainable_variables)
-    return tf.train.Checkpoint(model=model, optimizer=optimizer)
+    return {"model": model, "optimizer": optimizer}
 
 
 def rules_for(name):
@@ -114,9 +119,7 @@ def train_on(tf, checkpoint, record):
     """Take the steps that TF1 took, and return the losses."""
     model, optimizer = checkpoint.model, checkpoint.optimizer
     x = tf.constant(record["x"], tf.float32)
-    outputs = np.array(record["outputs"])
-    wave = np.cos(np.arange(outputs.size, dtype=np.float32) * 2)
-    wanted = tf.constant(wave.reshape(outputs.shape))
+    wanted = tf.constant(wanted_of(record))
     losses = []
     for _ in record["losses"]:
         with tf.GradientTape() as tape:
@@ -126,6 +129,18 @@ def train_on(tf, checkpoint, record):
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         losses.append(float(loss))
     return losses
+
+
+def wanted_of(record):
+    """What the outputs were to become."""
+    outputs = np.array(record["outputs"])
+    wave = np.cos(np.arange(outputs.size, dtype=np.float32) * 2)
+    return wave.reshape(outputs.shape)
+
+
+def bound(name):
+    """To the rounding of float32; what Adam divides by is rounded too."""
+    return 4e-6 if name in ADAM else 1e-6
 
 
 def apart(known, found):

@@ -113,7 +113,7 @@ class TestRefusals:
             LiveTarget(empty)
 
     def test_a_list_of_layers(self, tf):
-        with pytest.raises(TargetError, match=r"item 0 is .*no variable"):
+        with pytest.raises(TargetError, match=r"item 0 is .*not a variable"):
             LiveTarget([sequential(tf)])
 
     @pytest.mark.parametrize("wrong", [None, "model", 3, np.zeros(2)])

@@ -447,11 +447,16 @@ class TestSparse:
         verdict = self.sparse("Adam", live, embeddings=("words",))
         assert verdict.kind == "approximate"
         assert "sparse=False" in verdict.instead
+        dense = live._replace(dense_gradients=True)  # as without TensorFlow
+        assert self.sparse("Adam", dense, embeddings=("words",)) is None
         told = self.sparse("Adam", live, embeddings=("words",), is_sparse=False)
         assert (told.kind, told.why) == ("exact", "none, as you say")
 
     def test_adam_moves_all_rows_on_both_sides(self):
         assert self.sparse("Adam", keras("Adam", "tf_keras", **ADAM)) is None
+        dense = keras("Adam", **ADAM)._replace(dense_gradients=True)
+        lazy = self.sparse("LazyAdam", dense, embeddings=("words",))
+        assert "tf.keras" not in lazy.instead
         lazy = self.sparse("LazyAdam", keras("Adam", **ADAM), embeddings=("words",))
         assert lazy.kind == "approximate"
 

@@ -9,14 +9,14 @@ the time of a conversion.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from tf_ckpt_migrate.conversion.layout import GUIDE_ROOT
 from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY, VARIABLE_VALUE, ObjectKey
 from tf_ckpt_migrate.table.block import put_varint
 
-__all__ = ["built_graph", "guide_graph"]
+__all__ = ["built_graph", "guide_graph", "linked_graph"]
 
 # Tags of length-delimited fields 1, 2, 3 and of numbers in fields 1 and 3.
 _FIELD_1, _FIELD_2, _FIELD_3 = b"\x0a", b"\x12", b"\x1a"
@@ -86,6 +86,31 @@ def guide_graph(keys: Iterable[tuple[str, str]]) -> bytes:
     first = [_delimited(_FIELD_1, node) for node in (root, b"".join(children))]
     last = _attribute(VARIABLE_VALUE, counter, SAVE_COUNTER_KEY)
     return b"".join([*first, *nodes, _delimited(_FIELD_1, last)])
+
+
+def linked_graph(
+    edges: Sequence[Mapping[str, int]], variables: Mapping[int, tuple[str, str]]
+) -> bytes:
+    """Return the serialized object graph of objects that several paths may lead to.
+
+    Args:
+      edges: Of each node, the children by name; node 0 is the root.
+      variables: By node, the name and the key of the variable that it is.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+      >>> key = "w/.ATTRIBUTES/VARIABLE_VALUE"
+      >>> graph = linked_graph([{"w": 1, "again": 1}, {}], {1: ("net/w", key)})
+      >>> ObjectGraph(graph, "example").full_names()
+      {'w/.ATTRIBUTES/VARIABLE_VALUE': 'net/w'}
+    """
+    nodes: list[bytes] = []
+    for number, children in enumerate(edges):
+        fields = [_child(child, name) for name, child in children.items()]
+        if number in variables:
+            fields.append(_attribute(VARIABLE_VALUE, *variables[number]))
+        nodes.append(_delimited(_FIELD_1, b"".join(fields)))
+    return b"".join(nodes)
 
 
 def _guide_heads(name: int, key: int, node: int) -> tuple[bytes, bytes, bytes, bytes]:

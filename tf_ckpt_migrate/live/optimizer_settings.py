@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tf_ckpt_migrate.conversion.optimizers.settings import as_written
+from tf_ckpt_migrate.live.framework import keras_without_tensorflow
 from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.optimizer_kinds import OWN_MODULE, Flavor
 
@@ -30,6 +31,7 @@ def settings_of(optimizer: Any) -> KerasSettings:
         _flavor(inner),
         {name: as_written(value) for name, value in config.items()},
         float(rate) if is_constant else None,
+        dense_gradients=keras_without_tensorflow() is not None,
     )
 
 

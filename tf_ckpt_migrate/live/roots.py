@@ -1,37 +1,44 @@
-"""What may be given as a target, and the ``tf.train.Checkpoint`` that stands for it."""
+"""What may be given as a target, and what a walk of its objects finds."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.conversion.layout import GUIDE_ROOT
-from tf_ckpt_migrate.errors import TargetError, capped
-from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.errors import TargetError, TensorFlowNotFoundError, capped
+from tf_ckpt_migrate.live.framework import (
+    is_eager,
+    is_keras_variable,
+    keras_without_tensorflow,
+    tensorflow,
+)
 from tf_ckpt_migrate.live.parts import Parts, parts_of, united
+from tf_ckpt_migrate.live.private import Saved, saved_by
 from tf_ckpt_migrate.live.variables import is_variable, name_of
 
 __all__ = ["Root", "root_of"]
 
 
 class Root(NamedTuple):
-    """A target, ready to be walked.
+    """A target and its objects.
 
     Attributes:
-      checkpoint: A ``tf.train.Checkpoint`` of it, with its counter of saves; None for
-        mere variables, which need no walk.
+      saved: What saving it would write, with its counter of saves; None for mere
+        variables, which need no walk.
       description: What to call it in messages.
       variables: Those that were given in a dict or list, by name.
     """
 
-    checkpoint: Any
+    saved: Saved | None
     description: str
     variables: Mapping[str, Any]
 
 
 def root_of(target: object, *, counted: bool = True) -> Root:
-    """Return the checkpoint object that stands for a target.
+    """Return a target with what a walk of its objects finds.
 
     Args:
       target: A ``tf.train.Checkpoint``; anything that one can save (a module, a layer,
@@ -39,39 +46,40 @@ def root_of(target: object, *, counted: bool = True) -> Root:
         names; a dict of variables by the names that they are to go by. Such variables
         have the layout of TensorFlow's migration guide, ``Checkpoint(vars={...})``.
         The parts of a partitioned one, or what ``get_variable`` makes of them, are one.
+        A dict of Keras objects by name is the same as ``tf.train.Checkpoint(name=…)``.
       counted: Whether it shall have the counter of saves, as a saved one has.
 
     Raises:
       TargetError: If it is none of these, empty, or two variables have one name.
+      TensorFlowNotFoundError: If only TensorFlow could know it, and is not installed.
 
     Example:
       >>> import tensorflow as tf
       >>> root_of(tf.Module(name="net")).description
       "Module 'net'"
     """
-    tf = tensorflow()
-    if isinstance(target, tf.train.Checkpoint | tf.compat.v1.train.Checkpoint):
-        checkpoint: Any = target
-    elif isinstance(target, Mapping | list | tuple) or _is_single(target):
+    variables: Mapping[str, Any] = {}
+    description = _described(target)
+    if keras := keras_without_tensorflow():
+        # Found by its name: that floor is above this one.
+        objects = import_module("tf_ckpt_migrate.keras.objects")
+        if objects.is_of_keras(target, keras):
+            return Root(objects.saved_by_keras(target, keras), description, variables)
+    if isinstance(target, Mapping | list | tuple) or _is_single(target):
         variables, description = _by_name(target)
         if _are_mere(variables):
             return Root(None, description, variables)
-        checkpoint = tf.train.Checkpoint(**{GUIDE_ROOT: variables})
-        _count(checkpoint, counted=counted)
-        return Root(checkpoint, description, variables)
-    else:
-        checkpoint = _of_object(target)
-    _count(checkpoint, counted=counted)
-    return Root(checkpoint, _described(target), {})
-
-
-def _count(checkpoint: Any, *, counted: bool) -> None:
-    if counted and tensorflow().executing_eagerly():  # to a graph, it adds a variable
+        target = tensorflow().train.Checkpoint(**{GUIDE_ROOT: variables})
+    checkpoint = _as_checkpoint(target)
+    if counted and is_eager():  # to a graph, the counter adds a variable
         _ = checkpoint.save_counter  # `save` writes it and `restore` asks for it
+    return Root(saved_by(checkpoint), description, variables)
 
 
 def _are_mere(variables: Mapping[str, Any]) -> bool:
     """Return whether a walk would find nothing but these variables, each once."""
+    if all(map(is_keras_variable, variables.values())) and keras_without_tensorflow():
+        return True
     tf = tensorflow()
     kinds = all(isinstance(each, tf.Variable | Parts) for each in variables.values())
     once = len({id(each) for each in variables.values()}) == len(variables)
@@ -95,11 +103,24 @@ def _by_name(target: Any) -> tuple[dict[str, Any], str]:
     return whole, _counted("dict", target)
 
 
-def _of_object(target: object) -> Any:
+def _as_checkpoint(target: object) -> Any:
+    """Return the ``tf.train.Checkpoint`` that an object is, or that saves it."""
+    try:
+        tf = tensorflow()
+    except TensorFlowNotFoundError as error:
+        kind = f"{type(target).__module__}.{type(target).__qualname__}"
+        raise TensorFlowNotFoundError(
+            f"{kind} is not a Keras 3 model, layer, optimizer, metric or variable, nor "
+            f"a dict of these by name, so it needs TensorFlow: {error}. To fill an "
+            "object of another library, assign the NumPy arrays that "
+            'tcm.load_checkpoint(path)["name"] returns'
+        ) from None
+    if isinstance(target, tf.train.Checkpoint | tf.compat.v1.train.Checkpoint):
+        return target
     if target is None:  # which TensorFlow takes for an object without variables
         raise _no_target(target)
     try:
-        return tensorflow().train.Checkpoint(target)
+        return tf.train.Checkpoint(target)
     except ValueError:
         raise _no_target(target) from None
 
@@ -131,10 +152,12 @@ def _check_variables(variables: Mapping[Any, Any]) -> None:
         raise TargetError("the target is empty: there is nothing to restore into")
     for place, variable in variables.items():
         if not is_variable(variable):
+            objects = "as tf.train.Checkpoint(name=object, …)"
+            if keras_without_tensorflow():
+                objects = 'of Keras as a dict by name, {"name": object}'
             raise TargetError(
-                f"the target's item {place!r} is {variable!r}, no variable; lists and "
-                "dicts of other objects are restored as tf.train.Checkpoint(name=…), "
-                "with a name for each"
+                f"the target's item {place!r} is {variable!r}, not a variable; give "
+                f"several objects {objects}"
             )
 
 

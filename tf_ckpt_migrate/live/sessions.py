@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.errors import GraphModeError, TargetError
-from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.framework import is_eager, tensorflow
 from tf_ckpt_migrate.live.parts import Parts
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ def session_to_use(session: Any = None, caller: str = "restore()") -> Any:
       >>> session_to_use() is None
       True
     """
-    tf = tensorflow()
-    if tf.executing_eagerly():
+    if is_eager():
         if session is not None:
             raise GraphModeError(
                 f"session={session!r} is given, but variables are eager here; call "
                 "this where the graph is the default one (graph.as_default())"
             )
         return None
+    tf = tensorflow()
     if tf.compat.v1.get_default_graph().building_function:
         raise GraphModeError(
             f"{caller} needs variables at once, but a tf.function is being traced "

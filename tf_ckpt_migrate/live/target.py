@@ -5,7 +5,7 @@ dict, a ``tf.Module``, a ``tf.train.Checkpoint``, layers, models and optimizers 
 of the three Keras. Keys and object graph are those that ``tf.train.Checkpoint(object)``
 saves, so edges between objects decide, never the text of a key: Keras 3 saves weights
 of a model below its optimizer. What TensorFlow does not reach has keys of the same
-form.
+form, and so have Keras 3 objects that compute with JAX or PyTorch.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.layout import guide_key
 from tf_ckpt_migrate.errors import GraphModeError
-from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.framework import (
+    is_eager,
+    keras_without_tensorflow,
+    tensorflow,
+)
 from tf_ckpt_migrate.live.layer_settings import settings_of_layer
 from tf_ckpt_migrate.live.optimizer_settings import settings_of
 from tf_ckpt_migrate.live.parts import Parts
-from tf_ckpt_migrate.live.private import SavedTensor, saved_by
+from tf_ckpt_migrate.live.private import SavedTensor
 from tf_ckpt_migrate.live.roots import root_of
 from tf_ckpt_migrate.live.unbuilt import is_layer, unbuilt_error, unbuilt_layers
 from tf_ckpt_migrate.live.variables import (
@@ -80,14 +84,14 @@ class LiveTarget:
         self.prefix: str = root.description
         names = {guide_key(name): name for name in root.variables}
         self.given_names: dict[str, str] = names
-        self._saved = None if root.checkpoint is None else saved_by(root.checkpoint)
+        self._saved = root.saved
         self.variables: Mapping[str, Any] = {}
         self._others: Mapping[str, SavedTensor] = {}
         self.left_out: frozenset[str] = frozenset()
         if self._saved is None:
             keys = zip(self.given_names, root.variables.values(), strict=True)
             self.variables = dict(keys)
-            if counted and tensorflow().executing_eagerly():
+            if counted and is_eager() and not keras_without_tensorflow():
                 self.variables[SAVE_COUNTER_KEY] = _new_counter()
         else:
             tensors = self._saved.tensors
@@ -143,7 +147,7 @@ class LiveTarget:
         Raises:
           GraphModeError: If a graph is being built.
         """
-        if not tensorflow().executing_eagerly():
+        if not is_eager():
             raise GraphModeError(
                 "a recipe for an optimizer asks that of Keras for its settings, which "
                 "it has only in eager mode; call this outside of the graph"

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.live.framework import tensorflow
+from tf_ckpt_migrate.live.framework import (
+    is_keras_variable,
+    keras_without_tensorflow,
+    tensorflow,
+)
 from tf_ckpt_migrate.naming.keys import parse_partition
 
 if TYPE_CHECKING:
@@ -26,16 +30,14 @@ __all__ = [
 def is_variable(candidate: object) -> bool:
     """Return whether something holds one tensor that can be assigned.
 
-    A variable of Keras 3 is no ``tf.Variable``; it is told by what it can do.
+    A Keras 3 variable is not a ``tf.Variable``, so what it can do decides.
 
     Example:
       >>> import tensorflow as tf
       >>> is_variable(tf.Variable(1.0)), is_variable(tf.constant(1.0))
       (True, False)
     """
-    return isinstance(candidate, tensorflow().Variable) or all(
-        hasattr(candidate, name) for name in ("assign", "dtype", "shape")
-    )
+    return all(hasattr(candidate, name) for name in ("assign", "dtype", "shape"))
 
 
 def name_of(variable: Any) -> str:
@@ -62,6 +64,8 @@ def spec_of_variable(variable: Any) -> TensorSpec:
       >>> str(spec_of_variable(tf.Variable([[1, 2]])))
       'int32[1, 2]'
     """
+    if is_keras_variable(variable):
+        return TensorSpec(DType[variable.dtype], tuple(map(int, variable.shape)))
     tf = tensorflow()
     dtype = DType(tf.as_dtype(variable.dtype).base_dtype.as_datatype_enum)
     shape = tf.TensorShape(variable.shape)
@@ -80,6 +84,9 @@ def value_of(tensor: Any) -> Array:
     """
     import numpy as np
 
+    keras = keras_without_tensorflow()
+    if keras is not None and is_keras_variable(tensor):
+        return np.asarray(keras.ops.convert_to_numpy(tensor.value))
     tf = tensorflow()
     value = tf.convert_to_tensor(tensor)
     array = value.numpy()
@@ -100,10 +107,10 @@ def assign(variable: Any, value: Array) -> None:
       >>> variable.numpy().tolist()
       [1.0]
     """
-    if isinstance(variable, tensorflow().Variable):
-        variable.assign(value, read_value=False)
-    else:
+    if is_keras_variable(variable) or not isinstance(variable, tensorflow().Variable):
         variable.assign(value)
+    else:
+        variable.assign(value, read_value=False)
 
 
 def within(variable: Any) -> Any:
@@ -115,5 +122,7 @@ def within(variable: Any) -> Any:
       >>> within(variable) is variable
       True
     """
-    inner = getattr(variable, "value", None)  # of TensorFlow's own it is a method
-    return inner if isinstance(inner, tensorflow().Variable) else variable
+    if not is_keras_variable(variable):
+        return variable
+    inner = variable.value  # an array where the backend is another than TensorFlow
+    return inner if is_variable(inner) else variable

@@ -20,6 +20,8 @@ class KerasSettings(NamedTuple):
       learning_rate: What it is now; None under a schedule.
       supposed: Which of its settings nobody knows, as those of one on file; where
         ``values`` has them they are as TF1 had them.
+      dense_gradients: Whether the gradient of an embedding has all rows, as with every
+        backend but TensorFlow.
     """
 
     keras_class: str
@@ -27,3 +29,4 @@ class KerasSettings(NamedTuple):
     values: Mapping[str, Any]
     learning_rate: float | None
     supposed: tuple[str, ...] = ()
+    dense_gradients: bool = False

@@ -17,6 +17,7 @@ STEPS_WITHOUT_BIAS = 1_000_000
 _FLOAT32 = 2.0**-24
 _TOO_FAR = 0.01  # of a step: a correction of bias is refused beyond
 _ANY = float("inf")
+_KEEP = "keep the optimizer of TF1 if most rows are rarely looked up"
 # What TF1 must have had where several have slots of one name.
 _TWINS = {"AdamWeightDecay": "no LAMB", "LAMB": "LAMB", "Nadam": "Nadam"}
 
@@ -136,6 +137,7 @@ def _sparse(known: Known, live: KerasSettings) -> Verdict | None:
         return None
     ends = {known.flavor or "legacy", live.flavor}
     squares_each = "keras_3" in ends and known.kind.keras != "SGD"
+    squares_each = squares_each and not live.dense_gradients
     if known.flavor == live.flavor or not (known.kind.is_lazy or squares_each):
         return None
     if not known.is_sparse:
@@ -145,7 +147,9 @@ def _sparse(known: Known, live: KerasSettings) -> Verdict | None:
         return Verdict(known.name, what, "exact", why)
     if known.kind.is_lazy:
         why = "TF1 lets be rows that are not looked up and their slots, it does not"
-        instead = _as_tf1(known, live, _instead(known))
+        instead = _KEEP
+        if not live.dense_gradients:
+            instead = _as_tf1(known, live, _instead(known))
     else:
         other = "TF1" if known.flavor is None else "another Keras"
         why = (
@@ -172,5 +176,5 @@ def _is_lazy_too(known: Known, live: KerasSettings) -> bool:
 
 def _instead(known: Known) -> str:
     if known.kind.keras in ("Adam", "AdamW"):
-        return "keep the optimizer of TF1 if most rows are rarely looked up"
+        return _KEEP
     return f"go on with tf.keras.optimizers.legacy.{known.kind.keras}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tf_ckpt_migrate.transforms.base import Array
 
-__all__ = ["PowerCount", "PowerOfSteps", "StepsOfPowers", "steps_of_power"]
+__all__ = ["CastSteps", "PowerCount", "PowerOfSteps", "StepsOfPowers", "steps_of_power"]
 
 _MOST = 10_000_000  # products: 40 MB, a beta of 0.99999
 _DTYPES = (DType.float32, DType.float64)
@@ -190,3 +190,50 @@ class PowerOfSteps(Transform, op="power_of_steps"):
         """Return what makes the count of the power, while that is not 0."""
         del specs
         return StepsOfPowers((self.beta,))
+
+
+@dataclass(frozen=True)
+class CastSteps(Transform, op="cast_steps"):
+    """Converts a count of steps to another integer dtype, which must hold it.
+
+    Attributes:
+      dtype: The new dtype, or its name.
+
+    Raises:
+      TransformError: If ``dtype`` is not int32 or int64, or cannot hold the count.
+
+    Example:
+      >>> import numpy as np
+      >>> CastSteps("int32")(np.int64(7)).dtype
+      dtype('int32')
+    """
+
+    dtype: DType
+
+    def __post_init__(self) -> None:
+        """Check the dtype."""
+        object.__setattr__(self, "dtype", dtype_named(self.dtype))
+        if self.dtype not in _COUNTS:
+            raise TransformError(f"steps are int32 or int64, not {self.dtype.name}")
+
+    def output_spec(self, *specs: TensorSpec) -> TensorSpec:
+        """Return a scalar of the new dtype."""
+        spec = self._only(*specs)
+        if spec.dtype not in _COUNTS or spec.shape:
+            raise self._misfit("it takes a count of steps", spec)
+        return TensorSpec(self.dtype, ())
+
+    def _apply(self, *arrays: Array) -> Array:
+        import numpy as np
+
+        count, dtype = int(arrays[0]), self.dtype.as_numpy_dtype
+        if count > np.iinfo(dtype).max:
+            raise TransformError(
+                f"{count:,} steps are more than {self.dtype.name} can hold, the dtype "
+                "of the target's counter"
+            )
+        return np.asarray(count, dtype)
+
+    def inverse(self, *specs: TensorSpec) -> CastSteps | None:
+        """Return the conversion to the dtype that the count had."""
+        return CastSteps(specs[0].dtype) if specs else None

@@ -18,7 +18,8 @@ from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.iterations import Counted, Power, counted_steps
 from tf_ckpt_migrate.recipes.limits import STEPS_WITHOUT_BIAS
-from tf_ckpt_migrate.transforms import Cast, Chain, Shift, StepsOfPowers, Transform
+from tf_ckpt_migrate.transforms import Chain, Shift, StepsOfPowers, Transform
+from tf_ckpt_migrate.transforms.steps import CastSteps
 
 __all__ = ["StepCounter", "StepRules"]
 
@@ -222,7 +223,7 @@ class StepRules:
         spec = self._target.specs[self._pair.into.iterations]
         if spec.dtype.name == "int64":
             return how
-        cast = Cast(spec.dtype)
+        cast = CastSteps(spec.dtype)
         return cast if how is None else Chain((how, cast))
 
     def _nothing_tells(self, told: Counted | None = None) -> PlanError:
