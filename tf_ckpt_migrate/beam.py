@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.commit import far_name_aside, staging_folder
-from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
+from tf_ckpt_migrate.bundle.text_file import read_text, write_text
 from tf_ckpt_migrate.conversion.fleet.convert_all import (
     Sources,
     found_for,

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from importlib import import_module
 
-__all__ = ["escape_yaml", "printable", "to_json"]
+__all__ = ["escape_yaml", "printable", "to_html", "to_json"]
 
 _UNUSUAL = re.compile(r"[^\n -~]")
 
@@ -26,6 +27,15 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def to_html(result: object) -> str:
+    """Return a result as the HTML table that a notebook shows.
+
+    The renderer knows every kind of result, and so is above all of them: it is found by
+    its name when a notebook asks for it.
+    """
+    return import_module("tf_ckpt_migrate.report.notebook").html_table(result)
 
 
 def to_json(content: object) -> str:

@@ -246,9 +246,7 @@ def test_a_path_without_a_checkpoint(tf, tmp_path, rules):
             checkpoint.restore(path, assignment_map=rules)
 
 
-def test_a_folder_is_refused_as_by_the_original(tf, tmp_path):
-    saved = tcm.Checkpoint(w=tf.Variable(1.0))
-    saved.save(str(tmp_path / "m"))
+def test_a_folder_without_checkpoints_is_refused_as_by_the_original(tf, tmp_path):
     errors = []
     for kind in (tf.train.Checkpoint, tcm.Checkpoint):
         with pytest.raises(tf.errors.OpError) as found:

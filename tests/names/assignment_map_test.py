@@ -2,13 +2,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import RuleError, TransformError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.resolution import resolve
 from tf_ckpt_migrate.names.rules import (
     Bind,
     Combine,
     Drop,
     Keep,
+    Recipe,
     Rename,
     RenameRegex,
     RenameScope,
@@ -41,14 +45,50 @@ def test_the_five_syntaxes_of_tensorflow():
     ]
 
 
-def test_what_has_a_map_is_told_from_what_is_none():
+def test_a_value_that_has_a_map_is_taken_for_it():
     class Suggestion:
         assignment_map = AssignmentMap({"a": "b"})
 
-    with pytest.raises(RuleError, match=r"^a Suggestion is no map, but has one: \."):
-        AssignmentMap(Suggestion())
+    assert AssignmentMap(Suggestion()) == AssignmentMap({"a": "b"})
     with pytest.raises(RuleError, match="give a dict, a list of pairs"):
         AssignmentMap(3)
+
+
+def test_a_map_is_read_from_a_file_and_from_text(tmp_path):
+    path = tmp_path / "map.yaml"
+    path.write_text("bert/: encoder/\n", encoding="utf-8")
+    expected = AssignmentMap({"bert/": "encoder/"})
+    for given_map in (path, str(path), "bert/: encoder/", "{bert/: encoder/}"):
+        assert AssignmentMap(given_map) == expected
+        assert AssignmentMap.from_yaml(given_map) == expected
+    with pytest.raises(FileNotFoundError, match=r"no file '.*none\.yaml'"):
+        AssignmentMap(tmp_path / "none.yaml")
+    with pytest.raises(RuleError, match="there is no file of this name"):
+        AssignmentMap(str(tmp_path / "none.yaml"))
+    with pytest.raises(TypeError, match="not a dict"):
+        AssignmentMap.from_yaml({"a": "b"})
+    path.write_text("- 7\n", encoding="utf-8")
+    with pytest.raises(RuleError, match=r"map\.yaml': 7 is neither a rule"):
+        AssignmentMap(path)
+
+
+def test_a_plan_is_a_map_as_a_value_and_in_a_file(tmp_path):
+    specs = {key: TensorSpec(DType.float32, (2, 2)) for key in "abcdef"}
+    given_map = AssignmentMap(
+        [
+            Rename("a", "x"),
+            Rename("b", "y", Transpose([1, 0])),
+            Split("c", {"z": None, "zz": Transpose([1, 0])}),
+            Combine(["d", "e"], {"w": Concat(axis=0)}),
+            Drop("f", reason="not used"),
+        ]
+    )
+    moves = resolve(given_map, specs)
+    plan = MigrationPlan("model.ckpt", "", specs, moves.moves, moves.dropped)
+    path = tmp_path / "plan.yaml"
+    path.write_text(plan.to_yaml(), encoding="utf-8")
+    for each in (plan, path, plan.to_yaml()):
+        assert AssignmentMap(each) == given_map
 
 
 def test_pairs_rules_and_several_names():
@@ -213,6 +253,25 @@ rules = st.one_of(
 def test_plain_data_both_ways(entries):
     given_map = AssignmentMap(entries)
     assert AssignmentMap.from_config(given_map.to_config()) == given_map
+    assert AssignmentMap.from_yaml(given_map.to_yaml() + "\n") == given_map
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rename("rule", "recipe"),
+        Rename("recipe", "rule"),
+        Rename("1.5e3", "1e3"),
+        Rename("on", "null"),
+        Rename("a: b", "- [x]"),
+        Rename("größe", "zero\u200bwidth"),
+        Drop("/", reason="007"),
+        Recipe("lstm", "rnn/", "lstm/", forget_bias=float("inf"), name="1e3"),
+        Recipe("lstm", "rnn/", "lstm/", a=1e-08, b=None, c=True, d="true", e=7),
+    ],
+)
+def test_yaml_keeps_text_text_and_numbers_numbers(rule):
+    assert list(AssignmentMap.from_yaml(AssignmentMap([rule]).to_yaml())) == [rule]
 
 
 @pytest.mark.parametrize(

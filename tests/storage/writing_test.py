@@ -13,8 +13,8 @@ from tests.storage.copies import placed
 from tests.storage.counting import WRITING, counted_system
 from tf_ckpt_migrate.bundle.commit import existing_files
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
+from tf_ckpt_migrate.bundle.text_file import read_text, write_text
 from tf_ckpt_migrate.bundle.writer import BundleWriter
-from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
 from tf_ckpt_migrate.errors import (
     CheckpointError,
     CheckpointReplacedError,

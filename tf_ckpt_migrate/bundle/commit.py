@@ -458,6 +458,9 @@ def _shards_named_in(index: str) -> int | None:
     return count if 1 <= count <= _MOST else None
 
 
+_KERAS = (".weights.h5", ".keras", ".h5", ".hdf5")
+
+
 def check_prefix(prefix: str) -> list[str]:
     """Check that the files of a checkpoint can have the names that a prefix gives them.
 
@@ -492,6 +495,13 @@ def refuse_file_name(prefix: str) -> None:
         raise OutputPathError(
             f"the output {prefix!r} is a folder; a prefix of file names is wanted, as "
             f"{meant!r}"
+        )
+    if prefix.endswith(_KERAS):
+        raise OutputPathError(
+            f"the output {prefix!r} has the name of a Keras file, but a TensorFlow "
+            "checkpoint is written, which load_weights does not read from such a name; "
+            "choose a prefix such as 'model.ckpt', or restore into the model and call "
+            "its save_weights()"
         )
     shard = parse_shard_path(prefix)
     meant = prefix.removesuffix(INDEX_SUFFIX) if shard is None else shard.prefix

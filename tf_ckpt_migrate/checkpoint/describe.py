@@ -17,7 +17,7 @@ from tf_ckpt_migrate.checkpoint.statistics import (
     statistics_of,
 )
 from tf_ckpt_migrate.checkpoint.text import plain_text
-from tf_ckpt_migrate.escapes import to_json
+from tf_ckpt_migrate.escapes import to_html, to_json
 from tf_ckpt_migrate.naming.slots import ROLES, role_of, slot_of
 from tf_ckpt_migrate.storage.access import exists, size_of
 
@@ -165,6 +165,15 @@ class CheckpointDescription(NamedTuple):
                 counts[1] += tensor.elements
                 counts[2] += tensor.nbytes
         return tuple(Group(name, *counts) for name, counts in groups.items())
+
+    def __repr__(self) -> str:
+        return (
+            f"<CheckpointDescription {self.prefix!r}: {self.format}, "
+            f"{len(self.tensors):,} tensors>"
+        )
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
 
     def __str__(self) -> str:
         from tf_ckpt_migrate.checkpoint.describe_text import described

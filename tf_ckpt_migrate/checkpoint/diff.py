@@ -15,7 +15,7 @@ from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import plain_text
-from tf_ckpt_migrate.escapes import to_json
+from tf_ckpt_migrate.escapes import to_html, to_json
 from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.identity import match_identities
 from tf_ckpt_migrate.storage.access import same_file
@@ -98,6 +98,17 @@ class CheckpointDiff(NamedTuple):
     def equal(self) -> bool:
         """Whether the checkpoints hold the same."""
         return not (self.only_in_a or self.only_in_b or self.specs or self.values)
+
+    def __repr__(self) -> str:
+        return (
+            f"<CheckpointDiff {self.a!r}, {self.b!r}: {self.equal_count:,} equal, "
+            f"{len(self.values):,} with other values, {len(self.specs):,} of another "
+            f"dtype or shape, {len(self.only_in_a):,} only in a, "
+            f"{len(self.only_in_b):,} only in b>"
+        )
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
 
     def __str__(self) -> str:
         from tf_ckpt_migrate.checkpoint.diff_text import compared

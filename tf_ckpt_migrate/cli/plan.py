@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Plan, and show or write the plan."""
-    from tf_ckpt_migrate.checkpoint.text_file import write_text
+    from tf_ckpt_migrate.bundle.text_file import write_text
     from tf_ckpt_migrate.cli.results import show
 
     check_idle(arguments)

@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Make the report; write it, or show it."""
-    from tf_ckpt_migrate.checkpoint.text_file import write_text
+    from tf_ckpt_migrate.bundle.text_file import write_text
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.report.commands import Typed
     from tf_ckpt_migrate.report.making import make_report

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tf_ckpt_migrate.errors import PlanError, RuleError, TransformError
-
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
     from tf_ckpt_migrate.names.rules import Recipe
@@ -87,6 +85,7 @@ def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
     if arguments.rules is None and arguments.map is None:
         return None
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
+    from tf_ckpt_migrate.names.map_file import read_map
     from tf_ckpt_migrate.names.rules import Drop
 
     given: list[_Given | Recipe] = arguments.rules or []
@@ -105,7 +104,7 @@ def rules_of(arguments: argparse.Namespace) -> AssignmentMap | None:
         else:
             rules.append(Drop(pattern=source))
     if arguments.map is not None:
-        rules += _map_of(arguments.map)
+        rules += read_map(arguments.map).rules
     return AssignmentMap(rules)
 
 
@@ -133,22 +132,6 @@ def _typed(recipe: Recipe) -> str:
 
     options = [f"{name}={value}" for name, value in recipe.options]
     return shlex.join([recipe.kind, f"{recipe.source}={recipe.target}", *options])
-
-
-def _map_of(path: str) -> AssignmentMap:
-    from tf_ckpt_migrate.checkpoint.text_file import read_text
-    from tf_ckpt_migrate.names.assignment_map import AssignmentMap
-    from tf_ckpt_migrate.names.yaml_lines import parse_yaml
-
-    try:
-        config = parse_yaml(read_text(path), "map").plain()
-        return AssignmentMap.from_config(config)
-    except PlanError as error:
-        raise RuleError(f"{path!r}: {error.problems[0]}") from None
-    except UnicodeDecodeError as error:
-        raise RuleError(f"{path!r} is no YAML: {error}") from None
-    except (RuleError, TransformError) as error:
-        raise RuleError(f"{path!r}: {error}") from None
 
 
 def _rename(text: str) -> _Given:

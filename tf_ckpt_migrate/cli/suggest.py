@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Suggest, and show or write the map."""
-    from tf_ckpt_migrate.checkpoint.text_file import write_text
+    from tf_ckpt_migrate.bundle.text_file import write_text
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.conversion.suggestion.suggest import suggest_assignment_map
 

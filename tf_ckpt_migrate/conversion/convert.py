@@ -26,7 +26,7 @@ from tf_ckpt_migrate.conversion.partitions import divided, repartitioned
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.conversion.save_counter import kept_counter, without_counter
-from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.errors import CheckpointNotFoundError, PlanError
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.naming.keys import (
@@ -48,7 +48,7 @@ _EMPTY = "no tensors were written: the checkpoint is empty"
 def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     plan: MigrationPlan,
     output_prefix: str | os.PathLike[str],
-    *,
+    *surplus: object,
     source: CheckpointLike | None = None,
     target: CheckpointLike | CheckpointView | None = None,
     overwrite: bool = False,
@@ -67,6 +67,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
     Args:
       plan: What becomes of every tensor.
       output_prefix: Prefix of the checkpoint to write. Missing folders are made.
+      *surplus: Nothing; rules here are refused with the corrected call.
       source: The checkpoint to take from; None for the one that the plan names. A
         reversed plan names none.
       target: What the plan was made to fit; None for the checkpoint that it names.
@@ -99,6 +100,12 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
       ...     print(*opened(convert(plan, prefix + "-new")))
       encoder/w
     """
+    _check_type(plan)
+    if surplus:
+        raise TypeError(
+            "convert() takes a plan and an output prefix; rules belong to the plan: "
+            "convert(plan_migration(source, target, assignment_map), output_prefix)"
+        )
     return carried_out(
         plan,
         output_prefix,
@@ -290,9 +297,19 @@ def _like(
     if not object_graph and not plan.kept_targets:
         return None
     like = target if target is not None else plan.target
-    if isinstance(like, str | os.PathLike):
+    if not isinstance(like, str | os.PathLike):
+        return like
+    try:
         return opened(like) if like else None
-    return like
+    except CheckpointNotFoundError as error:
+        if target is not None:
+            raise
+        raise PlanError(
+            f"the plan was made for {like!r}, which is no checkpoint: {error}. A plan "
+            "for the objects of a program is carried out by restore(source, objects, "
+            "plan); to write a checkpoint for them, call convert_tf1_to_tf2(source, "
+            "output_prefix, target=objects, assignment_map=rules)"
+        ) from None
 
 
 def _changed(

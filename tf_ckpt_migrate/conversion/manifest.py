@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
+from tf_ckpt_migrate.bundle.text_file import read_text, write_text
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat
-from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
 from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.layout import VALUE_END, CheckpointView, is_object_key
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened

@@ -20,7 +20,7 @@ from tf_ckpt_migrate.conversion.optimizers.rules import (
     with_optimizers_back,
 )
 from tf_ckpt_migrate.conversion.partitions import with_layouts
-from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.resolution import (
@@ -39,7 +39,7 @@ from tf_ckpt_migrate.naming.catalog import (
 from tf_ckpt_migrate.naming.keys import parse_object_key
 from tf_ckpt_migrate.naming.slots import role_of, slot_of
 
-__all__ = ["NamedMoves", "named_moves"]
+__all__ = ["NamedMoves", "as_names", "named_moves"]
 
 _HOW_TO_NAME = (
     'name the variables in code, or take the keys as names with names="key", or with '
@@ -95,8 +95,7 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
       PlanError: If there are no variables, or no rule fits one; or if an optimizer
         cannot go on.
     """
-    if isinstance(names, str) and names not in ("full_name", "key"):
-        raise ValueError(f'names={names!r}; expected "full_name", "key" or a map')
+    names = as_names(names)
     graph = reader.object_graph
     full_names = {} if graph is None else graph.full_names()
     rules = AssignmentMap(() if isinstance(names, str) else names)
@@ -122,6 +121,25 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
         notes=(*notes, *found.notes, *_of_keras_3(found.moves, full_names)),
         bookkeeping=aside,
     )
+
+
+def as_names(names: str | AssignmentMapLike) -> str | AssignmentMap:
+    """Return where names come from: ``"full_name"`` or ``"key"``, or else a map.
+
+    Raises:
+      RuleError: If it is neither a word nor a map.
+    """
+    if isinstance(names, str) and names in ("full_name", "key"):
+        return names
+    try:
+        return AssignmentMap(names)
+    except RuleError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        raise RuleError(
+            f'names={names!r}; expected "full_name", "key", a map, or the path of a '
+            "YAML file that holds one"
+        ) from None
 
 
 def _named_by(

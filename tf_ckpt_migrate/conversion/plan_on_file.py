@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tf_ckpt_migrate.checkpoint.text_file import read_text
+from tf_ckpt_migrate.bundle.text_file import read_text
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.plan import MigrationPlan
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Container, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
+from tf_ckpt_migrate.conversion.average_notes import averages_left_out
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import (
     CheckpointView,
@@ -18,9 +20,11 @@ from tf_ckpt_migrate.conversion.layout import (
     layout_of,
     own_names_of,
 )
+from tf_ckpt_migrate.conversion.live_objects import is_view, plan_for_objects
 from tf_ckpt_migrate.conversion.optimizers.rules import with_optimizers
 from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.rekey import same_bytes
+from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -111,14 +115,17 @@ def _doubles(view: CheckpointView, layout: Layout) -> Mapping[str, str]:
 @without_collections
 def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
     source: CheckpointLike,
-    target: CheckpointLike | CheckpointView | None = None,
+    target: object = None,
     assignment_map: AssignmentMapLike | None = None,
     *,
     unused: Unused = "error",
-    missing: Missing = "error",
+    missing: Missing | Collection[str] = "error",
     averages: Averages | None = None,
 ) -> MigrationPlan:
     """Decide what becomes of every tensor of a checkpoint.
+
+    With the objects of a program as the target this is the dry run of ``restore``: the
+    plan that it would carry out, or its error, and no variable is assigned.
 
     Bookkeeping (the counter of saves, serialized configurations) needs no rule: without
     a target it stays, with one the target's own is kept. The object graph is no tensor
@@ -126,23 +133,26 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
 
     Args:
       source: The checkpoint to take from.
-      target: A checkpoint whose keys the result is to have, or what is seen as one;
-        None for any keys.
+      target: A checkpoint whose keys the result is to have; or what ``restore`` takes:
+        a Keras model, a ``tf.Module``, a ``tf.train.Checkpoint``, or variables in a
+        list or dict, for which TensorFlow is imported; None for any keys.
       assignment_map: Rules from source keys to target keys, or to other names of the
         target's variables. Without a target, None keeps every key.
       unused: What becomes of a source key without a place: ``"error"``, ``"keep"``
         it under its name, or ``"drop"`` it.
       missing: What becomes of a target key without a source: ``"error"``, or ``"keep"``
-        the target's value.
+        the target's value; for the objects of a program also roles, as for ``restore``.
       averages: What variables get whose moving averages are there: ``"average"``,
         ``"raw"`` (their own values) or ``"both"``; None leaves it to the map. See
         ``docs/recipes.md``.
 
     Returns:
-      The plan, for ``convert``.
+      The plan, for ``convert``; with objects as the target, to look at or to pass to
+      ``restore`` as its assignment map.
 
     Raises:
       PlanError: If anything is not accounted for; its ``problems`` list every finding.
+      TargetError: If ``target`` is an object that ``restore`` does not take.
       CheckpointError: If a checkpoint cannot be read.
 
     Example:
@@ -153,11 +163,21 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
       '2 keys: 1 renamed, 1 kept, 0 dropped, 0 unused, 0 collisions'
     """
     reader = opened(source)
-    rules = AssignmentMap(assignment_map).with_averages(averages)
+    rules = AssignmentMap(assignment_map)
+    if isinstance(target, str | os.PathLike):
+        target = opened(cast("str | os.PathLike[str]", target))
+    if target is not None and not is_view(target):
+        options = {"unused": unused, "missing": missing, "averages": averages}
+        return plan_for_objects(reader, target, rules, **options)
+    rules = rules.with_averages(averages)
     check_choices(rules, reader.specs, catalog_of(reader))
+    if not isinstance(missing, str):
+        raise RuleError(
+            f"missing={missing!r}: roles are for a target of live objects; for a "
+            "checkpoint pass 'error' or 'keep'"
+        )
     if target is not None:
-        view = opened(target) if isinstance(target, str | os.PathLike) else target
-        return plan_like(view, reader, rules, unused, missing)
+        return plan_like(target, reader, rules, unused, cast("Missing", missing))
     own = layout_of(reader)
     specs = own.everything
     aside = _not_asked_for(rules, own.bookkeeping) | untouched_by(rules, own.carried)
@@ -190,8 +210,10 @@ def plan_like(
         return plan_into(goal, reader, others, unused="drop", missing="keep").moves
 
     made = with_optimizers(reader, view, rules, weights)
-    may_stay = missing if missing == "keep" or not made.may_stay else {*made.may_stay}
+    kept = {*made.may_stay, *rules.kept_targets}
+    may_stay = missing if missing == "keep" or not kept else kept
     plan = plan_into(goal, reader, made.rules, unused=unused, missing=may_stay)
+    plan = replace(plan, notes=(*plan.notes, *averages_left_out(plan, None)))
     return made.told_in(plan)
 
 

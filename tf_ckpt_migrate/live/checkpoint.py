@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tf_ckpt_migrate.checkpoint.locate import locate
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.layout import layout_of
@@ -30,7 +32,7 @@ from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLik
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
-from tf_ckpt_migrate.storage.access import is_folder
+from tf_ckpt_migrate.storage.access import exists, is_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +92,8 @@ class Checkpoint(DualCheckpoint):
         come only into variables that exist.
 
         Args:
-          save_path: As of the original: a prefix, the folder of a SavedModel, or None.
+          save_path: As of the original: a prefix, the folder of a SavedModel, or None;
+            also a directory of checkpoints, of which the latest is restored.
           options: As of the original.
           assignment_map: Rules from names in the checkpoint to variables, as
             ``AssignmentMap`` takes them: to their names, to the paths of their objects,
@@ -105,6 +108,7 @@ class Checkpoint(DualCheckpoint):
           RuleError: If the map is not well formed.
           CheckpointError: If what a map is given for cannot be read.
         """
+        _check_options(options, "restore")
         if assignment_map is None:
             return super().restore(save_path, options)  # which calls `read`
         status = self.read(save_path, options, assignment_map=assignment_map)
@@ -135,8 +139,9 @@ class Checkpoint(DualCheckpoint):
           RuleError: If the map is not well formed.
           CheckpointError: As of `restore`.
         """
+        _check_options(options, "read")
         mapped = assignment_map is not None
-        path: str | None = as_text(save_path)
+        path: str | None = _prefix_in(as_text(save_path))
         reader = None if path is None else _reader(path, mapped=mapped)
         if reader is None:
             return super().read(path, options)
@@ -180,6 +185,28 @@ class Checkpoint(DualCheckpoint):
         deferred = Deferred(reader, plan, self)
         deferred.note_restored(live.variables[move.target] for move in plan.now)
         return ByName(reader, self, deferred)
+
+
+def _check_options(options: Any, call: str) -> None:
+    """Refuse rules where TensorFlow expects its options."""
+    is_map = isinstance(options, AssignmentMap | Mapping | list | tuple | str)
+    if is_map or hasattr(options, "assignment_map") or hasattr(options, "moves"):
+        raise TypeError(
+            f"the second argument of {call}() is a tf.train.CheckpointOptions, and a "
+            f"{type(options).__name__} was given; pass rules by keyword: "
+            f"{call}(path, assignment_map=rules)"
+        )
+
+
+def _prefix_in(path: Any) -> Any:
+    """Return the latest checkpoint of a directory; other paths, and None, as given."""
+    if not isinstance(path, str) or exists(f"{path}.index") or not is_folder(path):
+        return path
+    try:
+        location = locate(path)
+    except (CheckpointError, OSError):
+        return path  # TensorFlow says what is wrong with it
+    return path if location.saved_model else location.prefix
 
 
 def _copied(reader: CheckpointReader, key: str) -> np.ndarray[Any, Any]:

@@ -19,7 +19,7 @@ from tf_ckpt_migrate.live.graph_views import (
     needs_names,
 )
 from tf_ckpt_migrate.live.private import slice_of
-from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.rules import RULES, Bind, Rule
 from tf_ckpt_migrate.naming.catalog import catalog_of
 
@@ -136,9 +136,13 @@ def _initialize_in_graph(path: str | os.PathLike[str], entries: _Entries) -> Non
 
 
 def _entries(assignment_map: AssignmentMapLike) -> _Entries:
-    listed: Iterable[Any] = assignment_map
+    listed: Iterable[Any] = ()
     if isinstance(assignment_map, Mapping):
         listed = cast(Mapping[Any, Any], assignment_map).items()
+    elif isinstance(assignment_map, str) or not isinstance(assignment_map, Iterable):
+        listed = AssignmentMap(assignment_map)
+    else:
+        listed = assignment_map
     pairs: list[tuple[Any, Any]] = []
     rules: list[Rule] = []
     for entry in listed:

@@ -11,6 +11,7 @@ from tf_ckpt_migrate.conversion.layout import (
     public_names,
     without_own_names,
 )
+from tf_ckpt_migrate.conversion.named_moves import as_names
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget
@@ -50,10 +51,8 @@ def names_to_save(live: LiveTarget, names: Names = "full_name") -> dict[str, str
       {'vars/w/.ATTRIBUTES/VARIABLE_VALUE': 'net/w'}
     """
     variables = {k: v for k, v in live.variables.items() if k != SAVE_COUNTER_KEY}
-    if isinstance(names, str) and names not in ("full_name", "key"):
-        raise ValueError(
-            f'names={names!r}; expected "full_name", "key", a map or a function'
-        )
+    if not callable(names):
+        names = as_names(names)
     if not callable(names):  # sums of metrics are restored by object alone
         specs = layout_of(live).specs
         variables = {key: each for key, each in variables.items() if key in specs}

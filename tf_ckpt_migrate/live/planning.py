@@ -67,7 +67,7 @@ def plan_restore(  # noqa: PLR0913 what restore was given
       transforms: As ``restore`` takes them.
       unused: As ``restore`` takes it.
       missing: As ``restore`` takes it.
-      may_stay: The keys of more variables that need no tensor, and why.
+      may_stay: The keys, or names, of more variables that need no tensor, and why.
       by_identity: False to match two object-based sides by equal keys alone.
 
     Raises:
@@ -86,7 +86,7 @@ def plan_restore(  # noqa: PLR0913 what restore was given
     by_keys = goes_by_keys(reader, live, rules)
     goal = goal_for(reader, live, rules)
     names = {key: goal.catalog.aliases.get(key, key) for key in live.variables}
-    reasons = {names[key]: why for key, why in may_stay.items()}
+    reasons = {names.get(key, key): why for key, why in may_stay.items()}
     plan = plan_into(
         goal,
         reader,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes, plain_text
 from tf_ckpt_migrate.errors import capped
-from tf_ckpt_migrate.escapes import to_json
+from tf_ckpt_migrate.escapes import to_html, to_json
 from tf_ckpt_migrate.live.verdict_text import verdict_blocks
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -89,6 +89,16 @@ class RestoreReport:
     def inexact(self) -> tuple[Move, ...]:
         """The assignments whose transform may have changed a value by rounding."""
         return tuple(move for move in self.restored if not self._is_exact(move))
+
+    def __repr__(self) -> str:
+        return (
+            f"<RestoreReport of {self.plan.target} from {self.plan.source!r}: "
+            f"{len(self.restored):,} restored, {len(self.left_behind):,} dropped, "
+            f"{len(self.kept):,} kept>"
+        )
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
 
     def __str__(self) -> str:
         whole = _sum(self.totals.values())

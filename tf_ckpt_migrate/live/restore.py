@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,6 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from tf_ckpt_migrate.bundle.reader import in_order, suits_a_thread
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.reopening import reopening
+from tf_ckpt_migrate.conversion.average_notes import (
+    averages_left_out,
+    optimizers_without_averages,
+)
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.planning import (
     Averages,
@@ -20,6 +25,7 @@ from tf_ckpt_migrate.live.layer_notes import notes_on_layers, notes_on_layers_le
 from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.planning import (
+    LivePlan,
     Transforms,
     bound,
     check_unused,
@@ -37,7 +43,7 @@ from tf_ckpt_migrate.naming.catalog import catalog_of
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["execute", "restore", "value_of"]
+__all__ = ["execute", "plan_for_objects", "restore", "value_of"]
 
 
 @without_collections
@@ -118,16 +124,57 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
       >>> module.kernel.numpy().tolist()
       [1, 2]
     """
+    _check_not_swapped(ckpt_dir_or_file, target)
     session = session_to_use(session)
-    check_unused(unused)
     reader = opened(ckpt_dir_or_file)
+    plan, variables = plan_for_objects(
+        reader,
+        target,
+        assignment_map,
+        transforms=transforms,
+        unused=unused,
+        missing=missing,
+        averages=averages,
+    )
+    execute(plan.moves, reader, variables, session)
+    return RestoreReport(plan)
+
+
+def _check_not_swapped(checkpoint: object, target: object) -> None:
+    """Refuse a checkpoint where the objects belong, and objects in its place."""
+    paths = (str, bytes, os.PathLike, CheckpointReader)
+    if isinstance(target, paths) and not isinstance(checkpoint, paths):
+        raise TypeError(
+            "restore() takes a checkpoint first and the objects second, but got a "
+            f"{type(checkpoint).__name__} and then {target!r}; swap them: "
+            "restore(checkpoint, objects)"
+        )
+
+
+def plan_for_objects(  # noqa: PLR0913 what restore takes, by keyword
+    reader: CheckpointReader,
+    target: object,
+    assignment_map: AssignmentMapLike | None = None,
+    *,
+    transforms: Transforms | None = None,
+    unused: Literal["error", "drop"] = "error",
+    missing: Missing | Collection[str] = "error",
+    averages: Averages | None = None,
+) -> LivePlan:
+    """Return the plan that `restore` carries out, and the variables by its targets.
+
+    Raises:
+      CheckpointError: As of `restore`.
+    """
+    check_unused(unused)
     live = target if isinstance(target, LiveTarget) else LiveTarget(target)
     if missing != "keep":
         live.check_built()
-    rules = AssignmentMap(assignment_map).with_averages(averages)
+    given = AssignmentMap(assignment_map)
+    rules = given.with_averages(averages)
     check_choices(rules, reader.specs, catalog_of(reader))
-    made = with_live_optimizers(reader, live, bound(rules, live))
     try:
+        made = with_live_optimizers(reader, live, bound(rules, live))
         plan, variables = plan_restore(
             reader,
             live,
@@ -135,16 +182,20 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
             transforms=transforms,
             unused=unused,
             missing=missing,
-            may_stay=made.may_stay,
+            may_stay={**given.kept_targets, **made.may_stay},
         )
     except PlanError as error:
-        if not (notes := notes_on_layers_left(reader, live)):
+        notes = [
+            *optimizers_without_averages(given, averages),
+            *notes_on_layers_left(reader, live),
+        ]
+        if not notes:
             raise
         text = "\n".join([str(error), "", *notes])
         raise PlanError(text, error.problems, error.details) from None
-    execute(plan.moves, reader, variables, session)
-    plan = replace(plan, notes=(*plan.notes, *notes_on_layers(reader, live, plan)))
-    return RestoreReport(made.told_in(plan))
+    more = (*notes_on_layers(reader, live, plan), *averages_left_out(plan, averages))
+    plan = replace(plan, notes=(*plan.notes, *more))
+    return LivePlan(made.told_in(plan), variables)
 
 
 def execute(

@@ -6,21 +6,16 @@ The first rule that fits a key decides; what it gives is not looked at again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names.rules import (
-    RULES,
-    Bind,
-    Recipe,
-    Rename,
-    RenameScope,
-    Rule,
-    Split,
-)
+from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+from tf_ckpt_migrate.names.rules import Bind, Recipe, Rule
 from tf_ckpt_migrate.names.rules import config as rule_config
+from tf_ckpt_migrate.names.rules.pairs import rule_of
 from tf_ckpt_migrate.names.rules.recipe import Ruled
 
 __all__ = ["AssignmentMap", "AssignmentMapLike"]
@@ -30,8 +25,9 @@ class AssignmentMap:
     """An immutable sequence of rules, source to target.
 
     Args:
-      rules: A mapping or a list of pairs in TensorFlow's syntaxes, or a list in which
-        rules stand as such::
+      rules: The path of a YAML file, or YAML text, of a map or a plan; a `Suggestion`
+        or a `MigrationPlan`; or a mapping or a list of pairs in TensorFlow's syntaxes,
+        in which rules may stand as such::
 
             {"old_scope/": "new_scope/",   every key of a scope
              "old/w": "new/kernel",        one key
@@ -43,6 +39,7 @@ class AssignmentMap:
 
     Attributes:
       notes: The notes; no part of equality.
+      kept_targets: Of a plan, the targets that keep their values, with the reasons.
 
     Raises:
       RuleError: If an entry is none of these.
@@ -52,25 +49,16 @@ class AssignmentMap:
       AssignmentMap([RenameScope('bert/', 'encoder/'), Rename('step', 'global_step')])
     """
 
-    __slots__ = ("_rules", "notes")
+    __slots__ = ("_rules", "kept_targets", "notes")
 
     def __init__(
         self, rules: AssignmentMapLike | None = None, notes: Sequence[str] = ()
     ) -> None:
         """Read ``rules`` into one sequence."""
         self.notes: tuple[str, ...] = tuple(notes)
-        entries: Any = rules or ()
-        if isinstance(rules, Mapping):
-            entries = cast(Mapping[str, Any], rules).items()
-        if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
-            if hasattr(entries, "assignment_map"):
-                kind = type(entries).__name__
-                raise RuleError(f"a {kind} is no map, but has one: .assignment_map")
-            raise RuleError(
-                f"{rules!r} is no assignment map; give a dict, a list of pairs, or "
-                "rules such as Rename('a/w', 'b/kernel')"
-            )
-        self._rules: tuple[Rule, ...] = tuple(map(_rule, cast(Iterable[Any], entries)))
+        entries, kept = _entries(rules)
+        self._rules: tuple[Rule, ...] = tuple(map(rule_of, entries))
+        self.kept_targets: Mapping[str, str] = kept
 
     def __len__(self) -> int:
         return len(self._rules)
@@ -133,7 +121,7 @@ class AssignmentMap:
         """
         return AssignmentMap(
             [
-                _rule((rule.source, name_of(rule.targets)))
+                rule_of((rule.source, name_of(rule.targets)))
                 if isinstance(rule, Bind)
                 else rule
                 for rule in self._rules
@@ -209,66 +197,108 @@ class AssignmentMap:
         """
         return cls(rule_config.from_config(config))
 
+    def to_yaml(self) -> str:
+        """Return the map as YAML, one rule a line, that `from_yaml` reads back.
+
+        Raises:
+          RuleError: If a rule names a variable by object.
+          TransformError: If a transform holds code.
+
+        Example:
+          >>> print(AssignmentMap({"bert/": "encoder/"}).to_yaml(), end="")
+          - bert/: encoder/
+        """
+        from tf_ckpt_migrate.names.yaml_writing import write_yaml
+
+        lines = [
+            f"- {write_yaml(each, flow=True)}" if len(each) > 1 else write_yaml([each])
+            for each in self.to_config()
+        ]
+        return "".join(lines) or "[]\n"
+
+    @classmethod
+    def from_yaml(cls, path_or_text: str | os.PathLike[str]) -> AssignmentMap:
+        """Return the map of a YAML file or of YAML text; a plan's YAML is one too.
+
+        Args:
+          path_or_text: The path of the file, or the text: what has a line break, a
+            ``: ``, or begins as a list or mapping does.
+
+        Raises:
+          RuleError: If it is neither a map nor a plan, or there is no such file.
+          OSError: If a path object is given and the file cannot be read.
+          TypeError: If it is neither a path nor text.
+
+        Example:
+          >>> AssignmentMap.from_yaml("bert/: encoder/")
+          AssignmentMap([RenameScope('bert/', 'encoder/')])
+        """
+        from tf_ckpt_migrate.names.map_file import read_yaml
+
+        _check_path_or_text(path_or_text)
+        return cls(read_yaml(path_or_text).rules)
+
+
+def _check_path_or_text(given: object) -> None:
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError(
+            "from_yaml takes the path of a YAML file, or YAML text, not a "
+            f"{type(given).__name__}; AssignmentMap(rules) takes the others"
+        )
+
+
+class _HasMap(Protocol):
+    """A value that has an assignment map, such as a `Suggestion`."""
+
+    @property
+    def assignment_map(self) -> AssignmentMap: ...
+
+
+class _HasMoves(Protocol):
+    """A value that has moves, dropped keys and kept targets: a `MigrationPlan`."""
+
+    @property
+    def moves(self) -> tuple[Move, ...]: ...
+
+    @property
+    def dropped(self) -> tuple[Dropped, ...]: ...
+
+    @property
+    def kept_targets(self) -> tuple[KeptTarget, ...]: ...
+
 
 AssignmentMapLike: TypeAlias = (
-    AssignmentMap | Mapping[str, Any] | Iterable[Rule | tuple[str, Any]]
+    AssignmentMap
+    | Mapping[str, Any]
+    | Iterable[Rule | tuple[str, Any]]
+    | os.PathLike[str]
+    | str
+    | _HasMap
+    | _HasMoves
 )
 
 
-def _rule(entry: object) -> Rule:
-    if isinstance(entry, RULES):
-        return entry
-    pair = cast(Sequence[object], entry)
-    if isinstance(entry, str) or not isinstance(entry, Sequence) or len(pair) != 2:
-        raise RuleError(
-            f"{entry!r} is neither a rule nor a pair (source, target); give a dict, a "
-            "list of pairs, or rules such as Rename('a/w', 'b/kernel')"
-        )
-    source, target = pair
-    if not isinstance(source, str) or not source:
-        raise RuleError(
-            f"{source!r}: the source of an assignment is a key of the checkpoint, or a "
-            "scope ending in '/'; for everything write '/'"
-        )
-    if isinstance(target, str):
-        return _rename(source, target)
-    return _bound(source, target)
+def _entries(
+    rules: AssignmentMapLike | None,
+) -> tuple[Iterable[Any], Mapping[str, str]]:
+    """Return the rules and pairs of what is taken for a map, and the kept targets."""
+    given: Any = () if rules is None else rules
+    if isinstance(rules, str | os.PathLike):
+        from tf_ckpt_migrate.names.map_file import read_yaml
 
+        return read_yaml(rules)
+    if isinstance(given, Mapping):
+        return cast(Mapping[str, Any], given).items(), {}
+    given = getattr(given, "assignment_map", given)
+    if isinstance(given, AssignmentMap):
+        return given, given.kept_targets
+    if all(hasattr(given, name) for name in ("moves", "dropped", "kept_targets")):
+        from tf_ckpt_migrate.names.map_file import rules_of_plan
 
-def _bound(source: str, target: object) -> Split | Bind:
-    """Return the rule for several names, or for variable objects."""
-    parts: Sequence[object] = (
-        cast(Sequence[object], target) if isinstance(target, list | tuple) else [target]
-    )
-    if not parts or target is None:
+        return rules_of_plan(given.moves, given.dropped, given.kept_targets)
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
         raise RuleError(
-            f"{source!r} is assigned {target!r}; to leave it behind write "
-            f"Drop({source!r})"
+            f"{rules!r} is no assignment map; give a dict, a list of pairs, or "
+            "rules such as Rename('a/w', 'b/kernel')"
         )
-    if source.endswith("/"):
-        raise RuleError(
-            f"scope {source!r} must be assigned a scope such as 'other_scope/', not "
-            f"{target!r}"
-        )
-    names = [part for part in parts if isinstance(part, str)]
-    if not names:
-        return Bind(source, tuple(parts))
-    if len(names) < len(parts):
-        raise RuleError(
-            f"{source!r} is assigned names and variables together: {target!r}"
-        )
-    return Split(source, names)
-
-
-def _rename(source: str, target: str) -> Rename | RenameScope:
-    if source.endswith("/") != target.endswith("/"):
-        name, scope = sorted([source, target], key=lambda side: side.endswith("/"))
-        raise RuleError(
-            f"{source!r}: {target!r} assigns between the scope {scope!r} and the name "
-            f"{name!r}; write {source.rstrip('/') + '/'!r}: "
-            f"{target.rstrip('/') + '/'!r} for every tensor of a scope, or leave the "
-            "final '/' out on both sides for one tensor"
-        )
-    if source.endswith("/"):
-        return RenameScope(source, target)
-    return Rename(source, target)
+    return cast(Iterable[Any], given), {}

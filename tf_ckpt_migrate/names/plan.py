@@ -12,7 +12,7 @@ from typing import Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
-from tf_ckpt_migrate.escapes import to_json
+from tf_ckpt_migrate.escapes import to_html, to_json
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
@@ -103,6 +103,12 @@ class MigrationPlan:
         total = len(moved) + len(self.dropped)
         keys = "key" if total == 1 else "keys"
         return f"{total:,} {keys}: {', '.join(counts)}, 0 unused, 0 collisions"
+
+    def __repr__(self) -> str:
+        return f"<MigrationPlan {self.source!r}: {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
 
     def __str__(self) -> str:
         from tf_ckpt_migrate.names.plan_text import plan_text

@@ -6,6 +6,7 @@ composer, which recurses: its C form crashes the process on a file of many brack
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,10 +17,19 @@ from tf_ckpt_migrate.errors import PlanError
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Node", "parse_yaml"]
+__all__ = ["Node", "is_text", "parse_yaml"]
 
 _MAX_DEPTH = 50  # a plan is 5 deep, and two more for each chain in a chain
-_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_WORDS = {
+    "true": True,
+    "false": False,
+    "null": None,
+    "~": None,
+    "": None,
+    ".inf": math.inf,
+    "-.inf": -math.inf,
+    ".nan": math.nan,
+}
 _INTEGER = re.compile(r"[-+]?\d{1,19}", re.ASCII)  # of 64 bits, as TensorFlow's
 _FLOAT = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][-+]?\d+)?", re.ASCII)
 
@@ -106,6 +116,11 @@ class Node:
         if _INTEGER.fullmatch(self.value):
             return int(self.value)
         return float(self.value) if _FLOAT.fullmatch(self.value) else self.value
+
+
+def is_text(value: str) -> bool:
+    """Return whether this, without quotes, is read as text and not as a number."""
+    return isinstance(Node("text", 1, value).plain(), str)
 
 
 def parse_yaml(text: str, what: str = "plan") -> Node:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from tf_ckpt_migrate.escapes import escape_yaml
+from tf_ckpt_migrate.names.yaml_lines import is_text
 
 __all__ = ["write_yaml"]
 
@@ -46,7 +47,7 @@ def _dumper() -> Any:
         """Puts what is not printable into double quotes, where it can be escaped."""
 
     def text(dumper: Any, value: str) -> Any:
-        style = None if value.isprintable() else '"'
+        style = None if value.isprintable() and is_text(value) else '"'
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     untyped.add_representer(str, text, Dumper=Dumper)

@@ -279,5 +279,7 @@ def _without_other_side(
         "checkpoint that the model and its optimizer saved. Back to TF1 call "
         "tcm.save_like(tf1_checkpoint, target, rules, output_prefix=…), which writes "
         "live objects by rules from TF1 to Keras, or convert_tf2_to_tf1(saved, …, "
-        "names=rules) with what tf.train.Checkpoint saved"
+        "names=rules) with what tf.train.Checkpoint saved. To compare both sides of a "
+        "conversion call verify_conversion(converted, source, assignment_map=rules, "
+        "like=…), which compares the state of the optimizer too"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.diff_values import Difference
 from tf_ckpt_migrate.checkpoint.statistics import NumberStatistics, StringStatistics
-from tf_ckpt_migrate.escapes import to_json
+from tf_ckpt_migrate.escapes import to_html, to_json
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.report.words import SECTIONS
 
@@ -202,6 +202,12 @@ class MigrationReport:
     def section(self, name: str) -> tuple[Row, ...]:
         """Return the rows of one of ``words.SECTIONS``."""
         return tuple(row for row in self.rows if row.role in SECTIONS[name])
+
+    def __repr__(self) -> str:
+        return f"<MigrationReport {self.source.name!r}: {len(self.rows):,} rows>"
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
 
     def __str__(self) -> str:
         from tf_ckpt_migrate.checkpoint.text import plain_text

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, get_args, runtime_checkable
 
+from tf_ckpt_migrate.bundle.text_file import write_text
 from tf_ckpt_migrate.bundle.writer import Progress
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.reopening import reopening
-from tf_ckpt_migrate.checkpoint.text_file import write_text
 from tf_ckpt_migrate.conversion.plan_on_file import read_plan
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.conversion.suggestion.matching import Confidence
 from tf_ckpt_migrate.errors import RuleError, nearest
-from tf_ckpt_migrate.escapes import to_json
+from tf_ckpt_migrate.escapes import to_html, to_json
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.rules import Rule
 from tf_ckpt_migrate.names.rules.config import to_config
@@ -112,6 +112,15 @@ class Suggestion:
         default=None, repr=False, compare=False
     )
 
+    def __repr__(self) -> str:
+        return (
+            f"<Suggestion {self.source!r} to {self.target!r}: "
+            f"{len(self.matches):,} matches, {len(self.ambiguities):,} ambiguous>"
+        )
+
+    def _repr_html_(self) -> str:
+        return to_html(self)
+
     def __str__(self) -> str:
         from tf_ckpt_migrate.checkpoint.text import plain_text
         from tf_ckpt_migrate.conversion.suggestion.text import said
@@ -149,7 +158,18 @@ class Suggestion:
             if target not in given[source].candidates:
                 there = ", ".join(map(repr, given[source].candidates))
                 raise RuleError(f"{target!r} is no candidate of {source!r}: {there}")
-        return self._accept(choices) if self._accept and choices else self
+        if not choices:
+            return self
+        if self._accept is None:
+            raise RuleError(
+                "this suggestion was pickled, or copied, without the comparison that "
+                "accepting() needs; call it on the result of suggest_assignment_map"
+            )
+        return self._accept(choices)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what holds the checkpoint and the model, which no pickle can."""
+        return {**self.__dict__, "_accept": None}
 
     def to_json(self) -> str:
         """Return all of it as JSON."""

@@ -52,7 +52,11 @@ def to_config(rule: Rule) -> dict[str, Any]:
             f"{rule!r} names a variable by object, which plain data cannot; call "
             "with_names() on the map first"
         )
-    if isinstance(rule, Rename | RenameScope) and rule.transform is None:
+    if (
+        isinstance(rule, Rename | RenameScope)
+        and rule.transform is None
+        and rule.source not in ("rule", "recipe")  # which name other rules
+    ):
         return {rule.source or "/": rule.target or "/"}
     if isinstance(rule, Recipe):
         scopes = {"source": rule.source, "target": rule.target}

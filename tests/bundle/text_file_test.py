@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tf_ckpt_migrate.checkpoint.text_file import read_text, write_text
+from tf_ckpt_migrate.bundle.text_file import read_text, write_text
 from tf_ckpt_migrate.errors import NotTextError, OutputExistsError
 
 
