@@ -13,9 +13,11 @@ that class too. Nothing here imports TensorFlow.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, ClassVar
+
+from tf_ckpt_migrate.findings import Finding
 
 __all__ = [
     "AmbiguousCheckpointError",
@@ -174,19 +176,18 @@ class PlanError(CheckpointError, ValueError):
     """A plan leaves something unaccounted for.
 
     Attributes:
-      problems: every finding, one line of text each, in the order of the message.
-      details: where names were to be resolved, the findings as values, which
-        `names.unaccounted.Unaccounted` or, for a saver, `conversion.misses.Misses`
-        describes; else None.
+      findings: Each thing that is wrong as a value, in the order of the message.
     """
 
-    def __init__(
-        self, message: str, problems: Sequence[str] = (), details: object = None
-    ) -> None:
+    def __init__(self, message: str, findings: Iterable[Finding] = ()) -> None:
         """Keep the findings for programs; ``message`` is for people."""
         super().__init__(message)
-        self.problems: tuple[str, ...] = tuple(problems)
-        self.details = details
+        self.findings: tuple[Finding, ...] = tuple(findings)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The findings as text, one line each."""
+        return tuple(finding.text for finding in self.findings)
 
 
 class NotTextError(CheckpointError, ValueError):

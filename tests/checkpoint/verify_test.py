@@ -86,6 +86,7 @@ def test_the_text_of_a_whole_one(checkpoint):
         "problems": [],
         "notes": [],
         "checked_tensors": 4,
+        "findings": [],
     }
 
 

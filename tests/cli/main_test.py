@@ -95,7 +95,7 @@ def test_verbosity_shows_the_traceback(command, tmp_path):
 
 def test_an_error_of_the_system_is_told_too(command, checkpoint):
     outcome = command("diff", checkpoint, checkpoint, "--map=/no/such/map.yaml")
-    assert (outcome.status, outcome.out) == (1, "")
+    assert (outcome.status, outcome.out) == (2, "")
     assert outcome.err == "tf-ckpt-migrate: there is no file '/no/such/map.yaml'\n"
 
 

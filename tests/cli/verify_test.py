@@ -38,7 +38,7 @@ def test_exit_codes_and_json(command, plan, source, converted, tmp_path):
     assert json.loads(outcome.out)["findings"] == [
         {
             "kind": "missing",
-            "key": "step",
+            "target": "step",
             "text": "'step' int64[] is missing; it is made of 'step'",
         }
     ]

@@ -217,7 +217,7 @@ def test_where_both_sides_are_open_rules_can_be_proposed():
     call = "rules proposed, with how sure they are, by suggest_assignment_map("
     assert call in str(problems(None, source, target))
     told = str(problems(None, source, target | specs("optimizer/iterations")))
-    assert 'optimizer go on by Recipe("optimizer", "Adam", "optimizer"), if' in told
+    assert "optimizer go on by Recipe('optimizer', 'Adam', 'optimizer'), if" in told
     assert call not in str(problems({"net/": "net/"}, source, target | source))
 
 

@@ -42,6 +42,7 @@ from tf_ckpt_migrate.errors import (
     OutputInUseError,
     OutputPathError,
 )
+from tf_ckpt_migrate.findings import OVERWRITE, Message
 from tf_ckpt_migrate.storage.access import (
     is_folder,
     names_in,
@@ -106,15 +107,19 @@ def check_absent(prefix: str, existing: Sequence[str] | None = None) -> None:
     if not existing:
         return
     listed = ", ".join(map(repr, existing[:3]))
-    remedy = (
-        "choose another output prefix, or pass overwrite=True (--overwrite) to replace"
-    )
+    remedy = Message("choose another output prefix, or pass ", OVERWRITE, " to replace")
     if prefix in existing or index_path(prefix) in existing:
-        raise OutputExistsError(f"{prefix!r} exists already: {listed}; {remedy} it")
+        raise OutputExistsError(
+            Message(f"{prefix!r} exists already: {listed}; ", remedy, " it")
+        )
     raise OutputExistsError(
-        f"{prefix!r} has data files without an index, so it is not a checkpoint: "
-        f"{listed}. A writer that was killed, or a copy that is not complete, leaves "
-        f"such files; {remedy} them"
+        Message(
+            f"{prefix!r} has data files without an index, so it is not a checkpoint: "
+            f"{listed}. A writer that was killed, or a copy that is not complete, "
+            "leaves such files; ",
+            remedy,
+            " them",
+        )
     )
 
 

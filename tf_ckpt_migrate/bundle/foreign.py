@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from tf_ckpt_migrate.findings import Message
 from tf_ckpt_migrate.storage.access import is_file, read_range
 from tf_ckpt_migrate.storage.paths import basename, dirname, join
 
@@ -136,7 +137,7 @@ def with_cause(problem: str, path: str) -> str:
       path: Of the file.
     """
     cause = cause_of(path)
-    return f"{problem}; {cause}" if cause else problem
+    return Message(problem, f"; {cause}") if cause else problem
 
 
 def _is_graph_def(head: bytes) -> bool:

@@ -32,6 +32,7 @@ from tf_ckpt_migrate.errors import (
     looks_like,
     nearest,
 )
+from tf_ckpt_migrate.findings import message_of
 from tf_ckpt_migrate.storage.access import identity, read_bytes
 from tf_ckpt_migrate.table.reader import TableReader
 
@@ -279,7 +280,7 @@ def _table(path: str) -> TableReader:
     except CorruptCheckpointError as error:
         if (kind := what_is(path)) is not None:
             raise NotACheckpointError(f"{path!r} is {kind}") from None
-        raise type(error)(with_cause(str(error), path)) from None
+        raise type(error)(with_cause(message_of(error), path)) from None
 
 
 def not_found(key: str, where: str | os.PathLike[str], keys: Mapping[str, Any]) -> str:

@@ -26,6 +26,7 @@ from tf_ckpt_migrate.bundle.shards import (
     transfer,
 )
 from tf_ckpt_migrate.errors import CheckpointError, FarFileError
+from tf_ckpt_migrate.findings import Message, Option
 from tf_ckpt_migrate.storage.access import (
     FarWriter,
     copy_file,
@@ -280,8 +281,12 @@ class FarPlace:
         """Note what is to be copied in the end; return how, and its size."""
         if taken.data == "link":
             raise CheckpointError(
-                f"cannot hard-link {taken.path!r} to a file of {self._prefix!r}: there "
-                'are no links on far file systems; data="auto" copies'
+                Message(
+                    f"cannot hard-link {taken.path!r} to a file of {self._prefix!r}: "
+                    "there are no links on far file systems; ",
+                    Option("data", "auto"),
+                    " copies",
+                )
             )
         self._taken[number] = taken
         how = Transfer.MOVED if taken.data == "move" else Transfer.COPIED

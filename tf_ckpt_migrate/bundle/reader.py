@@ -22,6 +22,7 @@ from tf_ckpt_migrate.bundle.shards import Shards
 from tf_ckpt_migrate.bundle.slices import assembled, bounding_box, covering
 from tf_ckpt_migrate.bundle.strings import check_variants, decode_strings
 from tf_ckpt_migrate.errors import CheckpointError, ChecksumError
+from tf_ckpt_migrate.findings import InPython, Message, message_of
 from tf_ckpt_migrate.table import crc32c
 from tf_ckpt_migrate.table.block import Buffer, Stored
 
@@ -265,7 +266,7 @@ class BundleReader:
             self._check(entry, data, what)
         except ChecksumError as error:
             path = self.shards.path(entry.shard)
-            raise ChecksumError(with_cause(str(error), path)) from None
+            raise ChecksumError(with_cause(message_of(error), path)) from None
 
     def _check(
         self,
@@ -286,10 +287,13 @@ class BundleReader:
         if computed == entry.crc32c:
             return None
         return ChecksumError(
-            f"{self.shards.path(entry.shard)}: the checksum of {what} "
-            f"({entry.size:,} bytes at {entry.offset:,}) is {computed:#010x}, "
-            f"expected {entry.crc32c:#010x}; the file is damaged or is of another "
-            "run: copy it again, or read with verify=False to see what is there"
+            Message(
+                f"{self.shards.path(entry.shard)}: the checksum of {what} "
+                f"({entry.size:,} bytes at {entry.offset:,}) is {computed:#010x}, "
+                f"expected {entry.crc32c:#010x}; the file is damaged or is of another "
+                "run: copy it again",
+                InPython(", or read with verify=False to see what is there"),
+            )
         )
 
 

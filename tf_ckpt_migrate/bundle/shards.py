@@ -21,6 +21,7 @@ from tf_ckpt_migrate.errors import (
     TruncatedFileError,
     capped,
 )
+from tf_ckpt_migrate.findings import Message, Option
 from tf_ckpt_migrate.storage.access import (
     copy_file,
     exists,
@@ -303,8 +304,12 @@ def transfer(
             # Another file system, one without links, or a file that is not ours.
             if data == "link":
                 raise CheckpointError(
-                    f"cannot hard-link {source!r} to {target!r}: {error.strerror}; "
-                    'data="auto" copies where it cannot link'
+                    Message(
+                        f"cannot hard-link {source!r} to {target!r}: "
+                        f"{error.strerror}; ",
+                        Option("data", "auto"),
+                        " copies where it cannot link",
+                    )
                 ) from error
         else:
             return Transfer.LINKED
@@ -324,8 +329,12 @@ def _fetched(
 ) -> Transfer:
     if data == "link":
         raise CheckpointError(
-            f"cannot hard-link {source!r} to {target!r}: it is not on this machine; "
-            'data="auto" copies where it cannot link'
+            Message(
+                f"cannot hard-link {source!r} to {target!r}: it is not on this "
+                "machine; ",
+                Option("data", "auto"),
+                " copies where it cannot link",
+            )
         )
     copy_file(source, target, progress)
     return Transfer.COPIED

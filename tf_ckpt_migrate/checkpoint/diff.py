@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec, parse_spec
+from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.bundle.reader import in_order, suits_a_thread
 from tf_ckpt_migrate.bundle.writer import Progress, unheard
 from tf_ckpt_migrate.checkpoint.comparison import Comparison
@@ -16,6 +17,7 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.checkpoint.text import plain_text
 from tf_ckpt_migrate.escapes import to_html, to_json
+from tf_ckpt_migrate.findings import Finding
 from tf_ckpt_migrate.naming.catalog import catalog_of
 from tf_ckpt_migrate.naming.identity import match_identities
 from tf_ckpt_migrate.storage.access import same_file
@@ -110,6 +112,33 @@ class CheckpointDiff(NamedTuple):
     def _repr_html_(self) -> str:
         return to_html(self)
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Each difference as a value; those of one kind are next to each other."""
+        found = [
+            Finding("missing", f"{key!r} is only in a", target=key)
+            for key in self.only_in_a
+        ]
+        found += [
+            Finding("unexpected", f"{key!r} is only in b", target=key)
+            for key in self.only_in_b
+        ]
+        for key, a, b in self.specs:
+            found.append(
+                Finding(
+                    "shape" if a.split("[")[0] == b.split("[")[0] else "dtype",
+                    f"{key!r} is {a} in a, {b} in b",
+                    target=key,
+                    spec=parse_spec(b),
+                    expected=parse_spec(a),
+                )
+            )
+        for key, elements, difference in self.values:
+            kind = "object_graph" if key == OBJECT_GRAPH_KEY else "values_differ"
+            text = f"{key!r}: {difference.elements:,} of {elements:,} elements differ"
+            found.append(Finding(kind, text, target=key))
+        return tuple(found)
+
     def __str__(self) -> str:
         from tf_ckpt_migrate.checkpoint.diff_text import compared
 
@@ -120,6 +149,7 @@ class CheckpointDiff(NamedTuple):
         content = {
             "equal": self.equal,
             **self._asdict(),
+            "findings": [each.to_config() for each in self.findings],
             "specs": [each._asdict() for each in self.specs],
             "values": [
                 {"key": each.key, "of": each.elements, **each.difference._asdict()}

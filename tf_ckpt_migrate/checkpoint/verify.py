@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.shards import mapped
 from tf_ckpt_migrate.bundle.writer import Progress, unheard
@@ -16,6 +16,7 @@ from tf_ckpt_migrate.checkpoint.verify_bundle import BundleVerifier
 from tf_ckpt_migrate.checkpoint.verify_graph import graph_problems
 from tf_ckpt_migrate.errors import CheckpointError, CorruptCheckpointError
 from tf_ckpt_migrate.escapes import printable, to_json
+from tf_ckpt_migrate.findings import Finding, as_findings, message_of
 from tf_ckpt_migrate.storage.access import size_of
 from tf_ckpt_migrate.table.reader import TableReader
 
@@ -33,6 +34,7 @@ class Verification(NamedTuple):
       notes: What is not wrong, but worth knowing.
       checked_tensors: Number of the keys whose tensors were read and have the right
         checksum.
+      findings: All that is wrong as values; ``source`` has the keys that are concerned.
 
     Example:
       >>> print(Verification("m", 2, 8, ("'b' is damaged",), checked_tensors=1))
@@ -46,6 +48,7 @@ class Verification(NamedTuple):
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
     checked_tensors: int = 0
+    findings: tuple[Finding, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -68,8 +71,12 @@ class Verification(NamedTuple):
 
     def to_json(self) -> str:
         """Return all of it as JSON."""
-        content = {"ok": self.ok, **self._asdict()}
-        return to_json(content)
+        return to_json(self.to_config())
+
+    def to_config(self) -> dict[str, Any]:
+        """Return all of it as plain data."""
+        found = [finding.to_config() for finding in self.findings]
+        return {"ok": self.ok, **self._asdict(), "findings": found}
 
 
 @reopening
@@ -107,43 +114,53 @@ def verify_checkpoint(
     try:
         reader = load_checkpoint(ckpt_dir_or_file)
     except CorruptCheckpointError as error:
-        return Verification(os.fspath(ckpt_dir_or_file), 0, 0, (str(error),))
+        found = (Finding("corrupt", message_of(error)),)
+        prefix = os.fspath(ckpt_dir_or_file)
+        return Verification(prefix, 0, 0, (found[0].text,), findings=found)
     report = progress or unheard
     if reader.bundle is None:
         return _of_v1(reader, report)
     found = BundleVerifier(reader.bundle, report)
     with reader.bundle.index.kept_current():
-        problems = [*_problems_of(partial(_check_frames, reader))]
+        findings = [*_findings_of(partial(_check_frames, reader))]
         found.run()
-        problems += (*found.problems, *graph_problems(reader, found.unreadable))
+        graph = graph_problems(reader, found.unreadable)
+        findings += (*found.findings, *as_findings("object_graph", graph))
     notes = (*reader.notes, *found.notes)
     return Verification(
         reader.prefix,
         len(reader),
         found.checked_bytes,
-        tuple(problems),
+        tuple(each.text for each in findings),
         notes,
         len(reader) - len(found.unreadable),
+        tuple(findings),
     )
 
 
 def _of_v1(reader: CheckpointReader, report: Progress) -> Verification:
     """Read every tensor: the blocks of a V1 file hold values and checksums alike."""
-    problems = [*_problems_of(partial(_check_frames, reader))]
+    findings = [*_findings_of(partial(_check_frames, reader))]
     total = sum(size_of(path) for path in reader.files)
     weights = {key: spec.nbytes + 1 for key, spec in reader.specs.items()}
     whole, done, checked, fitting = sum(weights.values()), 0, 0, 0
     for key, weight in weights.items():
-        problem = next(_problems_of(partial(reader.check, key)), None)
-        if problem:
-            problems.append(problem)
+        finding = next(_findings_of(partial(reader.check, key), key), None)
+        if finding:
+            findings.append(finding)
         else:
             checked += weight - 1
             fitting += 1
         done += weight
         report(total * done // whole, total)
     return Verification(
-        reader.prefix, len(reader), checked, tuple(problems), reader.notes, fitting
+        reader.prefix,
+        len(reader),
+        checked,
+        tuple(each.text for each in findings),
+        reader.notes,
+        fitting,
+        tuple(findings),
     )
 
 
@@ -156,8 +173,8 @@ def _check_frames(reader: CheckpointReader) -> None:
         TableReader(mapped(path), path).check_searchable()
 
 
-def _problems_of(check: Callable[[], None]) -> Iterator[str]:
+def _findings_of(check: Callable[[], None], *keys: str) -> Iterator[Finding]:
     try:
         check()
     except CheckpointError as error:
-        yield str(error)
+        yield Finding("corrupt", message_of(error), keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, islice, pairwise, tee
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from tf_ckpt_migrate.bundle.proto import Entry
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.slices import TensorSlice, bounding_box, covering, is_tiled
 from tf_ckpt_migrate.errors import CheckpointError, MissingShardError
+from tf_ckpt_migrate.findings import Finding, FindingKind, message_of
 from tf_ckpt_migrate.naming.slots import Slot, slot_of
 from tf_ckpt_migrate.storage.access import exists, is_file, size_of
 
@@ -56,7 +58,7 @@ class BundleVerifier:
       report: Called with the bytes checked so far, and those there are to check.
 
     Attributes:
-      problems: What is wrong, a sentence each.
+      findings: What is wrong; ``source`` has the keys of the tensors concerned.
       notes: What is not wrong, but worth knowing.
       unreadable: The keys of tensors with something wrong.
       checked_bytes: Bytes that have the right checksum.
@@ -71,7 +73,7 @@ class BundleVerifier:
         self._uses: list[_Use] = []
         self._in_parts: dict[Slot, list[_Part]] = {}
         self._done = self._total = self._missing = 0
-        self.problems: list[str] = []
+        self.findings: list[Finding] = []
         self.notes: list[str] = []
         self.unreadable: set[str] = set()
         self.checked_bytes: int = 0
@@ -95,14 +97,16 @@ class BundleVerifier:
                 self._check_shard(number, [])
         self._uses.clear()  # they are many; what is checked next takes its own memory
         if self._missing > _TOLD:
-            self.problems.append(
-                f"{self._missing - _TOLD:,} more data shards are missing"
-            )
+            text = f"{self._missing - _TOLD:,} more data shards are missing"
+            self.findings.append(Finding("missing", text))
 
-    def _blame(self, problem: str, *keys: str) -> None:
-        # Of a file that is something else, each tensor in it tells the same.
-        if problem not in self.problems[-1:]:
-            self.problems.append(problem)
+    def _blame(self, problem: str, *keys: str, kind: FindingKind = "corrupt") -> None:
+        last = self.findings[-1] if self.findings else None
+        # In a file of another kind the same is wrong with each tensor.
+        if last is not None and last.text == problem:
+            self.findings[-1] = replace(last, source=(*last.source, *keys))
+        else:
+            self.findings.append(Finding(kind, problem, keys))
         self.unreadable.update(keys)
 
     def _gather(self, key: str) -> Iterator[str]:
@@ -173,19 +177,19 @@ class BundleVerifier:
         if not exists(path):
             self._blame_missing(shard, {use.key for use in uses})
             return
-        before = len(self.problems)
+        before = len(self.findings)
         self._check_ranges(uses)
         filled = [users[0] for users in _places(uses) if users[0].size]
         self._check_overlaps(path, filled)
-        if len(self.problems) == before:
+        if len(self.findings) == before:
             self._note_gaps(path, filled)
             return
         cause = cause_of(path) if is_file(path) else ""
         stated = any(
-            cause.removeprefix("it ") in each for each in self.problems[before:]
+            cause.removeprefix("it ") in each.text for each in self.findings[before:]
         )
         if cause and not stated:  # what has caused all of them comes first
-            self.problems.insert(before, f"{path}: {cause}")
+            self.findings.insert(before, Finding("corrupt", f"{path}: {cause}"))
 
     def _blame_missing(self, shard: int, keys: set[str]) -> None:
         self._missing += 1
@@ -195,7 +199,8 @@ class BundleVerifier:
         try:
             self._bundle.shards.present(shard)
         except MissingShardError as error:
-            self._blame(f"{error} ({len(keys):,} tensors are in it)", *keys)
+            text = f"{error} ({len(keys):,} tensors are in it)"
+            self._blame(text, *keys, kind="missing")
 
     def _check_ranges(self, uses: list[_Use]) -> None:
         # Empty tensors of several kinds may lie at one place, each with its checksum.
@@ -206,7 +211,7 @@ class BundleVerifier:
             before = self._done
             errors = [error for error in islice(found, len(distinct)) if error]
             if errors:
-                self._blame(str(errors[0]), *(user.key for user in users))
+                self._blame(message_of(errors[0]), *(user.key for user in users))
             else:
                 self.checked_bytes += users[0].size
             self._done = before

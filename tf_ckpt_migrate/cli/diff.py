@@ -9,6 +9,8 @@ from tf_ckpt_migrate.cli.rules import add_rules, rules_of
 
 __all__ = ["EXAMPLE", "configure", "execute"]
 
+_TROUBLE = 2  # same as in diff(1): the checkpoints could not be compared
+
 EXAMPLE = "tf-ckpt-migrate diff old/model.ckpt new/model.ckpt --rename bert/=encoder/"
 
 
@@ -31,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="numbers may be apart by A (default 0)",
     )
     add_rules(parser, "from keys of a to those of b")
+    parser.set_defaults(on_error=_TROUBLE)
 
 
 def _tolerance(text: str) -> float:

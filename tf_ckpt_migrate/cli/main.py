@@ -1,7 +1,8 @@
 """The command line: finds the subcommand, runs it, and turns errors into exit codes.
 
-Exit codes are those of ``diff``: 0 done, 1 differs or refused, 2 wrong use. What the
-shell expects of a program that is interrupted or whose reader has gone comes on top.
+Exit codes: 0 done, 1 differs or refused, 2 wrong use; ``diff`` also ends with 2 where
+it could not compare, same as diff(1). What the shell expects of a program that is
+interrupted or whose reader has gone comes on top.
 """
 
 from __future__ import annotations
@@ -114,8 +115,8 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write("tf-ckpt-migrate: interrupted; nothing is left half-written\n")
         return _INTERRUPTED
     except (CheckpointError, OSError) as error:
-        _tell(error, verbose=arguments is not None and arguments.verbosity > 0)
-        return _REFUSED
+        _report(error, arguments)
+        return getattr(arguments, "on_error", _REFUSED)
     return status
 
 
@@ -138,7 +139,7 @@ def _parser(
         prog="tf-ckpt-migrate",
         description="Read, compare, verify and convert TensorFlow checkpoints.",
         epilog="`tf-ckpt-migrate COMMAND --help` shows a command with an example. Exit "
-        "codes: 0 done, 1 differs or refused, 2 wrong use.",
+        "codes: 0 done, 1 differs or refused, 2 wrong use (or, for diff, trouble).",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(metavar="COMMAND")
@@ -211,15 +212,19 @@ def _with_underscores(argument: str) -> str:
     return flag[0][:2] + flag[0][2:].replace("-", "_") + argument[flag.end() :]
 
 
-def _tell(error: Exception, *, verbose: bool) -> None:
-    if verbose:
+def _report(error: Exception, arguments: argparse.Namespace | None) -> None:
+    """Write an error: as JSON on standard output, or as text on standard error."""
+    if arguments is not None and arguments.verbosity > 0:
         import traceback
 
         traceback.print_exception(error)
-    else:
-        from tf_ckpt_migrate.cli.advice import in_shell
+    from tf_ckpt_migrate.cli.errors_text import error_json, error_text
 
-        lines = in_shell(str(error)).split("\n")
+    if arguments is not None and arguments.output_format == "json":
+        sys.stdout.write(error_json(error) + "\n")
+        sys.stdout.flush()
+    elif arguments is None or arguments.verbosity == 0:
+        lines = error_text(error).split("\n")
         sys.stderr.write("tf-ckpt-migrate: " + "\n".join(map(printable, lines)) + "\n")
 
 

@@ -11,6 +11,7 @@ from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import is_object_key, layout_of
 from tf_ckpt_migrate.conversion.misses import Asked, check_all_met
 from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.findings import Finding, Message, Option, as_findings
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.moves import Dropped, Move
@@ -230,17 +231,20 @@ def _check_effect(
             "what these rules make is nothing that is asked for; a map goes from names "
             f"in the checkpoint to these: {names}\n  "
             + "\n  ".join(capped(map(repr, idle))),
-            problems,
+            as_findings("idle_rule", problems, rules=idle),
         )
 
 
 def _check_nothing_left(names: Sequence[str], reader: CheckpointReader) -> None:
     if names:
-        problems = [f"unused source: {name!r}" for name in names]
+        found = [Finding("unused", f"unused source: {n!r}", (n,)) for n in names]
         raise PlanError(
-            f"{len(names):,} of the tensors of {reader.prefix!r} "
-            f"{'is' if len(names) == 1 else 'are'} not asked for: "
-            f"{', '.join(capped(map(repr, names)))}; name them in the map, by Drop(…) "
-            'what is to be left behind, or pass unused="drop"',
-            problems,
+            Message(
+                f"{len(names):,} of the tensors of {reader.prefix!r} "
+                f"{'is' if len(names) == 1 else 'are'} not asked for: "
+                f"{', '.join(capped(map(repr, names)))}; name them in the map, by "
+                "Drop(…) what is to be left behind, or pass ",
+                Option("unused", "drop"),
+            ),
+            found,
         )

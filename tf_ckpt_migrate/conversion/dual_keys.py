@@ -18,6 +18,7 @@ from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.rekey import raw_entries, same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError, PlanError, capped
+from tf_ckpt_migrate.findings import Call, Message, Option, as_findings
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, Move
 from tf_ckpt_migrate.names.resolution import Unused
@@ -63,8 +64,12 @@ def add_name_keys(
     bundle = _object_based(reader)
     if named := _names(reader):
         raise LayoutError(
-            f"{reader.prefix!r} is dual-keyed already: it has {named[0]!r}; to name "
-            "the variables otherwise call remove_name_keys first"
+            Message(
+                f"{reader.prefix!r} is dual-keyed already: it has {named[0]!r}; to "
+                "name the variables otherwise call ",
+                Call("remove_name_keys"),
+                " first",
+            )
         )
     found = named_moves(reader, layout_of(reader), names, unused)
     _check_plain(found.moves)
@@ -137,9 +142,11 @@ def remove_name_keys(prefix: CheckpointLike) -> ConversionResult:
 def _object_based(reader: CheckpointReader) -> BundleReader:
     if reader.bundle is None or reader.object_graph is None:
         raise LayoutError(
-            f"{reader.prefix!r} is {reader.format} without an object graph; only an "
-            "object-based checkpoint becomes dual-keyed. Make one with "
-            "convert_tf1_to_tf2(checkpoint_path, output_prefix)"
+            Message(
+                f"{reader.prefix!r} is {reader.format} without an object graph; only "
+                "an object-based checkpoint becomes dual-keyed. Make one with ",
+                Call("convert_tf1_to_tf2", "checkpoint_path, output_prefix"),
+            )
         )
     return reader.bundle
 
@@ -152,9 +159,13 @@ def _check_plain(moves: Iterable[Move]) -> None:
     changed = [str(move) for move in moves if not move.is_plain]
     if changed:
         raise PlanError(
-            "two keys of one tensor cannot have two values; convert_tf2_to_tf1() makes "
-            "a checkpoint of its own for TF1:\n  " + "\n  ".join(capped(changed)),
-            changed,
+            Message(
+                "two keys of one tensor cannot have two values; ",
+                Call("convert_tf2_to_tf1", ""),
+                " makes a checkpoint of its own for TF1:\n  ",
+                "\n  ".join(capped(changed)),
+            ),
+            as_findings("values_differ", changed),
         )
 
 
@@ -169,10 +180,14 @@ def check_free(bundle: BundleReader, names: Iterable[str]) -> None:
     ]
     if taken:
         raise PlanError(
-            f"{bundle.index.prefix!r}: {', '.join(map(repr, capped(taken, 3)))} cannot "
-            "be the name of a variable: it is empty, begins with a zero byte, or is a "
-            'key already; name the variables otherwise, for instance with names="key"',
-            taken,
+            Message(
+                f"{bundle.index.prefix!r}: {', '.join(map(repr, capped(taken, 3)))} "
+                "cannot be the name of a variable: it is empty, begins with a zero "
+                "byte, or is a key already; name the variables otherwise, for instance "
+                "with ",
+                Option("names", "key"),
+            ),
+            as_findings("name", taken),
         )
 
 

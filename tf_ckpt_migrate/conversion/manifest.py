@@ -168,7 +168,7 @@ class NameManifest:
             return cls.from_yaml(text)
         except PlanError as error:
             where = repr(os.fsdecode(path))
-            raise PlanError(f"{where}: {error}", error.problems) from None
+            raise PlanError(f"{where}: {error}", error.findings) from None
 
     def __str__(self) -> str:
         return self.to_yaml().rstrip("\n")

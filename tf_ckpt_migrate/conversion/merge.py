@@ -21,6 +21,7 @@ from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.findings import Message, Option, as_findings
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.storage.paths import path_of
@@ -153,11 +154,14 @@ def _owners(
             dropped.append(_gives_way(key, readers[loser], readers[owners[key]]))
     if shared:
         raise PlanError(
-            f"{len(shared):,} keys are in several checkpoints:\n  "
-            + "\n  ".join(capped(shared))
-            + '\nSay which to take with precedence="first" or "last", '
-            "or rename or prune one checkpoint before",
-            shared,
+            Message(
+                f"{len(shared):,} keys are in several checkpoints:\n  ",
+                "\n  ".join(capped(shared)),
+                "\nSay which to take with ",
+                Option("precedence", "first", "last"),
+                ", or rename or prune one checkpoint before",
+            ),
+            as_findings("collision", shared),
         )
     return owners, dropped
 

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.findings import Finding
 from tf_ckpt_migrate.names.hints import Hints, fitting_transform
 from tf_ckpt_migrate.names.misses import Cause, likely_causes
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Rename
 
-__all__ = ["Asked", "Misses", "check_all_met"]
+__all__ = ["Asked", "check_all_met"]
 
 Asked: TypeAlias = Mapping[str, TensorSpec | None]
 
 _HINTED = 5
 _CAUSES = 3
-
-
-class Misses(NamedTuple):
-    """The names that get no tensor, or one that does not fit: ``PlanError.details``.
-
-    Attributes:
-      missing: The names without a tensor.
-      misfits: The other names, each with the spec that its tensor would have and the
-        spec that it needs.
-    """
-
-    missing: tuple[str, ...]
-    misfits: tuple[tuple[str, TensorSpec, TensorSpec], ...]
 
 
 def check_all_met(
@@ -68,15 +56,27 @@ def check_all_met(
         return
     unused = {name: spec for name, spec in free.items() if name not in got}
     lines = [*_misses(missing, asked, unused, reader), *_misfits(misfits, reader)]
-    problems = [f"missing target: {_with_spec(n, spec)}" for n, spec in missing.items()]
-    problems += [
-        f"dtype or shape differs: {move}, but the variable has {spec}"
-        for _, move, spec in misfits
+    findings = [
+        Finding(
+            "missing",
+            f"missing target: {_with_spec(name, spec)}",
+            target=name,
+            expected=spec,
+        )
+        for name, spec in missing.items()
     ]
-    details = Misses(
-        tuple(missing), tuple((name, move.spec, spec) for name, move, spec in misfits)
-    )
-    raise PlanError("\n".join(lines), problems, details)
+    findings += [
+        Finding(
+            "shape" if move.spec.dtype == spec.dtype else "dtype",
+            f"dtype or shape differs: {move}, but the variable has {spec}",
+            move.sources,
+            name,
+            spec=move.spec,
+            expected=spec,
+        )
+        for name, move, spec in misfits
+    ]
+    raise PlanError("\n".join(lines), findings)
 
 
 def _with_spec(name: str, spec: TensorSpec | None) -> str:

@@ -21,6 +21,7 @@ from tf_ckpt_migrate.conversion.optimizers.rules import (
 )
 from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
+from tf_ckpt_migrate.findings import InPython, Message, Option, as_findings
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.resolution import (
@@ -41,9 +42,11 @@ from tf_ckpt_migrate.naming.slots import role_of, slot_of
 
 __all__ = ["NamedMoves", "as_names", "named_moves"]
 
-_HOW_TO_NAME = (
-    'name the variables in code, or take the keys as names with names="key", or with '
-    'an assignment map over these, such as names={"vars/": "/"}'
+_HOW_TO_NAME = Message(
+    "name the variables in code, or take the keys as names with ",
+    Option("names", "key"),
+    ", or with an assignment map over these, such as ",
+    InPython('names={"vars/": "/"}', "--rename 'vars/=/'"),
 )
 
 
@@ -295,8 +298,11 @@ def _check_names(names: Mapping[str, str], prefix: str) -> None:
     ]
     if problems:
         raise PlanError(
-            f"the variables of {prefix!r} cannot be told apart by their names:\n  "
-            + "\n  ".join(capped(problems))
-            + f"\n{_HOW_TO_NAME}",
-            problems,
+            Message(
+                f"the variables of {prefix!r} cannot be told apart by their names:\n  ",
+                "\n  ".join(capped(problems)),
+                "\n",
+                _HOW_TO_NAME,
+            ),
+            as_findings("name", problems),
         )

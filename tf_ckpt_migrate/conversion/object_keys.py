@@ -17,6 +17,7 @@ from tf_ckpt_migrate.conversion.save_counter import kept_counter
 from tf_ckpt_migrate.conversion.saved_names import object_contents
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, TransformError, capped
+from tf_ckpt_migrate.findings import Call, Message
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import Unused
@@ -96,10 +97,14 @@ _CHECKPOINTABLE_OBJECT_GRAPH
 def _name_based(reader: CheckpointReader) -> BundleReader:
     if reader.bundle is None or reader.object_graph is not None:
         raise LayoutError(
-            f"{reader.prefix!r} is {reader.format}; only a name-based checkpoint of "
-            "format V2 gets object keys in place. Names are added to an object-based "
-            "one by add_name_keys(prefix); others are written anew by "
-            "convert_tf1_to_tf2(checkpoint_path, output_prefix)"
+            Message(
+                f"{reader.prefix!r} is {reader.format}; only a name-based checkpoint "
+                "of format V2 gets object keys in place. Names are added to an "
+                "object-based one by ",
+                Call("add_name_keys", "prefix"),
+                "; others are written anew by ",
+                Call("convert_tf1_to_tf2", "checkpoint_path, output_prefix"),
+            )
         )
     return reader.bundle
 
@@ -108,8 +113,11 @@ def _names_by_key(plan: MigrationPlan) -> dict[str, str]:
     changed = [move.target for move in plan.moves if move.transform is not None]
     if changed:
         raise TransformError(
-            f"the map transforms {', '.join(map(repr, capped(changed, 3)))}, but both "
-            "keys of a dual-keyed checkpoint are for the same bytes; write another one "
-            "with convert_tf1_to_tf2(checkpoint_path, output_prefix)"
+            Message(
+                f"the map transforms {', '.join(map(repr, capped(changed, 3)))}, but "
+                "both keys of a dual-keyed checkpoint are for the same bytes; write "
+                "another one with ",
+                Call("convert_tf1_to_tf2", "checkpoint_path, output_prefix"),
+            )
         )
     return {move.target: move.sources[0] for move in plan.moves}

@@ -38,4 +38,4 @@ def read_plan(path: str | os.PathLike[str]) -> MigrationPlan:
         return MigrationPlan.from_yaml(text)
     except PlanError as error:
         where = repr(os.fsdecode(path))
-        raise PlanError(f"{where}: {error}", error.problems, error.details) from None
+        raise PlanError(f"{where}: {error}", error.findings) from None

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.bundle.shards import DataMode
 from tf_ckpt_migrate.bundle.writer import Progress
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.convert import convert
 from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError, nearest
+from tf_ckpt_migrate.findings import Finding
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.moves import Dropped, plain_moves
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -44,8 +46,8 @@ def plan_prune(
     roles = tuple(roles)
     reader = opened(checkpoint_path)
     specs = layout_of(reader).everything
-    reasons = _reasons(specs, roles, patterns)
-    _check_patterns(patterns, reasons, specs, reader.prefix)
+    reasons, idle = _reasons(specs, roles, patterns)
+    _check_patterns([p for p in patterns if Drop(pattern=p) in idle], specs, reader)
     kept = {key: spec for key, spec in specs.items() if key not in reasons}
     return MigrationPlan(
         reader.prefix,
@@ -53,52 +55,51 @@ def plan_prune(
         specs,
         plain_moves(kept, [*kept], kept.values()),
         tuple(Dropped(key, reasons[key]) for key in specs if key in reasons),
-        notes=_notes(roles, reasons),
+        notes=_notes(roles, reasons, [rule for rule in idle if rule.role]),
     )
 
 
 def _reasons(
     specs: Mapping[str, TensorSpec], roles: Sequence[str], patterns: Sequence[str]
-) -> dict[str, str]:
-    """Return why each key goes that does."""
-    rules = [Drop(pattern=pattern, reason=f"fits {pattern}") for pattern in patterns]
-    rules += [Drop(role=role, reason=role) for role in roles]
+) -> tuple[dict[str, str], list[Drop]]:
+    """Return why each dropped key is dropped, and the rules that drop none."""
+    reasons = {Drop(pattern=pattern): f"fits {pattern}" for pattern in patterns}
+    reasons.update((Drop(role=role), role) for role in roles)
     found: dict[str, str] = {}
-    for rule in rules:
-        for key in match([rule], specs).decided:
-            found.setdefault(key, rule.reason)
+    idle: list[Drop] = []
+    for rule, reason in reasons.items():
+        new = [key for key in match([rule], specs).decided if key not in found]
+        found.update(dict.fromkeys(new, reason))
+        idle += [] if new else [rule]
     if "optimizer" in roles:  # a model without one has neither of these
         for key in specs:
             if is_step_of_optimizer(key, specs):
                 found.setdefault(key, "optimizer")
             elif is_of_compiled_metric(key):
                 found.setdefault(key, "metric")
-    return found
+    return found, idle
 
 
 def _check_patterns(
-    patterns: Sequence[str],
-    reasons: Mapping[str, str],
-    specs: Mapping[str, TensorSpec],
-    prefix: str,
+    idle: Sequence[str], specs: Mapping[str, TensorSpec], reader: CheckpointReader
 ) -> None:
-    """Refuse a pattern that decides about no key."""
-    for pattern in patterns:
-        if f"fits {pattern}" not in reasons.values():
-            near = ", ".join(map(repr, nearest(pattern, specs)))
-            raise PlanError(
-                f"pattern {pattern!r} fits no key of {prefix!r} as a whole"
-                + (f"; nearest: {near}" if near else "")
-            )
+    """Refuse patterns that drop no key."""
+    for pattern in idle:
+        near = ", ".join(map(repr, nearest(pattern, specs)))
+        text = f"pattern {pattern!r} fits no key of {reader.prefix!r} as a whole"
+        text += f"; nearest: {near}" if near else ""
+        finding = Finding("idle_rule", text, rule=Drop(pattern=pattern))
+        raise PlanError(text, [finding])
 
 
-def _notes(roles: Sequence[str], reasons: Mapping[str, str]) -> tuple[str, ...]:
+def _notes(
+    roles: Sequence[str], reasons: Mapping[str, str], idle: Sequence[Drop]
+) -> tuple[str, ...]:
     if not reasons:
         return (f"nothing to drop: no key is {' or '.join(roles) or 'named'}",)
     if roles == TRAINING:  # nobody asked for these by name
         return ()
-    idle = [role for role in roles if role not in reasons.values()]
-    return tuple(f"{Drop(role=role, reason=role)!r} matched no key" for role in idle)
+    return tuple(f"{rule!r} matched no key" for rule in idle)
 
 
 @without_collections

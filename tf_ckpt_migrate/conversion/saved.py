@@ -17,6 +17,7 @@ from tf_ckpt_migrate.conversion.contents import Contents, Reference
 from tf_ckpt_migrate.conversion.dual_keys import check_free
 from tf_ckpt_migrate.conversion.output import committed
 from tf_ckpt_migrate.errors import OutputPathError, PlanError, capped
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.storage.access import is_known_to_tensorflow, make_folder
 from tf_ckpt_migrate.storage.paths import basename, is_far, join, path_of
 
@@ -123,7 +124,7 @@ def named_contents(
             f"{len(missing)} tensors that were to be saved by name were not saved: "
             f"{', '.join(map(repr, capped(missing, 3)))}; have the objects changed "
             "since the save began?",
-            missing,
+            as_findings("missing", missing),
         )
     check_free(saved, names.values())
     contents: dict[str, Reference] = {}

@@ -17,6 +17,7 @@ from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.save_counter import save_counter
 from tf_ckpt_migrate.conversion.saved import Keys, named_contents
 from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY, ObjectKey
 
 __all__ = ["name_contents", "object_contents"]
@@ -73,7 +74,7 @@ def object_contents(
             f'keys="object" would lose tensors of no object: '
             f'{", ".join(map(repr, capped(sorted(lost), 3)))}; save with keys="both", '
             "or give a target that has them",
-            sorted(lost),
+            as_findings("lost", sorted(lost)),
         )
     check_free(saved, named)
     contents: dict[str, Reference | Value] = {
@@ -92,7 +93,7 @@ def _check_no_object_keys(names: Iterable[str]) -> None:
         raise PlanError(
             f"{', '.join(map(repr, capped(alike, 3)))} is the name of a variable, but "
             "beside the keys of objects it would be taken for one; rename it",
-            alike,
+            as_findings("name", alike),
         )
 
 

@@ -26,6 +26,7 @@ from tf_ckpt_migrate.conversion.planning import (
 )
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError, TargetError
+from tf_ckpt_migrate.findings import RENAMING, Call, Message
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move, plain_moves
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -92,9 +93,13 @@ def is_object_based(reader: CheckpointReader) -> bool:
 def _check_name_based(reader: CheckpointReader) -> None:
     if is_object_based(reader):
         raise LayoutError(
-            f"{reader.prefix!r} is object-based already (TF2). To rename its keys use "
-            "convert(plan_migration(source, target, assignment_map), output_prefix); "
-            "to make it name-based (TF1) use convert_tf2_to_tf1"
+            Message(
+                f"{reader.prefix!r} is object-based already (TF2). To rename its keys "
+                "use ",
+                Call("convert", RENAMING),
+                "; to make it name-based (TF1) use ",
+                Call("convert_tf2_to_tf1"),
+            )
         )
 
 

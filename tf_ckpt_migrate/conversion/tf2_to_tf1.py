@@ -18,6 +18,7 @@ from tf_ckpt_migrate.conversion.named_moves import NamedMoves, named_moves
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError
+from tf_ckpt_migrate.findings import RENAMING, Call, InPython, Message
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -45,10 +46,13 @@ def plan_tf2_to_tf1(
     reader = opened(checkpoint_path)
     if reader.object_graph is None:
         raise LayoutError(
-            f"{reader.prefix!r} is {reader.format} and holds no object graph, so it is "
-            "name-based (TF1) already. To rename its keys use "
-            "convert(plan_migration(source, target, assignment_map), output_prefix); "
-            "to make it object-based (TF2) use convert_tf1_to_tf2"
+            Message(
+                f"{reader.prefix!r} is {reader.format} and holds no object graph, so "
+                "it is name-based (TF1) already. To rename its keys use ",
+                Call("convert", RENAMING),
+                "; to make it object-based (TF2) use ",
+                Call("convert_tf1_to_tf2"),
+            )
         )
     goal = None if like is None else _named(like)
     layout = layout_of(reader)
@@ -70,7 +74,10 @@ def _named(like: CheckpointLike) -> CheckpointReader:
     reader = opened(like)
     if reader.object_graph is not None:
         raise LayoutError(
-            f"like={reader.prefix!r} is {reader.format}; give a name-based (TF1) one"
+            Message(
+                InPython("like=", "--like="),
+                f"{reader.prefix!r} is {reader.format}; give a name-based (TF1) one",
+            )
         )
     return reader
 

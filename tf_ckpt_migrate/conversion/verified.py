@@ -9,13 +9,14 @@ from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.checkpoint.verify import Verification
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.escapes import printable, to_json
+from tf_ckpt_migrate.findings import Finding
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["ConversionProof", "Finding", "Mismatch", "mismatch"]
+__all__ = ["ConversionProof", "Mismatch", "mismatch"]
 
 _LISTED = 20
 _HOW = {
@@ -25,24 +26,6 @@ _HOW = {
     "kept": "compared with the target",
     "added": "for the object graph",
 }
-
-
-class Finding(NamedTuple):
-    """One thing that is not as the plan says.
-
-    Attributes:
-      kind: ``missing``, ``misnamed``, ``extra``, ``dtype or shape``, ``slices``,
-        ``value``, ``object graph`` or ``unreadable``.
-      key: Of the converted checkpoint; one it should have, where it is missing.
-      text: What is wrong, a sentence.
-    """
-
-    kind: str
-    key: str
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 class ConversionProof(NamedTuple):
@@ -101,8 +84,8 @@ class ConversionProof(NamedTuple):
             "converted": self.converted,
             "source": self.source,
             "counts": dict(self.counts),
-            "findings": [each._asdict() for each in self.findings],
-            "verification": {"ok": self.verification.ok, **self.verification._asdict()},
+            "findings": [each.to_config() for each in self.findings],
+            "verification": self.verification.to_config(),
         }
         return to_json(content)
 

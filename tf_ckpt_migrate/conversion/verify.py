@@ -17,7 +17,7 @@ from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.output import Value
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
 from tf_ckpt_migrate.conversion.save_counter import COUNTER_SPEC
-from tf_ckpt_migrate.conversion.verified import ConversionProof, Finding, mismatch
+from tf_ckpt_migrate.conversion.verified import ConversionProof, mismatch
 from tf_ckpt_migrate.conversion.verify_text import (
     computed_from,
     misnamed_text,
@@ -25,6 +25,7 @@ from tf_ckpt_migrate.conversion.verify_text import (
     parts_text,
 )
 from tf_ckpt_migrate.errors import CheckpointError, RuleError
+from tf_ckpt_migrate.findings import Finding, message_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -100,11 +101,12 @@ def verify_conversion(  # noqa: PLR0913 what is compared, by keyword
     verification = verify_checkpoint(result.prefix, progress=_first_half(report))
     run = _Run(plan, source, result, view, added)
     findings = [*run.names(), *run.values(_second_half(report))]
+    damaged = {key for each in verification.findings for key in each.source}
     return ConversionProof(
         result.prefix,
         source.prefix,
         verification,
-        tuple(each for each in findings if each.text not in verification.problems),
+        tuple(f for f in findings if f.kind != "corrupt" or f.target not in damaged),
         run.counts,
     )
 
@@ -152,16 +154,18 @@ class _Run:
                 continue
             called = self._called(wanted, extra)
             if called is None:
-                findings.append(Finding("missing", key, missing_text(key, wanted)))
+                findings.append(
+                    Finding("missing", missing_text(key, wanted), target=key)
+                )
             else:
                 del extra[called]
                 why = misnamed_text(key, called, wanted)
-                findings.append(Finding("misnamed", key, why))
+                findings.append(Finding("misnamed", why, (called,), key))
         for key in extra:
             text = f"{key!r} {self._result.specs[key]} is there, but the plan has no "
             twin = self._same_as(key, self._result, self._wanted)
             text += f"such key{f'; its value is that of {twin!r}' if twin else ''}"
-            findings.append(Finding("extra", key, text))
+            findings.append(Finding("unexpected", text, target=key))
         return findings
 
     def _called(
@@ -206,7 +210,7 @@ class _Run:
             try:
                 found = self._compared(key, self._wanted[key])
             except CheckpointError as error:
-                found = Finding("unreadable", key, str(error))
+                found = Finding("corrupt", message_of(error), target=key)
             findings += [found] if found else []
             done += specs[key].nbytes
             report(done, total)
@@ -215,9 +219,9 @@ class _Run:
     def _compared(self, key: str, wanted: Move | KeptTarget | Value) -> Finding | None:
         spec = self._result.specs[key]
         if spec != wanted.spec:
-            return Finding(
-                "dtype or shape", key, f"{key!r} is {spec}, expected {wanted.spec}"
-            )
+            kind = "shape" if spec.dtype == wanted.spec.dtype else "dtype"
+            text = f"{key!r} is {spec}, expected {wanted.spec}"
+            return Finding(kind, text, (), key, None, spec, wanted.spec)
         is_counter = key == SAVE_COUNTER_KEY and not isinstance(wanted, Move)
         if is_counter and spec == COUNTER_SPEC:
             # It follows from the name to which the output was written, and which it may
@@ -256,7 +260,7 @@ class _Run:
         text = (
             f"{key!r} is stored in {parts_text(stored)}, expected {parts_text(planned)}"
         )
-        return Finding("slices", key, f"{text} by {partition!r}")
+        return Finding("slices", f"{text} by {partition!r}", target=key)
 
     def _compared_with(
         self, reader: CheckpointReader, source: str, key: str
@@ -265,7 +269,7 @@ class _Run:
         if spec.dtype in (DType.resource, DType.variant):
             same = stored_bytes(reader, source) == stored_bytes(self._result, key)
             text = f"{key!r} holds other bytes than {source!r}"
-            return None if same else Finding("value", key, text)
+            return None if same else Finding("values_differ", text, (source,), key)
         what = mismatch(paired(reader, source, self._result, key), spec.shape)
         if what is None:
             return None
@@ -274,7 +278,7 @@ class _Run:
             text = f"{key!r} holds the value of {culprit!r}, not that of {source!r}"
         else:
             text = f"{key!r}: {what.text(repr(source))}"
-        return Finding("value", key, text)
+        return Finding("values_differ", text, (source,), key)
 
     def _value_of_another(self, key: str, spec: TensorSpec) -> str | None:
         held = self._digest_of(self._result, key)
@@ -296,7 +300,7 @@ class _Run:
         if graph is not None and same_objects(graph, expected):
             return None
         text = "the object graph is not the one that belongs to the plan's keys"
-        return Finding("object graph", OBJECT_GRAPH_KEY, text)
+        return Finding("object_graph", text, target=OBJECT_GRAPH_KEY)
 
     def _compared_array(self, key: str, array: Array, what: str) -> Finding | None:
         box = self._result.part_of(key)
@@ -306,6 +310,8 @@ class _Run:
         if (array.shape, array.dtype) != (value.shape, value.dtype):
             text = f"{key!r} is {self._result.specs[key]}, but {what} "
             text += f"is {array.dtype}{[*array.shape]}"
-            return Finding("dtype or shape", key, text)
+            return Finding("shape", text, target=key)
         found = mismatch(iter([(array.reshape(-1), value.reshape(-1))]), value.shape)
-        return found and Finding("value", key, f"{key!r}: {found.text(what)}")
+        return found and Finding(
+            "values_differ", f"{key!r}: {found.text(what)}", target=key
+        )

@@ -13,6 +13,7 @@ from tf_ckpt_migrate.conversion.layout import name_of_key
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys, saved_aside
 from tf_ckpt_migrate.conversion.saved_names import name_contents, object_contents
 from tf_ckpt_migrate.errors import LayoutError, OutputPathError, PlanError, capped
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.private import session_that_saves
 from tf_ckpt_migrate.live.saver_names import names_of_target
@@ -213,5 +214,5 @@ def _check_same(
         raise PlanError(
             f"what the saver saves is not what {live.prefix} has; nothing was saved:\n"
             "  " + "\n  ".join(capped(problems)),
-            problems,
+            as_findings("shape", problems),
         )

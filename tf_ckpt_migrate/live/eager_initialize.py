@@ -9,6 +9,7 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.errors import PlanError, RuleError, TargetError, capped, nearest
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.live.goals import goal_by_names, names_of
 from tf_ckpt_migrate.live.private import stored_variables
 from tf_ckpt_migrate.live.restore import restore
@@ -147,5 +148,5 @@ def _check_sources(wanted: dict[str, str], reader: CheckpointReader) -> None:
     raise PlanError(
         f"{reader.prefix!r} lacks tensors that the map needs:\n  "
         + "\n  ".join([*capped(problems), *hints]),
-        problems,
+        as_findings("missing", problems),
     )

@@ -10,6 +10,7 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import layout_of
 from tf_ckpt_migrate.conversion.misses import check_all_met
 from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names, names_of
 from tf_ckpt_migrate.live.planning import (
     bound,
@@ -125,5 +126,5 @@ def _check_collisions(moves: list[Move]) -> None:
         problems = [f"collision: {move}" for move in twice]
         raise PlanError(
             "several tensors go to one variable:\n  " + "\n  ".join(capped(problems)),
-            problems,
+            as_findings("collision", problems),
         )

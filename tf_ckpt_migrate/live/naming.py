@@ -13,6 +13,7 @@ from tf_ckpt_migrate.conversion.layout import (
 )
 from tf_ckpt_migrate.conversion.named_moves import as_names
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
@@ -94,14 +95,7 @@ def _ruled(
     labels = {key: own[key] for key in variables}
     specs = {label: live.specs[key] for key, label in labels.items()}
     catalog = RelabelledCatalog(catalog_of(live), labels)
-    try:
-        moves = resolve(rules, specs, sources=catalog).moves
-    except PlanError as error:
-        # A save has only its rules to say so by.
-        text = str(error).replace(
-            'pass unused="drop" or "keep"', "put Drop('/') or Keep('/') last,"
-        )
-        raise PlanError(text, error.problems, error.details) from None
+    moves = resolve(rules, specs, sources=catalog, options=False).moves
     if changing := [move for move in moves if not move.is_plain]:
         raise RuleError(
             f"{changing[0]} would change a value; a save can only name variables"
@@ -126,5 +120,5 @@ def _check_names(names: Mapping[str, str], live: LiveTarget) -> None:
             "saved:\n  " + "\n  ".join(capped(problems)) + "\nName them in code, by "
             "their paths with names=\"key\", by a map such as names={'path/': 'name/'} "
             "or by a function, names=lambda variable: …",
-            problems,
+            as_findings("name", problems),
         )

@@ -13,6 +13,7 @@ from tf_ckpt_migrate.conversion.layout import (
 )
 from tf_ckpt_migrate.conversion.planning import Goal, plan_into
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.live.goals import goal_by_keys, goal_by_names
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
@@ -233,5 +234,5 @@ def _check_places(plan: MigrationPlan, goal: Goal) -> None:
         raise PlanError(
             f"{goal.prefix} has no such variables; drop what it shall not have, by "
             "Drop(…):\n  " + "\n  ".join(capped(problems)),
-            problems,
+            as_findings("no_target", problems),
         )

@@ -21,6 +21,7 @@ from tf_ckpt_migrate.conversion.planning import (
     opened,
 )
 from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.findings import Message, message_of
 from tf_ckpt_migrate.live.layer_notes import notes_on_layers, notes_on_layers_left
 from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.parts import Parts
@@ -191,8 +192,8 @@ def plan_for_objects(  # noqa: PLR0913 what restore takes, by keyword
         ]
         if not notes:
             raise
-        text = "\n".join([str(error), "", *notes])
-        raise PlanError(text, error.problems, error.details) from None
+        text = Message.lines([message_of(error), "", *notes])
+        raise PlanError(text, error.findings) from None
     more = (*notes_on_layers(reader, live, plan), *averages_left_out(plan, averages))
     plan = replace(plan, notes=(*plan.notes, *more))
     return LivePlan(made.told_in(plan), variables)

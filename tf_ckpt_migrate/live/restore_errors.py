@@ -13,7 +13,6 @@ from typing import Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.conversion.misses import Misses
 from tf_ckpt_migrate.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -23,10 +22,10 @@ from tf_ckpt_migrate.errors import (
     PlanError,
     TruncatedFileError,
 )
+from tf_ckpt_migrate.findings import Finding
 from tf_ckpt_migrate.live.asked import restoring_operations
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.private import with_restore_advice
-from tf_ckpt_migrate.names.unaccounted import Unaccounted
 
 __all__ = ["MismatchError", "MissingTensorError", "as_tensorflows", "restore_error"]
 
@@ -37,24 +36,29 @@ class _RestoreError(CheckpointError):
     """What both errors of `Saver.restore` have.
 
     Attributes:
-      problems: As of `PlanError`: every finding, one line of text each.
+      findings: Same as in `PlanError`: each thing that is wrong, as a value.
     """
 
     message: str  # of `tf.errors.OpError`
 
     def __init__(
-        self, node_def: Any, op: Any, message: str, problems: Sequence[str] = ()
+        self, node_def: Any, op: Any, message: str, findings: Sequence[Finding] = ()
     ) -> None:
         """Take what every error of TensorFlow takes, and the findings."""
         super().__init__(node_def, op, message)
-        self.problems: tuple[str, ...] = tuple(problems)
+        self.findings: tuple[Finding, ...] = tuple(findings)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The findings as text, one line each."""
+        return tuple(finding.text for finding in self.findings)
 
     def __str__(self) -> str:
         return self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An operation belongs to a graph of this process.
-        return type(self), (None, None, self.message, self.problems)
+        return type(self), (None, None, self.message, self.findings)
 
 
 class MissingTensorError(_RestoreError, _errors.NotFoundError):
@@ -79,49 +83,51 @@ def restore_error(
     Example:
       >>> import tensorflow as tf
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
-      >>> from tf_ckpt_migrate.conversion.misses import Misses
-      >>> with example_checkpoint({"v": [1.0]}) as prefix:
+      >>>       >>> with example_checkpoint({"v": [1.0]}) as prefix:
       ...     reader = CheckpointReader(prefix)
-      ...     plan_error = PlanError("", ["missing target: 'w'"], Misses(("w",), ()))
+      ...     plan_error = PlanError("", [Finding("missing", "", target="w")])
       ...     error = restore_error(plan_error, reader, ["w"], None)
       >>> isinstance(error, tf.errors.NotFoundError), "Key w not found" in str(error)
       (True, True)
     """
-    misses = error.details
-    if not isinstance(misses, Misses):  # of rules, which TensorFlow's Saver has not
-        return MissingTensorError(None, None, str(error), error.problems)
-    if misses.missing and reader.object_graph is not None:
-        text = f"{error}\n\n{_names_that_differ(misses.missing, asked, reader)}"
-        return MissingTensorError(None, None, text, error.problems)
-    dtypes = [each for each in misses.misfits if each[1].dtype != each[2].dtype]
-    if misses.missing:
-        kind, name = MissingTensorError, min(misses.missing)
+    found = error.findings
+    missing = [each.target for each in found if each.kind == "missing" and each.target]
+    misfits = [each for each in found if each.kind in _MISFITS]
+    if len(missing) + len(misfits) < max(1, len(found)):  # rules, unknown to TensorFlow
+        return MissingTensorError(None, None, str(error), error.findings)
+    if missing and reader.object_graph is not None:
+        text = f"{error}\n\n{_names_that_differ(missing, asked, reader)}"
+        return MissingTensorError(None, None, text, error.findings)
+    dtypes = [each for each in misfits if each.kind == "dtype"]
+    if missing:
+        kind, name = MissingTensorError, min(missing)
         cause = "a Variable name or other graph key that is missing"
         text = f"Key {name} not found in checkpoint"
     else:
-        name, found, wanted = (dtypes or misses.misfits)[0]
+        first = (dtypes or misfits)[0]
+        name, spec, wanted = first.target, first.spec, first.expected
         if not dtypes and restore_op is None:
             text = (
-                f"Received incompatible tensor with shape {_tuple(found)} when "
+                f"Received incompatible tensor with shape {_tuple(spec)} when "
                 f"attempting to restore variable with shape {_tuple(wanted)} and name "
                 f"{name}."
             )
-            return PlanError(f"{error}\n\n{text}", error.problems, misses)
+            return PlanError(f"{error}\n\n{text}", error.findings)
         kind, cause = (
             MismatchError,
             "a mismatch between the current graph and the graph",
         )
-        text = "\n".join(_other_dtype(*each) for each in dtypes) or (
+        text = "\n".join(_other_dtype(each) for each in dtypes) or (
             "Assign requires shapes of both tensors to match. lhs shape= "
-            f"{_list(wanted)} rhs shape= {_list(found)}"
+            f"{_list(wanted)} rhs shape= {_list(spec)}"
         )
     op = None
     if restore_op is not None:
         reading, assigning = restoring_operations(restore_op, name)
-        op = reading if misses.missing or dtypes else assigning
+        op = reading if missing or dtypes else assigning
     node_def = None if op is None else op.node_def
     advice = with_restore_advice(kind(node_def, op, text), cause)
-    return kind(node_def, op, f"{error}\n\n{advice}", error.problems)
+    return kind(node_def, op, f"{error}\n\n{advice}", error.findings)
 
 
 def _names_that_differ(
@@ -140,10 +146,11 @@ def _names_that_differ(
     )
 
 
-def _other_dtype(name: str, found: TensorSpec, wanted: TensorSpec) -> str:
+def _other_dtype(finding: Finding) -> str:
+    expected, found = map(_dtype_in_messages, (finding.expected, finding.spec))
     return (
-        f"tensor_name = {name}; expected dtype {_dtype_in_messages(wanted)} does not "
-        f"equal original dtype {_dtype_in_messages(found)}"
+        f"tensor_name = {finding.target}; expected dtype {expected} does not equal "
+        f"original dtype {found}"
     )
 
 
@@ -165,16 +172,16 @@ def as_tensorflows(error: CheckpointError) -> CheckpointError:
 
     Example:
       >>> import tensorflow as tf
-      >>> error = PlanError("no w", ["missing target: 'w'"])
+      >>> error = PlanError("no w")
       >>> isinstance(as_tensorflows(error), tf.errors.NotFoundError)
       True
     """
     if isinstance(error, PlanError):
-        details = error.details
-        if _is_mismatch(details):
-            return MismatchError(None, None, str(error), error.problems)
-        if _is_missing(details) or details is None:
-            return MissingTensorError(None, None, str(error), error.problems)
+        kinds = {each.kind for each in error.findings}
+        if "dtype" in kinds and kinds <= _MISFITS:
+            return MismatchError(None, None, str(error), error.findings)
+        if kinds <= _ABSENT and (not kinds or "missing" in kinds):
+            return MissingTensorError(None, None, str(error), error.findings)
         return error  # of rules, which the original does not have
     for ours, theirs in _KINDS.items():
         if isinstance(error, ours) and not isinstance(error, theirs):
@@ -183,31 +190,8 @@ def as_tensorflows(error: CheckpointError) -> CheckpointError:
     return error
 
 
-def _is_mismatch(details: object) -> bool:
-    """Return whether nothing is wrong but dtypes, and perhaps shapes.
-
-    Of shapes alone the original makes a ValueError, as a PlanError is.
-    """
-    if isinstance(details, Misses):
-        others: bool = bool(details.missing)
-        pairs = [(found, wanted) for _, found, wanted in details.misfits]
-    elif isinstance(details, Unaccounted):
-        others = bool(details.sources or details.targets or details.others)
-        pairs = [(move.spec, wanted) for move, wanted in details.differing]
-    else:
-        return False
-    return not others and any(found.dtype != wanted.dtype for found, wanted in pairs)
-
-
-def _is_missing(details: object) -> bool:
-    """Return whether variables have no tensor, and no rule is wrong."""
-    if isinstance(details, Misses):
-        return bool(details.missing)
-    if not isinstance(details, Unaccounted) or details.others:
-        return False
-    return bool(details.targets) and not details.differing
-
-
+_MISFITS = {"dtype", "shape"}
+_ABSENT = {"missing", "unused", "no_target"}
 _KINDS: dict[type[CheckpointError], Any] = {
     CheckpointNotFoundError: _errors.NotFoundError,
     CheckpointReplacedError: _errors.NotFoundError,

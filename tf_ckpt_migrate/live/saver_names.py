@@ -7,6 +7,7 @@ from typing import Any
 
 from tf_ckpt_migrate.conversion.layout import name_of_key
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.live.graph_pairs import saved_name
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import is_variable, within
@@ -72,7 +73,7 @@ def names_of_target(live: LiveTarget, var_list: Any) -> dict[str, str]:
         raise PlanError(
             f"{live.prefix}, the saver's target, has variables that the saver does "
             "not save; nothing was saved:\n  " + "\n  ".join(capped(problems)),
-            problems,
+            as_findings("name", problems),
         )
     return names
 

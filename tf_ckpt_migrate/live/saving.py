@@ -22,6 +22,7 @@ from tf_ckpt_migrate.conversion.saved import (
 )
 from tf_ckpt_migrate.conversion.twin import check_twin, write_twin
 from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.naming import Names, names_to_save
 from tf_ckpt_migrate.live.private import has_untracked
@@ -80,7 +81,7 @@ class Saving:
             return None
         live = LiveTarget(checkpoint, counted=False)
         if live.left_out:
-            raise PlanError(_left_out(live), sorted(live.left_out))
+            raise PlanError(_left_out(live), as_findings("lost", sorted(live.left_out)))
         names = names_to_save(live, self.names)
         if self.keys == "name":
             _check_nothing_is_lost(live)
@@ -106,7 +107,7 @@ def _check_nothing_is_lost(live: LiveTarget) -> None:
         raise PlanError(
             'keys="name" would lose what only objects have: '
             f'{", ".join(map(repr, capped(lost, 3)))}; save with keys="both"',
-            lost,
+            as_findings("lost", lost),
         )
 
 

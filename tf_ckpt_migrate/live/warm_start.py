@@ -16,6 +16,7 @@ from tf_ckpt_migrate.errors import (
     capped,
     nearest,
 )
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.live.eager_initialize import initialize_eagerly
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.goals import names_of
@@ -189,7 +190,7 @@ def _check_used(
             f"{what} names variables that are not to be started: "
             f"{', '.join(map(repr, capped(unused)))}; those that are: "
             f"{', '.join(map(repr, near or capped(variables, 5)))}",
-            [f"not used: {name!r}" for name in unused],
+            as_findings("unused", [f"not used: {name!r}" for name in unused]),
         )
 
 
@@ -218,7 +219,7 @@ def _chosen(chosen: str | Sequence[Any] | None, target: object) -> dict[str, Any
     found = {pattern: _fitting(pattern, named) for pattern in patterns}
     idle = [_fits_nothing(pattern, named) for pattern in patterns if not found[pattern]]
     if idle:
-        raise PlanError("\n".join(idle), idle)
+        raise PlanError("\n".join(idle), as_findings("idle_rule", idle))
     return {name: named[name] for names in found.values() for name in names}
 
 

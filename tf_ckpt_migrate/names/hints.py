@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import permutations
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
@@ -21,27 +21,47 @@ class Hints:
     """Finds the nearest of many names, looking first at those with the same last part.
 
     Args:
-      names: The names that exist.
+      names: The names that exist; by their specs where these are known.
 
     Example:
       >>> Hints(["encoder/w", "encoder/b"]).nearest("bert/encoder/w")
       ['encoder/w']
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str] | Mapping[str, TensorSpec]) -> None:
         """Keep the names; they are sorted into groups when first asked."""
         self._names = names
+        self._specs: Mapping[str, TensorSpec] | None = (
+            names if isinstance(names, Mapping) else None
+        )
         self._by_leaf: dict[str, list[str]] = {}
 
-    def nearest(self, name: str) -> list[str]:
-        """Return up to three of the names that look most like ``name``."""
+    def nearest(self, name: str, spec: TensorSpec | None = None) -> list[str]:
+        """Return up to three of the names that look most like ``name``.
+
+        Args:
+          name: The name.
+          spec: The dtype and shape that the others must have, as they are or by one
+            simple transform; None for any.
+        """
         if not self._by_leaf:
             by_leaf: dict[str, list[str]] = defaultdict(list)
             for other in self._names:
                 by_leaf[_leaf(other)].append(other)
             self._by_leaf = dict(by_leaf)
-        same = self._by_leaf.get(_leaf(name), [])
-        return nearest(name, _closest(name, same or self._names))
+        same = self._fitting(self._by_leaf.get(_leaf(name), []), spec)
+        return nearest(name, _closest(name, same or self._fitting(self._names, spec)))
+
+    def _fitting(self, names: Iterable[str], spec: TensorSpec | None) -> Iterable[str]:
+        """Return the names whose tensors could be that of ``spec``."""
+        specs = self._specs
+        if specs is None or spec is None:
+            return names
+        return [
+            name
+            for name in names
+            if specs[name] == spec or fitting_transform(specs[name], spec) is not None
+        ]
 
 
 def _leaf(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.escapes import to_html, to_json
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
@@ -77,7 +78,7 @@ class MigrationPlan:
                 "this is no plan: every source key is moved or dropped, and every "
                 "target a key that is written once, but\n  "
                 + "\n  ".join(capped(problems)),
-                problems,
+                as_findings("plan", problems),
             )
 
     @property
@@ -150,7 +151,7 @@ class MigrationPlan:
                 + "\n"
                 "Make it anew with plan_migration(), or edit its YAML to say what "
                 "becomes of these tensors.",
-                problems,
+                as_findings("plan", problems),
             )
 
     def reversed(self) -> MigrationPlan:

@@ -60,6 +60,7 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     own_names: Mapping[str, str] | None = None,
     transforms: Mapping[str, Transform] | None = None,
     closed: bool = False,
+    options: bool = True,
     sources: TensorCatalog | None = None,
     targets: TensorCatalog | None = None,
 ) -> Resolution:
@@ -81,6 +82,8 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
         what its rule does.
       closed: Whether the target can take nothing beyond its names; errors then do not
         advise it.
+      options: Whether the caller takes ``unused`` from its user; errors otherwise
+        advise rules instead.
       sources: The catalog of the source; rules may then use every name in it.
       targets: The catalog of the target, likewise. If both have object graphs, what no
         rule decides about is matched by names and objects, and not by equal keys.
@@ -104,23 +107,30 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
     places = None if target is None else Places(target, aliases)
     given = AssignmentMap(assignment_map)
     rules = given.expanded(source, places)
-    resolver = Resolver(
-        tuple(rules),
-        source,
-        target,
-        unused,
-        aliases or {},
-        own_names or {},
-        transforms or {},
-        closed,
-        sources,
-        targets,
+
+    def run(first: Sequence[Rule]) -> tuple[Resolver, tuple[KeptTarget, ...]]:
+        resolver = Resolver(
+            (*first, *rules),
+            source,
+            target,
+            unused,
+            aliases or {},
+            own_names or {},
+            transforms or {},
+            closed,
+            sources,
+            targets,
+        )
+        resolver.given = (*first, *given)
+        resolver.notes += rules.notes
+        resolver.run()
+        return resolver, resolver.missing_targets(missing)
+
+    resolver, kept = run(())
+    resolver.problems.options = options
+    resolver.problems.raise_if_any(
+        source, target, lambda first: run(first)[0].problems.findings
     )
-    resolver.given = tuple(given)
-    resolver.notes += rules.notes
-    resolver.run()
-    kept = resolver.missing_targets(missing)
-    resolver.problems.raise_if_any(source, target)
     notes = (
         *resolver.notes,
         *_notes(resolver.moves),

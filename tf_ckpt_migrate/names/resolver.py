@@ -230,13 +230,13 @@ class Resolver:
         elif self.unused == "keep":
             self._move((key,), name, transform)
         else:
-            self.problems.no_place(key, name)
+            self.problems.no_target(key, name, self.source[key])
 
     def _named(self, key: str, name: str, transform: Transform | None) -> None:
         """Move ``key`` to a name that someone wrote out: it must exist."""
         place = self._place(name)
         if place is None:
-            self.problems.no_target(key, name)
+            self.problems.no_target(key, name, self.source[key])
         else:
             self._move((key,), place, transform)
 
@@ -252,7 +252,7 @@ class Resolver:
         for name, transform in rule.targets:
             place = self._place(name)
             if place is None:
-                self.problems.no_target(rule.sources[0], name)
+                self.problems.no_target(rule.sources[0], name, self.source[keys[0]])
             else:
                 self._move(keys, place, transform)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.errors import PlanError, TransformError, capped
+from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.rejoining import rejoined
 from tf_ckpt_migrate.transforms import (
@@ -51,7 +52,7 @@ def reversed_plan(plan: MigrationPlan) -> MigrationPlan:
         raise PlanError(
             "the plan cannot be reversed; these sources cannot be made of what they "
             "become:\n  " + "\n  ".join(capped(lost)),
-            lost,
+            as_findings("lost", lost),
         )
     return _closed(plan, moves, users)
 

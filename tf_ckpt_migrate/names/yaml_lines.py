@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.findings import as_findings
 
 if TYPE_CHECKING:
     import yaml
@@ -191,4 +192,4 @@ def _node(event: yaml.NodeEvent, what: str) -> Node:
 
 
 def _error(text: str, what: str) -> PlanError:
-    return PlanError(f"the {what} cannot be read, {text}", [text])
+    return PlanError(f"the {what} cannot be read, {text}", as_findings("file", [text]))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped, nearest
+from tf_ckpt_migrate.findings import Call, Message
 from tf_ckpt_migrate.names.rules.recipe import recipe
 from tf_ckpt_migrate.naming.slots import Slot, slot_of
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
@@ -272,14 +273,23 @@ def _without_other_side(
     """Refuse: the caller moves tensors by name, and translates no optimizer."""
     del specs, targets, options
     raise PlanError(
-        f'Recipe("optimizer", {source!r}, {target!r}): this call moves or names '
-        "tensors as they are and cannot translate the state of an optimizer. From "
-        "TF1 call tcm.restore(path, target, rules) with live objects, or "
-        "convert_tf1_to_tf2(…, like=…) or plan_migration(source, target, rules) with a "
-        "checkpoint that the model and its optimizer saved. Back to TF1 call "
-        "tcm.save_like(tf1_checkpoint, target, rules, output_prefix=…), which writes "
-        "live objects by rules from TF1 to Keras, or convert_tf2_to_tf1(saved, …, "
-        "names=rules) with what tf.train.Checkpoint saved. To compare both sides of a "
-        "conversion call verify_conversion(converted, source, assignment_map=rules, "
-        "like=…), which compares the state of the optimizer too"
+        Message(
+            f'Recipe("optimizer", {source!r}, {target!r}): this call moves or names '
+            "tensors as they are and cannot translate the state of an optimizer. From "
+            "TF1 call tcm.restore(path, target, rules) with live objects, or ",
+            Call("convert_tf1_to_tf2", "…, like=…"),
+            " or ",
+            Call("plan_migration", "source, target, rules"),
+            " with a checkpoint that the model and its optimizer saved. Back to TF1 "
+            "call tcm.save_like(tf1_checkpoint, target, rules, output_prefix=…), which "
+            "writes live objects by rules from TF1 to Keras, or ",
+            Call("convert_tf2_to_tf1", "saved, …, names=rules"),
+            " with what tf.train.Checkpoint saved. To compare both sides of a "
+            "conversion call ",
+            Call(
+                "verify_conversion",
+                "converted, source, assignment_map=rules, like=…",
+            ),
+            ", which compares the state of the optimizer too",
+        )
     )

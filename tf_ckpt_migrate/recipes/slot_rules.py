@@ -7,6 +7,8 @@ from typing import Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.findings import Advice, Message
+from tf_ckpt_migrate.names.rules import Drop
 from tf_ckpt_migrate.names.rules.recipe import Ruled, recipe
 from tf_ckpt_migrate.naming.slots import slot_of
 from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
@@ -72,8 +74,12 @@ def slots(
             rules += following(ways, group, place, slot_transform)
         except Unfollowable as error:
             raise PlanError(
-                f"what follows for the slots {', '.join(map(repr, group.values()))} is "
-                f"not known, as {error}; leave them behind by tcm.Drop(role='slot')"
+                Message(
+                    "what follows for the slots "
+                    f"{', '.join(map(repr, group.values()))} is not known, as {error}; "
+                    "leave them behind by ",
+                    Advice(Drop(role="slot")),
+                )
             ) from None
     return ways.without_idle(rules, others)
 

@@ -7,15 +7,16 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.conversion.moved import MovedName, moved_names
+from tf_ckpt_migrate.findings import Finding
 from tf_ckpt_migrate.names.compression import Renamed, compressed
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.rules import Drop, Keep, Recipe, Rule
-from tf_ckpt_migrate.names.unaccounted import Unaccounted
 from tf_ckpt_migrate.naming.slots import role_of
 
 __all__ = ["Breakage", "Mend", "breakage_of"]
 
 _ANY = TensorSpec(DType.float32, ())
+_OTHERS = ("idle_rule", "shadowed_rule", "collision", "transform")
 _Check = Callable[[Sequence[Rule]], Sequence[str]]
 
 
@@ -68,7 +69,7 @@ class Breakage(NamedTuple):
 
 
 def breakage_of(
-    details: Unaccounted,
+    findings: Sequence[Finding],
     rules: Iterable[Rule],
     specs: Mapping[str, TensorSpec],
     check: _Check,
@@ -76,7 +77,7 @@ def breakage_of(
     """Return what broke, and the map that mends it.
 
     Args:
-      details: What a plan leaves unaccounted for.
+      findings: What is wrong with the plan.
       rules: The map that it was made by.
       specs: Dtype and shape of everything in the checkpoint.
       check: Returns what would be wrong with another map.
@@ -85,17 +86,24 @@ def breakage_of(
       >>> from tf_ckpt_migrate.names.rules import RenameScope
       >>> spec = TensorSpec(DType.float32, (2,))
       >>> gone = {"net/a": spec, "net/b": spec}
-      >>> found = Unaccounted(gone, {"top/a": spec, "top/b": spec})
+      >>> found = [Finding("unused", "", (key,), spec=spec) for key in gone]
+      >>> found += [
+      ...     Finding("missing", "", target=name, expected=spec)
+      ...     for name in ("top/a", "top/b")
+      ... ]
       >>> print(breakage_of(found, [], gone, lambda rules: ()).mend.rules)
       [RenameScope('net/', 'top/')]
     """
-    gone, new = dict(details.sources), dict(details.targets)
+    unused = [f for f in findings if f.kind in ("unused", "no_target")]
+    gone = {f.source[0]: f.spec for f in unused if f.spec is not None}
+    new = {f.target: f.expected for f in findings if f.kind == "missing"}
     moved = moved_names(gone, new)
     for each in moved:
         del gone[each.old], new[each.new]
     changed = [
-        (move.sources[0], move.target, move.spec, wanted)
-        for move, wanted in details.differing
+        (f.source[0], f.target, f.spec, f.expected)
+        for f in findings
+        if f.kind in ("dtype", "shape")
     ]
     renames = {each.old: each.new for each in moved}
     for old, name in _moved_and_changed(gone, new):
@@ -106,7 +114,7 @@ def breakage_of(
         changed,
         gone,
         new,
-        details.others,
+        [f.text for f in findings if f.kind in _OTHERS],
         specs,
         _mended(renames, gone, tuple(rules), specs, check),
     )

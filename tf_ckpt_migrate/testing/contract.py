@@ -16,7 +16,6 @@ from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.resolution import Missing
 from tf_ckpt_migrate.names.rules import Rule
-from tf_ckpt_migrate.names.unaccounted import Unaccounted
 from tf_ckpt_migrate.testing.breakage import breakage_of
 from tf_ckpt_migrate.testing.models import live_model
 
@@ -110,9 +109,9 @@ def assert_checkpoint_compatible(  # noqa: PLR0913 what restore takes, by keywor
     if error is None:
         return
     text = f"{live.prefix} does not fit {names.prefix}: {error}"
-    if isinstance(error.details, Unaccounted):
+    if error.findings:
         specs = layout_of(names).tensors
-        breakage = breakage_of(error.details, rules, specs, contract.findings)
+        breakage = breakage_of(error.findings, rules, specs, contract.findings)
         text = breakage.text(live.prefix, names.prefix)
     raise AssertionError(text)
 

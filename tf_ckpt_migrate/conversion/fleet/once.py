@@ -29,6 +29,7 @@ from tf_ckpt_migrate.errors import (
     FarFileError,
     OutputExistsError,
 )
+from tf_ckpt_migrate.findings import OVERWRITE, Message
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.storage.access import looking_once
 from tf_ckpt_migrate.storage.paths import basename, is_far
@@ -166,9 +167,12 @@ def _check_ours(
         record.output is not None and not record.is_of_what(begun) and _is_whole(output)
     ):
         raise OutputExistsError(
-            f"{output!r} is not as it was converted: somebody has written another "
-            "checkpoint there since; move it away, or pass overwrite=True "
-            "(--overwrite) to replace it"
+            Message(
+                f"{output!r} is not as it was converted: somebody has written another "
+                "checkpoint there since; move it away, or pass ",
+                OVERWRITE,
+                " to replace it",
+            )
         )
 
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
 from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer, keras_optimizer
 from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
-from tf_ckpt_migrate.names.rules import Recipe
+from tf_ckpt_migrate.findings import Advice, Message
+from tf_ckpt_migrate.names.rules import Drop, Recipe
 from tf_ckpt_migrate.recipes.counterparts import without_counterpart
 from tf_ckpt_migrate.recipes.judging import BESIDE_ALL
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS, kinds_between
@@ -84,9 +85,13 @@ class Named(NamedTuple):
         if why:
             call = call_of(name, "learning_rate, …")
             raise PlanError(
-                f"the state of {name} cannot go on in {keras_class or 'Keras'}: {why}; "
-                f"{f'go on with {call}' if call else 'keep the optimizer of TF1'}, or "
-                "begin anew with tcm.Drop(role='slot')"
+                Message(
+                    f"the state of {name} cannot go on in {keras_class or 'Keras'}: "
+                    f"{why}; ",
+                    f"go on with {call}" if call else "keep the optimizer of TF1",
+                    ", or begin anew with ",
+                    Advice(Drop(role="slot")),
+                )
             )
         if keras_class:
             kind = kind_for(name, keras_class, kinds)
@@ -94,9 +99,12 @@ class Named(NamedTuple):
             kind = name if name in kinds else _by_slots(keras, kinds)
         if kind is None or (self.like and kind != self.like):
             raise PlanError(
-                f"{self.recipe!r}: no optimizer of TF1 is known that goes on in "
-                f"{keras_class or 'one with such slots'}; say like=… with one of "
-                f"{', '.join(kinds)}"
+                Message(
+                    Advice(self.recipe),
+                    ": no optimizer of TF1 is known that goes on in "
+                    f"{keras_class or 'one with such slots'}; say like=… with one of "
+                    f"{', '.join(kinds)}",
+                )
             )
         return kind, kinds
 
@@ -141,9 +149,13 @@ class Named(NamedTuple):
         if name not in kinds or not _may_be(kinds[name], source):
             slots = ", ".join(sorted(source.slot_names)) or "none"
             raise PlanError(
-                f"{self.recipe!r}: the slots of {self.source_text}, {slots}, are not "
-                f"those of {name or 'a known class'}; say like=… with one of "
-                f"{', '.join(kinds)}, or begin anew with tcm.Drop(role='slot')"
+                Message(
+                    Advice(self.recipe),
+                    f": the slots of {self.source_text}, {slots}, are not those of "
+                    f"{name or 'a known class'}; say like=… with one of "
+                    f"{', '.join(kinds)}, or begin anew with ",
+                    Advice(Drop(role="slot")),
+                )
             )
         return name, kinds
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.errors import PlanError, TransformError
+from tf_ckpt_migrate.findings import Advice, Message
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.naming.keys import ATTRIBUTES, VARIABLE_VALUE
@@ -165,9 +166,15 @@ def _followed(move: Move, name: str, change: Change) -> Transform | None:
         how = slot_transform(move.transform, change.starts.get(name, 0.0))
     except Unfollowable as error:
         raise PlanError(
-            f"{move}: what follows for the slots of {change.recipe!r} is not known, as "
-            f"{error}; leave the recipe out and begin the optimizer anew, with "
-            "tcm.Drop(role='slot'), tcm.Drop(role='optimizer')"
+            Message(
+                f"{move}: what follows for the slots of ",
+                Advice(change.recipe),
+                f" is not known, as {error}; leave the recipe out and begin the "
+                "optimizer anew, with ",
+                Advice(Drop(role="slot")),
+                ", ",
+                Advice(Drop(role="optimizer")),
+            )
         ) from None
     return _chained(how, change.scale)
 

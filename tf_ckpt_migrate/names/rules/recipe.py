@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import RuleError, nearest
+from tf_ckpt_migrate.findings import Advice, Message
 from tf_ckpt_migrate.names.rules.checks import call
 
 __all__ = ["Expansion", "Recipe", "Ruled", "recipe"]
@@ -115,13 +116,15 @@ class Recipe:
         try:
             inspect.signature(expand).bind(self.source, self.target, *given, **options)
         except TypeError:
-            raise RuleError(f"{self!r}: {_misfit(expand, options)}") from None
+            raise RuleError(
+                Message(Advice(self), f": {_misfit(expand, options)}")
+            ) from None
         try:
             return expand(self.source, self.target, *given, **options)
         except TypeError as error:  # of options that only the function can check
             if "argument" not in str(error):
                 raise
-            raise RuleError(f"{self!r}: {error}") from None
+            raise RuleError(Message(Advice(self), f": {error}")) from None
 
     def _expansion(self) -> Expansion:
         import_module("tf_ckpt_migrate.recipes")
@@ -130,7 +133,7 @@ class Recipe:
             known = ", ".join(sorted(self.registry))
             hint = nearest(self.kind, self.registry, 1)
             meant = f"; did you mean {hint[0]!r}?" if hint else ""
-            raise RuleError(f"{self!r}: the recipes are {known}{meant}")
+            raise RuleError(Message(Advice(self), f": the recipes are {known}{meant}"))
         return expand
 
     def reversed(self) -> None:
