@@ -20,7 +20,7 @@ FLOORS = {
     "findings": 0,
     "errors": 1,
     "escapes": 1,
-    "files": 2,
+    "storage": 2,
     "table": 2,
     "bundle": 3,
     "transforms": 4,

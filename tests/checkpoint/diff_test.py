@@ -119,7 +119,15 @@ v                        1   3        1      0.2"""
         "left_out": [],
         "renamed": {},
         "moved": {},
+        "findings": [each.to_config() for each in diff.findings],
     }
+    assert [(each.kind, each.target) for each in diff.findings] == [
+        ("missing", "old"),
+        ("unexpected", "new"),
+        ("shape", "s"),
+        ("dtype", "t"),
+        ("values_differ", "v"),
+    ]
 
 
 @pytest.mark.parametrize("golden", ["saver_v2", "dtypes", "sharded_v2", "names"])

@@ -217,7 +217,15 @@ def _grouped(side: Sequence[Item], known: set[frozenset[str]]) -> list[Layer]:
 
 
 def _simplified(parts: dict[str, Item]) -> Mapping[str, Item]:
-    """Call the only kernel of a layer ``kernel``, of whichever kind it is."""
+    """Call the only kernel of a layer ``kernel``, of whichever kind it is.
+
+    A tensor alone needs no end of a name to be told apart: without one, all layers of
+    equal shapes share a signature.
+    """
+    if len(parts) == 1:
+        ((role, item),) = parts.items()
+        if role[0] == _UNKNOWN:
+            return {_UNKNOWN: item}
     kernels = [role for role in parts if role.endswith("kernel")]
     if len(kernels) == 1 and not kernels[0].startswith("recurrent"):
         parts["kernel"] = parts.pop(kernels[0])
