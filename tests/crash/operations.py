@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -66,6 +66,23 @@ def _convert(folder: str, prefix: str) -> object:
     return tcm.convert(_plan(folder), prefix, overwrite=True)
 
 
+def _computed_names() -> list[Any]:
+    turn = tcm.transforms.Transpose((1, 0))
+    turned = [
+        tcm.Rename(f"vars/net/layer_{n}/w", f"net/layer_{n}/w", turn) for n in range(6)
+    ]
+    return [*turned, ("vars/", "/")]
+
+
+def _add_computed(_: str, prefix: str) -> object:
+    return tcm.add_name_keys(prefix, _computed_names())
+
+
+def _with_computed(folder: str, prefix: str) -> object:
+    _copy_of("objects")(folder, prefix)
+    return _add_computed(folder, prefix)
+
+
 OPERATIONS = {
     # Where nothing was, nobody says that something may be replaced.
     "convert": Operation(lambda f, p: tcm.convert(_plan(f), p)),
@@ -92,6 +109,10 @@ OPERATIONS = {
         _of_another_time,
     ),
     "add names": Operation(lambda _, p: tcm.add_name_keys(p), _copy_of("objects")),
+    "add names of other values": Operation(_add_computed, _copy_of("objects")),
+    "remove names of other values": Operation(
+        lambda _, p: tcm.remove_name_keys(p, _computed_names()), _with_computed
+    ),
     "add objects": Operation(lambda _, p: tcm.add_object_keys(p), _copy_of("names")),
 }
 

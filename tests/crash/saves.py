@@ -57,7 +57,20 @@ def _by_saver(folder: str, number: int) -> None:
             variable.assign_add(tf.fill([_SIZE], 0.5))
 
 
-WAYS = {"fixed": _fixed, "managed": _managed, "by saver": _by_saver}
+def _computed(folder: str, number: int) -> None:
+    turned = tcm.transforms.Blocks(0, (1, 0))
+    rules = [tcm.Rename(f"v{n}", f"v{n}", turned) for n in range(3)]
+    for each in (number, number + 0.5):
+        checkpoint = tcm.Checkpoint(v=_variables(each))
+        checkpoint.write(f"{folder}/m", keys="both", names=rules)
+
+
+WAYS = {
+    "fixed": _fixed,
+    "computed": _computed,
+    "managed": _managed,
+    "by saver": _by_saver,
+}
 
 
 def kill_some(

@@ -62,7 +62,7 @@ def test_every_kind_of_object(tf, tmp_path, kind):
     made = kind(tf)
     mine = tcm.Checkpoint(it=made)
     live = LiveTarget(mine)
-    names = names_to_save(live, "key")
+    names = {move.sources[0]: move.target for move in names_to_save(live, "key")}
     path = mine.save(str(tmp_path / "m"), keys="both", names="key")
     tf.train.Checkpoint(it=made).save(str(tmp_path / "stock"))
     other = tf.train.Checkpoint(it=kind(tf))

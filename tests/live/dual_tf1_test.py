@@ -9,7 +9,7 @@ from tests.tf1 import restored_by_tf1
 
 def test_saver_of_tf1_restores_by_name(tmp_path, tf1_python):
     jobs = [_job(path) for path in _saved(tmp_path)]
-    assert len(jobs) == 9
+    assert len(jobs) == 10
     for job, found in zip(
         jobs, restored_by_tf1(tf1_python, jobs, tmp_path), strict=True
     ):
@@ -39,6 +39,11 @@ def _saved(folder):
     yield str(folder / "twin" / "m")
     inside = tf.function(lambda: checkpoint.write(str(folder / "inside")))
     yield inside().numpy().decode()
+    rules = [tcm.Recipe("lstm", "cell/", "rnn/basic_lstm_cell/")]
+    cell = tf.keras.layers.LSTMCell(3, name="cell")
+    cell.build((None, 2))
+    lstm = tcm.Checkpoint(cell=cell)
+    yield lstm.save(str(folder / "lstm"), keys="both", names=rules)
     weights = {"a/w": tf.Variable(np.ones((2, 3), np.float32)), "b": tf.Variable([1])}
     yield tcm.Saver(weights).save(None, str(folder / "eager"), keys="both")
     model.compile("sgd", "mse")

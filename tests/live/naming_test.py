@@ -1,13 +1,15 @@
 """What names variables are saved under, and what is wrong with some."""
 
+import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.live.models import nested, sequential
-from tf_ckpt_migrate.errors import PlanError, RuleError
+from tf_ckpt_migrate.conversion.example import example_checkpoint
+from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.live.naming import names_to_save
 from tf_ckpt_migrate.live.target import LiveTarget
-from tf_ckpt_migrate.transforms import Cast
+from tf_ckpt_migrate.transforms import Blocks, Cast
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -20,8 +22,12 @@ def module(tf):
     return module
 
 
-def named(target, *names):
+def moves_of(target, *names):
     return names_to_save(LiveTarget(target, counted=False), *names)
+
+
+def named(target, *names):
+    return {move.sources[0]: move.target for move in moves_of(target, *names)}
 
 
 def test_names_of_the_variables(module):
@@ -101,8 +107,45 @@ def test_a_map_by_paths_and_roles_is_for_every_keras(tf, tmp_path):
 
 
 def test_a_map_that_changes_values(module):
-    with pytest.raises(RuleError, match="a save can only name variables"):
-        named(module, [tcm.Rename("net/w", "w", Cast("float16")), tcm.Keep("/")])
+    rules = [tcm.Rename("net/w", "w", Cast("float16")), tcm.Keep("/")]
+    (w,) = [move for move in moves_of(module, rules) if move.target == "w"]
+    assert w.sources == (f"kernel{VALUE}",)
+    assert (str(w.spec), w.transform) == ("float16[2]", Cast("float16"))
+
+
+def test_a_map_that_gives_one_variable_two_names(module):
+    found = moves_of(module, [tcm.Split("net/w", ["a", "b"]), tcm.Keep("/")])
+    assert [move.target for move in found] == ["a", "b", "net/b"]
+
+
+@pytest.fixture
+def back(module):
+    """The reverse of the plan that has restored a TF1 checkpoint into the module."""
+    tensors = {"a": np.float32([1.0, 2.0]), "b": np.float32(3.0)}
+    rules = [tcm.Rename("a", "net/w", Blocks(0, (1, 0))), ("b", "net/b")]
+    with example_checkpoint(tensors) as prefix:
+        return tcm.restore(prefix, module, rules).plan.reversed()
+
+
+def test_a_plan_stands_for_its_rules(module, back):
+    a, b = moves_of(module, back)
+    assert (a.sources, a.target) == ((f"kernel{VALUE}",), "a")
+    assert a.transform == Blocks(0, (1, 0))
+    assert (b.sources, b.target, b.transform) == ((f"items/0{VALUE}",), "b", None)
+    assert moves_of(module, tcm.MigrationPlan.from_yaml(back.to_yaml())) == (a, b)
+
+
+def test_a_plan_accounts_for_every_variable(tf, module, back):
+    module.more = tf.Variable(1.0, name="more")
+    with pytest.raises(PlanError, match="'more'"):
+        moves_of(module, back)
+    assert len(moves_of(module, [*back.assignment_map, tcm.Drop("more")])) == 2
+
+
+def test_a_plan_for_variables_that_are_gone(module, back):
+    del module.items
+    with pytest.raises(PlanError, match="'net/b'"):
+        moves_of(module, back)
 
 
 def test_a_map_that_fits_nothing(module):

@@ -167,6 +167,7 @@ class LocalPlace:
         self._prefix = prefix
         self._open = files
         self._files: dict[int, BinaryIO] = {}
+        self._moved: dict[int, str] = {}
 
     def _staged(self, number: int) -> str:
         # The final names carry the number of shards, which only the end tells.
@@ -174,9 +175,13 @@ class LocalPlace:
 
     def take(self, number: int, taken: Taken) -> tuple[Transfer, int]:
         """Take a shard over; return how, and its size."""
-        staged = self._staged(number)
-        with taken.kept():
-            how = transfer(taken.path, staged, taken.data, taken.heard)
+        if taken.data == "move":  # in the end: until then values are computed from it
+            self._moved[number] = staged = taken.path
+            how = Transfer.MOVED
+        else:
+            staged = self._staged(number)
+            with taken.kept():
+                how = transfer(taken.path, staged, taken.data, taken.heard)
         if how not in (Transfer.LINKED, Transfer.SYMLINKED):
             copy_permissions(self._like, staged)
             flushed(staged)  # before the index that refers to it
@@ -214,7 +219,7 @@ class LocalPlace:
                 os.fsync(file.fileno())
                 file.close()
             staged = os.path.join(self.folder, os.path.basename(final))
-            os.rename(self._staged(number), staged)
+            os.rename(self._moved.get(number, self._staged(number)), staged)
         index = os.path.join(self.folder, os.path.basename(index_path(self._prefix)))
         with create_like(index, index_path(self._prefix)) as file:
             write_table(file, items)

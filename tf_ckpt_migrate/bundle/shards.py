@@ -244,7 +244,7 @@ class Shards:
 
 
 # "symlink" is for checkpoints that do not outlive the program: it leans on the source.
-# "move" is for sources that nobody else has seen: they are gone then.
+# "move" is for sources that no other program has seen: a place renames them in the end.
 DataMode = Literal["auto", "link", "copy", "symlink", "move"]
 
 _FICLONE = 0x40049409  # linux/fs.h: make a file share the extents of another
@@ -278,7 +278,7 @@ def transfer(
       target: A path of this machine where nothing is yet.
       data: ``"link"`` takes only a hard link, ``"copy"`` never takes one, ``"auto"``
         takes the first that works of hard link, reflink, copy, ``"symlink"`` a
-        symbolic link before these, and ``"move"`` renames the source.
+        symbolic link before these.
       progress: Called with the number of bytes copied since the last call.
 
     Returns:
@@ -288,13 +288,10 @@ def transfer(
       CheckpointError: If ``data`` is ``"link"`` and the file system cannot.
       OSError: If the bytes cannot be copied.
     """
-    if data not in get_args(DataMode):
+    if data == "move" or data not in get_args(DataMode):
         raise ValueError(f'data={data!r}; expected "auto", "link" or "copy"')
     if is_far(source):
         return _fetched(source, target, data, progress)
-    if data == "move":
-        os.rename(source, target)
-        return Transfer.MOVED
     if data == "symlink" and _symlinked(source, target):
         return Transfer.SYMLINKED
     if data != "copy":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from tf_ckpt_migrate.cli.rules import add_rules, rules_of
+
 __all__ = ["EXAMPLE", "configure", "execute"]
 
 EXAMPLE = "tf-ckpt-migrate remove-name-keys logs/ckpt-7"
@@ -12,6 +14,7 @@ EXAMPLE = "tf-ckpt-migrate remove-name-keys logs/ckpt-7"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("checkpoint", help="the dual-keyed checkpoint to change")
+    add_rules(parser, "that computed the names, from object paths to variable names")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -19,5 +22,5 @@ def execute(arguments: argparse.Namespace) -> int:
     from tf_ckpt_migrate.cli.results import show
     from tf_ckpt_migrate.conversion.dual_keys import remove_name_keys
 
-    show(remove_name_keys(arguments.checkpoint), arguments)
+    show(remove_name_keys(arguments.checkpoint, rules_of(arguments)), arguments)
     return 0

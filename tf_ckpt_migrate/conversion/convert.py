@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from tf_ckpt_migrate.bundle.shards import DataMode
 from tf_ckpt_migrate.bundle.writer import Progress
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.contents import (
-    Item,
-    Partitioned,
-    Reference,
-    Stored,
-    Stream,
-    Value,
-)
+from tf_ckpt_migrate.conversion.contents import Item, Value
 from tf_ckpt_migrate.conversion.layout import CheckpointView, is_object_key
+from tf_ckpt_migrate.conversion.move_contents import is_written, move_contents
 from tf_ckpt_migrate.conversion.output import taken_from, write_output
 from tf_ckpt_migrate.conversion.output_graph import graph_contents
-from tf_ckpt_migrate.conversion.partitions import divided, repartitioned
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.conversion.save_counter import kept_counter, without_counter
@@ -34,11 +26,6 @@ from tf_ckpt_migrate.naming.keys import (
     SAVE_COUNTER_KEY,
 )
 from tf_ckpt_migrate.storage.paths import path_of
-from tf_ckpt_migrate.transforms.partition import parted
-
-if TYPE_CHECKING:
-    from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-    from tf_ckpt_migrate.transforms import Transform
 
 __all__ = ["carried_out", "check_source", "convert", "prepared"]
 
@@ -163,7 +150,7 @@ def carried_out(  # noqa: PLR0913 what `convert` takes, and one more
         prefix,
         len(contents) + len(added),
         made,
-        tuple(key for key, item in contents.items() if _is_written(item)),
+        tuple(key for key, item in contents.items() if is_written(item)),
         dropped,
         tuple(added),
         (
@@ -240,15 +227,7 @@ def _contents(
     *,
     big_endian: bool,
 ) -> dict[str, Item]:
-    contents: dict[str, Item] = {}
-    bundle = reader.bundle
-    for sources, target, transform, spec in plan.moves:
-        if transform is not None:
-            contents[target] = _changed(sources, transform, spec, reader)
-        elif bundle is not None:
-            contents[target] = Reference(bundle, sources[0])
-        else:
-            contents[target] = taken_from(reader, sources[0])
+    contents = move_contents(reader, plan.moves)
     if like is None:
         return contents
     for name, *_ in plan.kept_targets:
@@ -310,23 +289,3 @@ def _like(
             "plan); to write a checkpoint for them, call convert_tf1_to_tf2(source, "
             "output_prefix, target=objects, assignment_map=rules)"
         ) from None
-
-
-def _changed(
-    sources: Sequence[str],
-    transform: Transform,
-    spec: TensorSpec,
-    reader: CheckpointReader,
-) -> Item:
-    how, partition = parted(transform)
-    if how is None and partition is not None:
-        return repartitioned(reader, sources[0], partition)
-    made = how or transform
-    value = Value(spec, lambda: made(*(reader.part(key) for key in sources)))
-    return value if partition is None else divided(value, partition)
-
-
-def _is_written(item: Item) -> bool:
-    if isinstance(item, Partitioned):
-        return any(isinstance(part, Stream) for part in item.parts.values())
-    return not isinstance(item, Reference | Stored)

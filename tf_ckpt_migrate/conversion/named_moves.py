@@ -24,6 +24,7 @@ from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.findings import InPython, Message, Option, as_findings
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import (
     Missing,
     Resolution,
@@ -76,7 +77,7 @@ class NamedMoves(NamedTuple):
 def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
     reader: CheckpointReader,
     layout: Layout,
-    names: str | AssignmentMapLike,
+    names: str | AssignmentMapLike | MigrationPlan,
     unused: Unused = "error",
     *,
     like: CheckpointReader | None = None,
@@ -89,7 +90,7 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
       layout: The tensors in question; bookkeeping has no name, unless a rule names it.
       names: ``"full_name"``, with object paths for what has no name of its own,
         ``"key"``, or rules over the names that ``"key"`` gives;
-        a variable's own name serves too.
+        a variable's own name serves too. A plan stands for its rules.
       unused: What becomes of a name that no rule fits.
       like: A name-based checkpoint whose tensors are to be filled, or None.
       missing: What becomes of a tensor of ``like`` that nothing fills.

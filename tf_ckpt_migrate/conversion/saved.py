@@ -6,22 +6,32 @@ then renamed to where they belong and get another index. So nobody sees one half
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Literal, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.commit import check_prefix
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import BundleWriter
-from tf_ckpt_migrate.conversion.contents import Contents, Reference
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.conversion.contents import Contents, Item, Reference
 from tf_ckpt_migrate.conversion.dual_keys import check_free
+from tf_ckpt_migrate.conversion.move_contents import move_contents
 from tf_ckpt_migrate.conversion.output import committed
-from tf_ckpt_migrate.errors import OutputPathError, PlanError, capped
+from tf_ckpt_migrate.errors import LayoutError, OutputPathError, PlanError, capped
 from tf_ckpt_migrate.findings import as_findings
+from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.storage.access import is_known_to_tensorflow, make_folder
 from tf_ckpt_migrate.storage.paths import basename, is_far, join, path_of
 
-__all__ = ["Aside", "Keys", "check_keys", "named_contents", "saved_aside"]
+__all__ = [
+    "Aside",
+    "Keys",
+    "bundle_of",
+    "check_keys",
+    "named_contents",
+    "saved_aside",
+]
 
 Keys: TypeAlias = Literal["object", "name", "both"]
 _MEANINGS = {
@@ -56,7 +66,7 @@ class Aside(NamedTuple):
     """
 
     prefix: str
-    publish: Callable[[Callable[[BundleReader], Contents]], None]
+    publish: Callable[[Callable[[CheckpointReader], Contents]], None]
 
 
 @contextmanager
@@ -82,8 +92,8 @@ def saved_aside(prefix: str) -> Generator[Aside]:
       >>> with example_checkpoint({"w": [1, 2]}) as source:
       ...     with saved_aside(source + "-new") as aside:
       ...         _ = convert(plan_migration(source), aside.prefix)
-      ...         aside.publish(lambda saved: {"v": Reference(saved, "w")})
-      ...     print(*BundleReader(source + "-new").index)
+      ...         aside.publish(lambda saved: {"v": Reference(bundle_of(saved), "w")})
+      ...     print(*CheckpointReader(source + "-new"))
       v
     """
     prefix = path_of(prefix)
@@ -99,37 +109,49 @@ def saved_aside(prefix: str) -> Generator[Aside]:
         make_folder(folder)
         staged = join(folder, basename(prefix))
 
-        def publish(contents_of: Callable[[BundleReader], Contents]) -> None:
-            saved = BundleReader(staged)
-            committed(writer, contents_of(saved))
+        def publish(contents_of: Callable[[CheckpointReader], Contents]) -> None:
+            committed(writer, contents_of(CheckpointReader(staged)))
 
         yield Aside(staged, publish)
 
 
+def bundle_of(reader: CheckpointReader) -> BundleReader:
+    """Return the reader of the files of a checkpoint in format V2.
+
+    Raises:
+      LayoutError: If the checkpoint is of format V1.
+    """
+    if reader.bundle is None:
+        raise LayoutError(f"{reader.prefix!r} is of format V1, which has no index")
+    return reader.bundle
+
+
 def named_contents(
-    saved: BundleReader, names: Mapping[str, str], keys: Keys
-) -> dict[str, Reference]:
+    saved: CheckpointReader, moves: Sequence[Move], keys: Keys
+) -> dict[str, Item]:
     """Return what an object-based checkpoint is to hold: its keys, names, or both.
 
     Args:
       saved: The checkpoint.
-      names: By key.
+      moves: From keys to names; values may change on the way.
       keys: Which of them.
 
     Raises:
       PlanError: If it has no such key, or a name is that of a key.
     """
-    if missing := [key for key in names if key not in saved.index]:
+    needed = dict.fromkeys(key for move in moves for key in move.sources)
+    if missing := [key for key in needed if key not in saved]:
         raise PlanError(
             f"{len(missing)} tensors that were to be saved by name were not saved: "
             f"{', '.join(map(repr, capped(missing, 3)))}; have the objects changed "
             "since the save began?",
             as_findings("missing", missing),
         )
-    check_free(saved, names.values())
-    contents: dict[str, Reference] = {}
+    bundle = bundle_of(saved)
+    check_free(bundle, [move.target for move in moves])
+    contents: dict[str, Item] = {}
     if keys != "name":
-        contents.update((key, Reference(saved, key)) for key in saved.index)
+        contents.update((key, Reference(bundle, key)) for key in saved)
     if keys != "object":
-        contents.update((name, Reference(saved, key)) for key, name in names.items())
+        contents.update(move_contents(saved, moves))
     return contents

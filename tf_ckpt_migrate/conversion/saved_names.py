@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.contents import Contents, Reference, Value
 from tf_ckpt_migrate.conversion.dual_keys import check_free
 from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
@@ -13,7 +14,6 @@ from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.conversion.layout import guide_keys, is_object_key, layout_of
 from tf_ckpt_migrate.conversion.named_moves import named_moves
 from tf_ckpt_migrate.conversion.output import string_value
-from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.save_counter import save_counter
 from tf_ckpt_migrate.conversion.saved import Keys, named_contents
 from tf_ckpt_migrate.errors import PlanError, capped
@@ -23,7 +23,7 @@ from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY, Obje
 __all__ = ["name_contents", "object_contents"]
 
 
-def name_contents(saved: BundleReader, keys: Keys) -> Contents:
+def name_contents(saved: CheckpointReader, keys: Keys) -> Contents:
     """Return what an object-based checkpoint is to hold: its own names too, if asked.
 
     Args:
@@ -33,9 +33,8 @@ def name_contents(saved: BundleReader, keys: Keys) -> Contents:
     Raises:
       PlanError: If variables have no names, or share them.
     """
-    reader = opened(saved.index.prefix)
-    found = named_moves(reader, layout_of(reader), "full_name")
-    return named_contents(saved, {m.sources[0]: m.target for m in found.moves}, keys)
+    found = named_moves(saved, layout_of(saved), "full_name")
+    return named_contents(saved, found.moves, keys)
 
 
 def object_contents(

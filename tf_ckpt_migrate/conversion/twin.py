@@ -6,7 +6,7 @@ They are for programs that watch a directory and know nothing of objects.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, cast
 
 from tf_ckpt_migrate.bundle.commit import (
@@ -14,13 +14,14 @@ from tf_ckpt_migrate.bundle.commit import (
     check_prefix,
     existing_files,
 )
-from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.shards import index_path
 from tf_ckpt_migrate.checkpoint.owned_file import owned_file
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
-from tf_ckpt_migrate.conversion.contents import Reference
+from tf_ckpt_migrate.conversion.move_contents import move_contents
 from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.errors import OutputExistsError
+from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.storage.access import exists, read_range, real_path, remove_file
 from tf_ckpt_migrate.storage.paths import basename, dirname, join, path_of, split
 
@@ -60,7 +61,7 @@ def check_twin(prefix: str, directory: str) -> str:
     return twin
 
 
-def write_twin(prefix: str, directory: str, names: Mapping[str, str]) -> str:
+def write_twin(prefix: str, directory: str, moves: Sequence[Move]) -> str:
     """Write the twin of a checkpoint, and name it as the latest of its directory.
 
     Twins there whose originals are gone go too. Other checkpoints there stay: the file
@@ -69,7 +70,8 @@ def write_twin(prefix: str, directory: str, names: Mapping[str, str]) -> str:
     Args:
       prefix: Of the checkpoint that has the bytes.
       directory: Where to write; missing folders are made.
-      names: Of its tensors, by key.
+      moves: From its keys to names. A value that changes is computed, unless the
+        checkpoint has it under its name.
 
     Returns:
       The prefix of the twin.
@@ -81,8 +83,9 @@ def write_twin(prefix: str, directory: str, names: Mapping[str, str]) -> str:
     """
     prefix, directory = path_of(prefix), path_of(directory)
     twin = check_twin(prefix, directory)
-    source = BundleReader(prefix)
-    contents = {name: Reference(source, key) for key, name in names.items()}
+    source = CheckpointReader(prefix)
+    named = [_as_saved(move, source) for move in moves]
+    contents = move_contents(source, named)
     with owned_file(join(directory, _LIST)) as put:
         twins = {*_twins_in(directory), basename(twin)}
         put(json.dumps(sorted(twins)))
@@ -99,6 +102,13 @@ def write_twin(prefix: str, directory: str, names: Mapping[str, str]) -> str:
             remove_checkpoint(join(directory, base))
         put(json.dumps(sorted(twins.difference(orphans))))
     return twin
+
+
+def _as_saved(move: Move, source: CheckpointReader) -> Move:
+    """Return a move from the name itself where the checkpoint has it already."""
+    if move.target not in source:
+        return move
+    return move._replace(sources=(move.target,), transform=None)
 
 
 def _twins_in(directory: str) -> list[str]:

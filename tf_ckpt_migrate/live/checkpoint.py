@@ -169,7 +169,7 @@ class Checkpoint(DualCheckpoint):
             status = super().read(save_path, options)
             if tensorflow().executing_eagerly() and is_waiting(status):
                 restore_when_declared(status, lambda key: _copied(reader, key))
-            return LoadStatus(ByObject(reader), status)
+            return LoadStatus(ByObject(reader, self._computed_names), status)
         plan = plan_now_and_later(reader, live, assignment_map)
         if tensorflow().executing_eagerly():
             return LoadStatus(self._restored(plan, reader, live))

@@ -99,8 +99,12 @@ class DualCheckpoint(tensorflow().train.Checkpoint):
             at first ``"object"``.
           names: ``"full_name"``, at first, for the variables' own (in Keras 3 the
             path); ``"key"`` for the paths of objects; an assignment map from either to
-            other names, which accounts for every variable; or a function that returns
-            the name of a variable, or None for it to have none.
+            other names, which accounts for every variable and may change values, by
+            recipes too; a plan that stands for such a map, as the reverse of the plan
+            that restored a TF1 checkpoint (``report.plan.reversed()``); or a function
+            that returns the name of a variable, or None for it to have none. A value
+            that changes is computed from what was saved, and written to a data shard
+            of its own.
           twin_directory: Where a name-based checkpoint of the same basename is to be
             too, sharing the data files.
 
@@ -110,7 +114,8 @@ class DualCheckpoint(tensorflow().train.Checkpoint):
         Raises:
           PlanError: If variables have no names, or share them, or no rule fits one;
             nothing was saved then.
-          RuleError: If rules are not well formed.
+          RuleError: If rules are not well formed, or a plan translates the state of
+            an optimizer.
           OutputPathError: If names are asked for where TensorFlow cannot write to.
           OutputInUseError: If another writer is at work on this prefix.
           OSError: If a write fails; what was there is then as it was.
@@ -151,6 +156,14 @@ class DualCheckpoint(tensorflow().train.Checkpoint):
     def _write(self, file_prefix: Any, options: Any = None) -> Any:
         # A CheckpointManager calls this one.
         return super()._write(file_prefix, self._planned(options, self._saving))
+
+    def _computed_names(self) -> set[str]:
+        """Return the names for which every save computes values."""
+        if self._saving.keys == "object":
+            return set()
+        planned = self._saving.planned(self)
+        moves = () if planned is None else planned.moves
+        return {move.target for move in moves if not move.is_plain}
 
     def _async_checkpointer(self) -> Any:
         known = self._async_checkpointer_impl

@@ -8,9 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.contents import Contents
 from tf_ckpt_migrate.conversion.layout import name_of_key
-from tf_ckpt_migrate.conversion.saved import Keys, check_keys, saved_aside
+from tf_ckpt_migrate.conversion.saved import (
+    Keys,
+    bundle_of,
+    check_keys,
+    saved_aside,
+)
 from tf_ckpt_migrate.conversion.saved_names import name_contents, object_contents
 from tf_ckpt_migrate.errors import LayoutError, OutputPathError, PlanError, capped
 from tf_ckpt_migrate.findings import as_findings
@@ -191,9 +197,10 @@ class SaveByObject:
             raise failed(None, None, str(error)) from error
         return prefix
 
-    def _contents(self, saved: BundleReader) -> Contents:
-        if OBJECT_GRAPH_KEY in saved.index:  # a Scaffold has made this of a Checkpoint
-            return name_contents(saved, self.keys)
+    def _contents(self, reader: CheckpointReader) -> Contents:
+        if OBJECT_GRAPH_KEY in reader:  # a Scaffold has made this of a Checkpoint
+            return name_contents(reader, self.keys)
+        saved = bundle_of(reader)
         if self.live is None or self.names is None:
             return object_contents(saved, self.keys)
         _check_same(saved, self.live, self.names)

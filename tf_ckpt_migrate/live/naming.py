@@ -12,12 +12,14 @@ from tf_ckpt_migrate.conversion.layout import (
     without_own_names,
 )
 from tf_ckpt_migrate.conversion.named_moves import as_names
-from tf_ckpt_migrate.errors import PlanError, RuleError, capped
+from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
+from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import resolve
 from tf_ckpt_migrate.naming.catalog import RelabelledCatalog, catalog_of
 from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
@@ -25,31 +27,32 @@ from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 __all__ = ["Names", "names_to_save"]
 
 # A variable goes without a name where a function returns None.
-Names: TypeAlias = str | AssignmentMapLike | Callable[[Any], str | None]
+Names: TypeAlias = str | AssignmentMapLike | MigrationPlan | Callable[[Any], str | None]
 
 
-def names_to_save(live: LiveTarget, names: Names = "full_name") -> dict[str, str]:
-    """Return the name of every variable, by its key; the counter of saves has none.
+def names_to_save(live: LiveTarget, names: Names = "full_name") -> tuple[Move, ...]:
+    """Return moves from the keys of all variables, but the save counter, to names.
 
     Args:
       live: The objects that are saved.
       names: ``"full_name"`` takes the variables' own names (the paths of Keras 3),
         ``"key"`` the paths of the objects; a function returns the name of a variable,
         or None for one that shall have none; rules of an assignment map lead from the
-        one or the other to new names, and account for every variable.
+        one or the other to new names, account for every variable, and may change
+        values; a plan stands for its rules.
 
     Raises:
       PlanError: If variables have no names, or share them, or no rule fits one.
-      RuleError: If the rules are not well formed, or would change values.
+      RuleError: If the rules are not well formed, or a plan has no rules.
       TypeError: If a function returns anything but a name.
 
     Example:
       >>> import tensorflow as tf
       >>> live = LiveTarget({"w": tf.Variable(1.0, name="net/w")})
-      >>> names_to_save(live)
-      {'vars/w/.ATTRIBUTES/VARIABLE_VALUE': 'w'}
-      >>> names_to_save(live, lambda variable: variable.name.split(":")[0])
-      {'vars/w/.ATTRIBUTES/VARIABLE_VALUE': 'net/w'}
+      >>> print(*names_to_save(live))
+      'vars/w/.ATTRIBUTES/VARIABLE_VALUE' -> 'w' float32[]
+      >>> names_to_save(live, lambda variable: variable.name.split(":")[0])[0].target
+      'net/w'
     """
     variables = {k: v for k, v in live.variables.items() if k != SAVE_COUNTER_KEY}
     if not callable(names):
@@ -57,6 +60,8 @@ def names_to_save(live: LiveTarget, names: Names = "full_name") -> dict[str, str
     if not callable(names):  # sums of metrics are restored by object alone
         specs = layout_of(live).specs
         variables = {key: each for key, each in variables.items() if key in specs}
+    if isinstance(names, MigrationPlan):
+        return _ruled(live, variables, names.assignment_map)
     if names == "full_name":
         own = {k: live.given_names.get(k) or name_of(v) for k, v in variables.items()}
         found = own
@@ -65,9 +70,10 @@ def names_to_save(live: LiveTarget, names: Names = "full_name") -> dict[str, str
     elif callable(names):
         found = _computed(variables, names)
     else:
-        found = _ruled(live, variables, names)
+        return _ruled(live, variables, names)
     _check_names(found, live)
-    return found
+    specs = live.specs
+    return tuple(Move((key,), name, None, specs[key]) for key, name in found.items())
 
 
 def _computed(
@@ -89,19 +95,18 @@ def _computed(
 
 def _ruled(
     live: LiveTarget, variables: Mapping[str, Any], rules: AssignmentMapLike
-) -> dict[str, str]:
-    """Return names by rules, which may use every name of a variable."""
+) -> tuple[Move, ...]:
+    """Return moves by rules, which may use every name of a variable."""
     own = names_of(live)
     labels = {key: own[key] for key in variables}
     specs = {label: live.specs[key] for key, label in labels.items()}
     catalog = RelabelledCatalog(catalog_of(live), labels)
     moves = resolve(rules, specs, sources=catalog, options=False).moves
-    if changing := [move for move in moves if not move.is_plain]:
-        raise RuleError(
-            f"{changing[0]} would change a value; a save can only name variables"
-        )
     keys = {label: key for key, label in labels.items()}
-    return {keys[move.sources[0]]: move.target for move in moves}
+    return tuple(
+        move._replace(sources=tuple(keys[label] for label in move.sources))
+        for move in moves
+    )
 
 
 def _check_names(names: Mapping[str, str], live: LiveTarget) -> None:

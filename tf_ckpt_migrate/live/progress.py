@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -23,6 +23,9 @@ from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 __all__ = ["ByName", "ByObject", "InGraph", "missing_text"]
 
 
+_LEAD = "Lead each to its variable by assignment_map, or leave it out by Drop(…)"
+
+
 class ByObject:
     """A restore that TensorFlow did by the object graph.
 
@@ -30,15 +33,26 @@ class ByObject:
 
     Args:
       reader: The checkpoint.
+      computed: Returns the names for which a save of the same objects computes values.
     """
 
-    def __init__(self, reader: CheckpointReader) -> None:
+    advice: str = (
+        "If a save for both worlds computed it, give the checkpoint that you restore "
+        'the names of that save before: checkpoint.saving(keys="both", names=…)'
+    )
+
+    def __init__(
+        self,
+        reader: CheckpointReader,
+        computed: Callable[[], Collection[str]] = frozenset,
+    ) -> None:
         """Look at nothing before an assertion asks."""
         self.source: str = reader.prefix
         self._reader = reader
+        self._computed = computed
 
     def unread(self) -> list[str]:
-        """Return the keys that no object has, nor another key of the same bytes."""
+        """Return the keys that no object has, nor a name for the value of one."""
         return list(map(repr, self._beyond))
 
     @cached_property
@@ -53,7 +67,9 @@ class ByObject:
         doubles = same_bytes(
             self._reader.bundle.index, beyond, filter(is_object_key, named)
         )
-        return [key for key in beyond if key not in doubles]
+        alone = [key for key in beyond if key not in doubles]
+        computed = self._computed() if alone else ()
+        return [key for key in alone if key not in computed]
 
     def unrestored(self) -> str:
         """Return nothing: TensorFlow asserts it."""
@@ -84,6 +100,7 @@ class ByName:
     ) -> None:
         """Look at nothing before an assertion asks."""
         self.source: str = reader.prefix
+        self.advice: str = _LEAD
         self._reader = reader
         self._checkpoint = checkpoint
         self._deferred = deferred
@@ -137,6 +154,7 @@ class InGraph:
     ) -> None:
         """Keep what was planned."""
         self.source: str = reader.prefix
+        self.advice: str = _LEAD
         self._plan = plan
         self._reader = reader
         self._live = live

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tf_ckpt_migrate.bundle.reader import BundleReader
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.conversion.contents import Contents
 from tf_ckpt_migrate.conversion.layout import layout_of
@@ -28,6 +28,7 @@ from tf_ckpt_migrate.live.naming import Names, names_to_save
 from tf_ckpt_migrate.live.private import has_untracked
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
+from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.naming.keys import parse_object_key
 
 __all__ = ["PlannedSave", "Saving"]
@@ -82,10 +83,10 @@ class Saving:
         live = LiveTarget(checkpoint, counted=False)
         if live.left_out:
             raise PlanError(_left_out(live), as_findings("lost", sorted(live.left_out)))
-        names = names_to_save(live, self.names)
+        moves = names_to_save(live, self.names)
         if self.keys == "name":
             _check_nothing_is_lost(live)
-        return PlannedSave(self.keys, names, self.twin_directory)
+        return PlannedSave(self.keys, moves, self.twin_directory)
 
 
 def _left_out(live: LiveTarget) -> str:
@@ -117,12 +118,12 @@ class PlannedSave:
 
     Attributes:
       keys: ``"object"``, ``"name"`` or ``"both"``.
-      names: By key.
+      moves: From keys to names.
       twin_directory: Of name-based twins, or None.
     """
 
     keys: Keys
-    names: Mapping[str, str]
+    moves: tuple[Move, ...]
     twin_directory: str | None
 
     def save(self, prefix: str, write: Callable[[str], Any]) -> str:
@@ -166,14 +167,15 @@ class PlannedSave:
 
     def without_slots(self) -> PlannedSave:
         """Return the same, where TensorFlow is told not to save slot variables."""
-        parsed = ((key, parse_object_key(key)) for key in self.names)
+        keys = {key for move in self.moves for key in move.sources}
+        parsed = ((key, parse_object_key(key)) for key in keys)
         slots = {key for key, each in parsed if each is not None and each.slot}
-        rest = {key: name for key, name in self.names.items() if key not in slots}
-        return replace(self, names=rest)
+        rest = (move for move in self.moves if slots.isdisjoint(move.sources))
+        return replace(self, moves=tuple(rest))
 
-    def contents(self, saved: BundleReader) -> Contents:
+    def contents(self, saved: CheckpointReader) -> Contents:
         """Return what the checkpoint is to hold of what TensorFlow has saved."""
-        return named_contents(saved, self.names, self.keys)
+        return named_contents(saved, self.moves, self.keys)
 
     def check_twin_of(self, prefix: str) -> None:
         """Check that a twin, if asked for, can be written."""
@@ -183,7 +185,7 @@ class PlannedSave:
     def write_twin_of(self, prefix: str) -> None:
         """Write the twin of what was saved, if asked for."""
         if self.twin_directory is not None:
-            write_twin(prefix, self.twin_directory, self.names)
+            write_twin(prefix, self.twin_directory, self.moves)
 
 
 class _UnderWay:

@@ -15,9 +15,11 @@ class Progress(Protocol):
 
     Attributes:
       source: What to call the checkpoint.
+      advice: What to do about a key that nothing has read.
     """
 
     source: str
+    advice: str
 
     def unread(self) -> Sequence[str]:
         """Return what of the checkpoint nothing has got so far, quoted keys."""
@@ -91,9 +93,9 @@ class LoadStatus:
         unread = self._progress.unread()
         if unread:
             problems.append(
-                f"{unread_text(self._progress.source, unread)}. Lead each to its "
-                "variable by assignment_map, or leave it out by Drop(…); to accept it, "
-                "assert only assert_existing_objects_matched()"
+                f"{unread_text(self._progress.source, unread)}. "
+                f"{self._progress.advice}; to accept it, assert only "
+                "assert_existing_objects_matched()"
             )
         if any(problems):
             raise AssertionError("\n".join(filter(None, problems)))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
@@ -17,6 +17,9 @@ from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
+
+if TYPE_CHECKING:
+    from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 
 __all__ = ["MigrationPlan"]
 
@@ -168,6 +171,27 @@ class MigrationPlan:
         from tf_ckpt_migrate.names.reversal import reversed_plan
 
         return reversed_plan(self)
+
+    @property
+    def assignment_map(self) -> AssignmentMap:
+        """The map that makes these moves again, a rule for each tensor.
+
+        That of a reversed plan names the variables of a model for a save, as in
+        ``checkpoint.save(prefix, keys="both", names=report.plan.reversed())``.
+
+        Raises:
+          RuleError: If the plan translates the state of an optimizer.
+
+        Example:
+          >>> from tf_ckpt_migrate.bundle.dtypes import DType
+          >>> spec = TensorSpec(DType.float32, (2,))
+          >>> moves = (Move(("a",), "b", None, spec),)
+          >>> MigrationPlan("model.ckpt", "", {"a": spec}, moves).assignment_map
+          AssignmentMap([Rename('a', 'b')])
+        """
+        from tf_ckpt_migrate.names.plan_map import assignment_map_of
+
+        return assignment_map_of(self)
 
     def to_config(self) -> dict[str, Any]:
         """Return the plan as plain data, as YAML and JSON hold it.
