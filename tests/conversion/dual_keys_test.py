@@ -22,8 +22,9 @@ from tf_ckpt_migrate.conversion.merge import merge
 from tf_ckpt_migrate.conversion.object_keys import add_object_keys
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, PlanError
-from tf_ckpt_migrate.names.rules import Drop, Keep, Rename
+from tf_ckpt_migrate.names.rules import Drop, Keep, Rename, Split
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY, SAVE_COUNTER_KEY
+from tf_ckpt_migrate.transforms import Slice, Transpose
 
 # One that holds nothing but its graph and counter has no variables to name.
 OBJECT_BASED = [
@@ -83,6 +84,55 @@ def test_tensorflow_reads_every_dual_keyed_golden(name, tmp_path, tf):
         if spec.dtype.name not in ("variant", "resource", "string"):
             value = np.asarray(theirs.get_tensor(key))
             assert value.tobytes() == ours[key].tobytes()
+
+
+TURNED = [
+    Rename("vars/net/w", "w", Transpose((1, 0))),
+    Split("vars/net/b", {"first": Slice((0,), (1,)), "rest": Slice((1,), (2,))}),
+    Rename("vars/step", "global_step"),
+]
+
+
+@pytest.fixture(params=["local", "memory://"])
+def turned(request, tmp_path):
+    """A checkpoint with names whose tensors are computed, and how it was before."""
+    kernel = np.arange(6, dtype=np.float32).reshape(2, 3)
+    tensors = {"net/w": kernel, "net/b": np.arange(3.0), "step": 7}
+    source = write(tmp_path / "m", tensors)
+    folder = str(tmp_path / "tf2")
+    folder = folder if request.param == "local" else f"memory:/{folder}"
+    prefix = os.fspath(convert_tf1_to_tf2(source, f"{folder}/m"))
+    return prefix, dict(load_checkpoint(prefix)), kernel
+
+
+def test_values_that_rules_change_are_written_to_a_shard_more(turned):
+    prefix, objects, kernel = turned
+    before = len(load_checkpoint(prefix).files)
+    result = add_name_keys(prefix, TURNED)
+    assert set(result.added) == {"first", "rest", "w", "global_step"}
+    assert set(result.computed) == {"first", "rest", "w"}
+    reader = load_checkpoint(prefix)
+    assert len(reader.files) == before + 1
+    assert reader["w"].tolist() == kernel.T.tolist()
+    assert (reader["first"].tolist(), reader["rest"].tolist()) == ([0.0], [1.0, 2.0])
+    assert reader["global_step"] == 7
+    for key, value in objects.items():
+        np.testing.assert_array_equal(reader[key], value)
+
+
+def test_computed_names_are_removed_by_the_rules_that_made_them(turned):
+    prefix, objects, _ = turned
+    add_name_keys(prefix, TURNED)
+    with pytest.raises(LayoutError, match=r"'first', 'rest', 'w'\. If a map"):
+        remove_name_keys(prefix)
+    with pytest.raises(LayoutError, match=r"would be lost: 'first', 'rest'\. Pass"):
+        remove_name_keys(prefix, [TURNED[0], Drop("/")])
+    remove_name_keys(prefix, TURNED)
+    reader = load_checkpoint(prefix)
+    assert reader.keys() == objects.keys()
+    for key, value in objects.items():
+        np.testing.assert_array_equal(reader[key], value)
+    add_name_keys(prefix, TURNED)
 
 
 def test_twice_is_an_error(tf2):

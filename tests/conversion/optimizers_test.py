@@ -219,12 +219,27 @@ class TestNoSides:
         assert "global_step" in targets
         assert made.notes == ()
 
-    def test_two_keys_of_one_value(self, goldens, tmp_path):
+    def test_tf1_names_are_computed_next_to_the_objects(self, goldens, tmp_path):
         source = goldens / "tf2_21/keras_optimizer_sgd_momentum/ckpt-1"
         copy = tcm.compact(source, tmp_path / "copy")
+        objects = dict(tcm.load_checkpoint(copy))
         recipe = tcm.Recipe("optimizer", "optimizer", "Momentum", momentum=0.9)
-        with pytest.raises(PlanError, match="cannot have two values"):
-            tcm.add_name_keys(copy, [("net/", "net/"), recipe], unused="drop")
+        rules = [("model/", "net/"), recipe]
+        alone = tcm.load_checkpoint(
+            tcm.convert_tf2_to_tf1(copy, tmp_path / "tf1", names=rules, unused="drop")
+        )
+        result = tcm.add_name_keys(copy, rules, unused="drop")
+        assert {verdict.kind for verdict in result.verdicts} == {"exact"}
+        assert result.computed
+        both = tcm.load_checkpoint(copy)
+        assert both.keys() == {*objects, *alone}
+        for name, value in alone.items():
+            np.testing.assert_array_equal(both[name], value)
+        tcm.remove_name_keys(copy, rules, unused="drop")
+        left = tcm.load_checkpoint(copy)
+        assert left.keys() == objects.keys()
+        for key, value in objects.items():
+            np.testing.assert_array_equal(left[key], value)
 
 
 def test_memory_is_that_of_the_largest_tensor(tmp_path):

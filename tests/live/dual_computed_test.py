@@ -148,6 +148,21 @@ def test_the_callback_of_keras(tf, tmp_path):
     assert found.keys() == {key for key in source if not slots.fullmatch(key)}
     for name, value in found.items():
         assert value.shape == source[name].shape
+    saving = tcm.keras.DualModelCheckpoint(
+        tmp_path / "m-{epoch}",
+        names=[*names, *OPTIMIZER],
+        load_weights_on_restart=True,
+    )
+    model.fit(
+        data["x"],
+        data["y"],
+        initial_epoch=2,
+        epochs=3,
+        verbose=0,
+        callbacks=[saving],
+    )
+    assert int(named(tmp_path / "m-3")["global_step"]) == 3
+    path = str(tmp_path / "m-3")
     again = case.make(tf, data, optimizers(tf)[flavor]).checkpoint.model
     rules = [tcm.Drop("global_step"), case.rules[0]]
     tcm.restore(tcm.convert_tf2_to_tf1(path, tmp_path / "tf1"), again, rules)

@@ -142,6 +142,14 @@ def test_a_plan_accounts_for_every_variable(tf, module, back):
     assert len(moves_of(module, [*back.assignment_map, tcm.Drop("more")])) == 2
 
 
+def test_a_plan_for_variables_of_other_shapes(tf, module, back):
+    module.kernel = tf.Variable([1.0, 2.0, 3.0, 4.0], name="net/w")
+    expected = r"'a' would be float32\[4\], the plan says float32\[2\]"
+    with pytest.raises(PlanError, match=expected):
+        moves_of(module, back)
+    assert str(moves_of(module, back.assignment_map)[0].spec) == "float32[4]"
+
+
 def test_a_plan_for_variables_that_are_gone(module, back):
     del module.items
     with pytest.raises(PlanError, match="'net/b'"):

@@ -24,7 +24,7 @@ from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.findings import InPython, Message, Option, as_findings
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
-from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.plan import MigrationPlan, check_targets
 from tf_ckpt_migrate.names.resolution import (
     Missing,
     Resolution,
@@ -99,6 +99,11 @@ def named_moves(  # noqa: PLR0913 what convert_tf2_to_tf1 takes
       PlanError: If there are no variables, or no rule fits one; or if an optimizer
         cannot go on.
     """
+    if isinstance(names, MigrationPlan):
+        rules = names.assignment_map
+        found = named_moves(reader, layout, rules, unused, like=like, missing=missing)
+        check_targets(names, found.moves)
+        return found
     names = as_names(names)
     graph = reader.object_graph
     full_names = {} if graph is None else graph.full_names()

@@ -19,7 +19,7 @@ from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import name_of
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.plan import MigrationPlan, check_targets
 from tf_ckpt_migrate.names.resolution import resolve
 from tf_ckpt_migrate.naming.catalog import RelabelledCatalog, catalog_of
 from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
@@ -42,7 +42,8 @@ def names_to_save(live: LiveTarget, names: Names = "full_name") -> tuple[Move, .
         values; a plan stands for its rules.
 
     Raises:
-      PlanError: If variables have no names, or share them, or no rule fits one.
+      PlanError: If variables have no names, or share them, or no rule fits one, or a
+        plan is for other dtypes or shapes.
       RuleError: If the rules are not well formed, or a plan has no rules.
       TypeError: If a function returns anything but a name.
 
@@ -55,13 +56,15 @@ def names_to_save(live: LiveTarget, names: Names = "full_name") -> tuple[Move, .
       'net/w'
     """
     variables = {k: v for k, v in live.variables.items() if k != SAVE_COUNTER_KEY}
-    if not callable(names):
+    if not callable(names) and not isinstance(names, MigrationPlan):
         names = as_names(names)
     if not callable(names):  # sums of metrics are restored by object alone
         specs = layout_of(live).specs
         variables = {key: each for key, each in variables.items() if key in specs}
     if isinstance(names, MigrationPlan):
-        return _ruled(live, variables, names.assignment_map)
+        moves = _ruled(live, variables, names.assignment_map)
+        check_targets(names, moves)
+        return moves
     if names == "full_name":
         own = {k: live.given_names.get(k) or name_of(v) for k, v in variables.items()}
         found = own

@@ -216,7 +216,7 @@ def other_half(reader: CheckpointReader, *, by_keys: bool) -> list[Drop]:
     """Return rules that leave behind the keys of a dual-keyed checkpoint not used."""
     if reader.format is not CheckpointFormat.DUAL_KEYED:
         return []
-    why = "the same bytes under a" + (" variable name" if by_keys else "n object key")
+    why = "the same variable by its " + ("name" if by_keys else "object-based key")
     return [
         Drop(source=key, reason=why)
         for key in reader

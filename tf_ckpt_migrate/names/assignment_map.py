@@ -289,13 +289,13 @@ def _entries(
         return read_yaml(rules)
     if isinstance(given, Mapping):
         return cast(Mapping[str, Any], given).items(), {}
-    given = getattr(given, "assignment_map", given)
-    if isinstance(given, AssignmentMap):
-        return given, given.kept_targets
     if all(hasattr(given, name) for name in ("moves", "dropped", "kept_targets")):
         from tf_ckpt_migrate.names.map_file import rules_of_plan
 
         return rules_of_plan(given.moves, given.dropped, given.kept_targets)
+    given = getattr(given, "assignment_map", given)
+    if isinstance(given, AssignmentMap):
+        return given, given.kept_targets
     if isinstance(given, bytes) or not isinstance(given, Iterable):
         raise RuleError(
             f"{rules!r} is no assignment map; give a dict, a list of pairs, or "

@@ -13,6 +13,7 @@ from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
 from tf_ckpt_migrate.names.rules import config as rule_config
 from tf_ckpt_migrate.names.rules.pairs import rule_of
 from tf_ckpt_migrate.names.yaml_lines import parse_yaml
+from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.transforms import Transform
 
 __all__ = ["MapParts", "read_map", "read_yaml", "rules_of_plan"]
@@ -104,7 +105,8 @@ def rules_of_plan(
     for move in moves:
         together.setdefault(move.sources, {})[move.target] = move.transform
     rules = [_rule(sources, targets) for sources, targets in together.items()]
-    drops = (Drop(key, reason=reason) for key, reason in dropped)
+    # Each checkpoint has its own counter of saves, which no rule is about.
+    drops = [Drop(k, reason=why) for k, why in dropped if k != SAVE_COUNTER_KEY]
     return MapParts([*rules, *drops], {each.name: each.reason for each in kept})
 
 

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.errors import PlanError, capped
+from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.escapes import to_html, to_json
 from tf_ckpt_migrate.findings import as_findings
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
@@ -21,7 +21,7 @@ from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 
-__all__ = ["MigrationPlan"]
+__all__ = ["MigrationPlan", "check_targets"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -189,9 +189,18 @@ class MigrationPlan:
           >>> MigrationPlan("model.ckpt", "", {"a": spec}, moves).assignment_map
           AssignmentMap([Rename('a', 'b')])
         """
-        from tf_ckpt_migrate.names.plan_map import assignment_map_of
+        from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 
-        return assignment_map_of(self)
+        if self.verdicts:
+            names = ", ".join(repr(each.what) for each in self.verdicts[:3])
+            raise RuleError(
+                f"this plan translates the state of an optimizer ({names}), which "
+                "rules for single tensors cannot do. To write weights and optimizer "
+                "for TF1, call tcm.save_like(tf1_checkpoint, target, assignment_map, "
+                "output_prefix=…). To write the weights alone, make the plan without "
+                "the recipe for the optimizer, and drop what belongs to the optimizer"
+            )
+        return AssignmentMap(self)
 
     def to_config(self) -> dict[str, Any]:
         """Return the plan as plain data, as YAML and JSON hold it.
@@ -289,3 +298,25 @@ def _no_keys(targets: Iterable[str]) -> list[str]:
         or target == OBJECT_GRAPH_KEY
         or _SURROGATE.search(target)
     ]
+
+
+def check_targets(plan: MigrationPlan, moves: Iterable[Move]) -> None:
+    """Check that moves by the rules of a plan give its dtypes and shapes.
+
+    Raises:
+      PlanError: If one does not, because its sources have changed since.
+    """
+    planned = {move.target: move.spec for move in plan.moves}
+    problems = [
+        f"{move.target!r} would be {move.spec}, the plan says {planned[move.target]}"
+        for move in moves
+        if planned.get(move.target, move.spec) != move.spec
+    ]
+    if problems:
+        raise PlanError(
+            "variables have other dtypes or shapes than when the plan was made:\n  "
+            + "\n  ".join(capped(problems))
+            + "\nMake the plan again for these variables, or pass names="
+            "plan.assignment_map to accept what its rules give now",
+            as_findings("shape", problems),
+        )
