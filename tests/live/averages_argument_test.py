@@ -167,3 +167,55 @@ class TestSaying:
             tcm.restore(PREFIX, model, averages="mean")
         with pytest.raises(RuleError, match="expected one of raw, average"):
             tcm.init_from_checkpoint(PREFIX, {}, target=model, averages="both")
+
+
+@pytest.mark.parametrize("plan", [False, True])
+def test_averages_not_used_are_noted_unless_rules_say_so(model, saved, plan):
+    def notes(rules, **options):
+        if plan:
+            options["unused"] = "drop"
+            return tcm.plan_migration(PREFIX, model, rules, **options).notes
+        return tcm.restore(PREFIX, model, rules, unused="drop", **options).plan.notes
+
+    (note,) = notes({"net/": "model/"})
+    assert "moving averages of the checkpoint are not used" in note
+    assert f"'net/w/{EMA}'" in note
+    assert 'averages="average"' in note
+    for rules, options in (
+        ([tcm.Drop(role="average"), ("net/", "model/")], {}),
+        ([tcm.Drop(pattern=f".*/{EMA}"), ("net/", "model/")], {}),
+        ({"net/": "model/"}, {"averages": "raw"}),
+        ({"net/": "model/"}, {"averages": "average"}),
+    ):
+        assert not any("moving averages" in n for n in notes(rules, **options))
+
+
+def test_a_suggested_map_with_an_optimizer_takes_averages(tf):
+    """Slots come from those of the variables, whose averages the weights get."""
+
+    def restored(averages):
+        variable = {name: tf.Variable(tf.zeros(shape), name=f"model/{name}")
+                    for name, shape in (("w", [2, 3]), ("b", [3]))}  # fmt: skip
+        optimizer = tf.keras.optimizers.Adam(0.1, epsilon=1e-8)
+        optimizer.build([*variable.values()])
+        target = tf.train.Checkpoint(**variable, optimizer=optimizer)
+        rules = [
+            tcm.Recipe("optimizer", "Adam", "optimizer"),
+            tcm.Drop(role="average"),
+            ("net/", "model/"),
+        ]
+        report = tcm.restore(
+            PREFIX, target, rules, unused="drop", averages=averages, missing=["step"]
+        )
+        slots = [each.numpy() for each in optimizer.variables]
+        return variable["w"].numpy(), slots, report.plan
+
+    saved = tcm.load_checkpoint(PREFIX)
+    raw, expected, _ = restored(None)
+    averaged, slots, plan = restored("average")
+    np.testing.assert_array_equal(raw, saved["net/w"])
+    np.testing.assert_array_equal(averaged, saved[f"net/w/{EMA}"])
+    assert len(slots) == len(expected) > 2
+    for one, other in zip(slots, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert any("state that belongs to their raw values" in note for note in plan.notes)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 import tf_ckpt_migrate as tcm
-from tests.live.averages_argument_test import PREFIX, REST
 from tf_ckpt_migrate.conversion.example import example_checkpoint
-from tf_ckpt_migrate.errors import OutputPathError, PlanError, TargetError
+from tf_ckpt_migrate.errors import OutputPathError, RuleError, TargetError
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def test_objects_where_a_path_is_meant(module, source):
         lambda: tcm.verify_conversion(module, source, tcm.plan_migration(source)),
     ]
     for call in calls:
-        with pytest.raises(TypeError, match=r"expected a checkpoint .* got a Module"):
+        with pytest.raises(TypeError, match=r"path of a checkpoint, got a Module"):
             call()
 
 
@@ -73,36 +72,63 @@ def test_a_checkpoint_is_not_called_like_a_file_of_keras(source, tmp_path, name)
     assert not [*tmp_path.iterdir()]
 
 
-def test_averages_that_are_left_out_are_noted(tf):
-    module = tf.Module()
-    module.w = tf.Variable(tf.zeros([2, 3]), name="w")
-    module.b = tf.Variable(tf.zeros([3]), name="b")
-    rules = [*REST, ("net/w", "w"), ("net/b", "b")]
-    report = tcm.restore(PREFIX, module, rules, unused="drop")
-    noted = [note for note in report.plan.notes if 'averages="average"' in note]
-    assert len(noted) == 1
-    for choice in ("raw", "average"):
-        plan = tcm.plan_migration(PREFIX, module, rules, unused="drop", averages=choice)
-        assert not [note for note in plan.notes if "leaves out" in note]
-
-
-def test_averages_exclude_the_recipe_of_an_optimizer(tf):
-    model = tf.keras.Sequential([tf.keras.Input([2]), tf.keras.layers.Dense(3)])
-    model.compile(tf.keras.optimizers.Adam(0.1), "mse")
-    model.optimizer.build(model.trainable_variables)
-    kernel, bias = model.weights
-    weights = [("net/w", kernel), ("net/b", bias)]
-    recipe = tcm.Recipe("optimizer", "Adam", "optimizer")
-    with pytest.raises(PlanError, match=r'"average" excludes Recipe\(.optimizer'):
-        tcm.restore(PREFIX, model, [recipe, *weights], averages="average")
-    # The advice, to the letter:
-    tcm.restore(
-        PREFIX,
-        model,
-        weights,
-        averages="average",
-        unused="drop",
-        missing=["slot", "optimizer", "step"],
+def test_a_checkpoint_that_is_called_like_a_file_of_keras_is_replaced(tf, tmp_path):
+    prefix = tf.train.Checkpoint(w=tf.Variable(1.0, name="w")).write(
+        str(tmp_path / "x.weights.h5")
     )
-    expected = tcm.load_checkpoint(PREFIX)["net/w/ExponentialMovingAverage"]
-    np.testing.assert_array_equal(kernel.numpy(), expected)
+    plan = tcm.plan_migration(prefix)
+    assert tcm.convert(plan, tmp_path / "y").keys == 2
+    assert tcm.convert(plan, prefix, source=tmp_path / "y", overwrite=True).keys == 2
+
+
+def test_an_object_in_place_of_a_path(module, source, tmp_path):
+    out = tmp_path / "out"
+    for call in (
+        lambda: tcm.plan_migration(module, source),
+        lambda: tcm.suggest_assignment_map(module, source),
+        lambda: tcm.diff_checkpoints(source, module),
+        lambda: tcm.convert_tf1_to_tf2(source, module),
+        lambda: tcm.convert_tf1_to_tf2(module, out),
+        lambda: tcm.save_like(module, source, output_prefix=out),
+        lambda: tcm.testing.assert_checkpoint_compatible(source, module),
+    ):
+        with pytest.raises(TypeError, match=r"path of a checkpoint, got a Module"):
+            call()
+    assert not [*tmp_path.iterdir()]
+
+
+RULES = {"net/": "m/"}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [RULES, list(RULES.items()), [tcm.Drop("a")], tcm.AssignmentMap(RULES)],
+)
+def test_a_map_in_place_of_the_target(module, source, rules):
+    for call in (
+        lambda: tcm.restore(source, rules, module),
+        lambda: tcm.restore(source, rules),
+        lambda: tcm.suggest_assignment_map(source, rules),
+        lambda: tcm.plan_migration(source, rules),
+    ):
+        with pytest.raises(TargetError, match=r"the target is an assignment map"):
+            call()
+    assert not module.w.numpy().any()
+
+
+def test_an_object_in_place_of_the_map(module, source, tmp_path):
+    for call in (
+        lambda: tcm.convert_tf1_to_tf2(source, tmp_path / "out", module),
+        lambda: tcm.init_from_checkpoint(source, module),
+    ):
+        with pytest.raises(RuleError, match=r"a Module is not an assignment map"):
+            call()
+
+
+def test_the_map_may_follow_the_paths(module, source, tmp_path):
+    made = tcm.convert_tf1_to_tf2(source, tmp_path / "out", {"net/": "encoder/"})
+    assert "vars/encoder.Sw/.ATTRIBUTES/VARIABLE_VALUE" in tcm.load_checkpoint(made)
+    back = tcm.convert_tf2_to_tf1(made, tmp_path / "back", "key")
+    assert tcm.diff_checkpoints(source, back, {"net/w": "vars/encoder/w"}).equal
+    tcm.init_from_checkpoint(source, {"net/w": "w"}, module)
+    assert module.w.numpy().all()

@@ -50,7 +50,7 @@ def test_a_value_that_has_a_map_is_taken_for_it():
         assignment_map = AssignmentMap({"a": "b"})
 
     assert AssignmentMap(Suggestion()) == AssignmentMap({"a": "b"})
-    with pytest.raises(RuleError, match="give a dict, a list of pairs"):
+    with pytest.raises(RuleError, match="pass a dict, a list of pairs"):
         AssignmentMap(3)
 
 

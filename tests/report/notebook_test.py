@@ -29,6 +29,30 @@ def test_repr_is_one_short_line(results):
         assert len(shown) < 400
 
 
+def test_repr_of_what_was_written_and_verified(tmp_path):
+    with example_checkpoint({"a": np.ones(2, np.float32)}) as source:
+        plan = tcm.plan_migration(source)
+        made = tcm.convert(plan, tmp_path / "m")
+        shown = [
+            made,
+            tcm.verify_conversion(made, source, plan),
+            tcm.verify_checkpoint(made),
+            tcm.convert_all(source, tmp_path / "all", assignment_map={"a": "b"}),
+        ]
+    for result in shown:
+        assert repr(result).startswith(f"<{type(result).__name__} ")
+        assert len(repr(result)) < 400
+    assert "ok" in repr(shown[1])
+
+
+def test_tables_name_findings_and_not_their_classes(results):
+    a, b = results[3].a, results[3].b
+    for result in (results[3], tcm.make_report(a, b)):
+        table = result._repr_html_()
+        assert "Difference(" not in table
+        assert "Finding(" not in table
+
+
 def test_tables_are_bounded_and_escaped(results):
     for result in results:
         table = result._repr_html_()

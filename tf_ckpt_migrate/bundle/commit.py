@@ -44,6 +44,7 @@ from tf_ckpt_migrate.errors import (
 )
 from tf_ckpt_migrate.findings import OVERWRITE, Message
 from tf_ckpt_migrate.storage.access import (
+    is_file,
     is_folder,
     names_in,
     put_file,
@@ -501,7 +502,7 @@ def refuse_file_name(prefix: str) -> None:
             f"the output {prefix!r} is a folder; a prefix of file names is wanted, as "
             f"{meant!r}"
         )
-    if prefix.endswith(_KERAS):
+    if prefix.endswith(_KERAS) and not is_file(index_path(prefix)):
         raise OutputPathError(
             f"the output {prefix!r} has the name of a Keras file, but a TensorFlow "
             "checkpoint is written, which load_weights does not read from such a name; "

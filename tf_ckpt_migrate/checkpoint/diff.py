@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec, parse_spec
@@ -25,6 +26,7 @@ from tf_ckpt_migrate.transforms import Transform
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
+    from tf_ckpt_migrate.names.resolution import Resolution
 
 __all__ = ["CheckpointDiff", "SpecDifference", "ValueDifference", "diff_checkpoints"]
 
@@ -163,10 +165,10 @@ class CheckpointDiff(NamedTuple):
 def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
     a: str | os.PathLike[str],
     b: str | os.PathLike[str],
+    assignment_map: AssignmentMapLike | None = None,
     *,
     rtol: float = 0.0,
     atol: float = 0.0,
-    assignment_map: AssignmentMapLike | None = None,
     progress: Progress | None = None,
 ) -> CheckpointDiff:
     """Compare two checkpoints.
@@ -179,10 +181,11 @@ def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
     Args:
       a: The first; anything that ``load_checkpoint`` takes.
       b: The second.
+      assignment_map: Rules that turn keys of ``a`` into those of ``b``, the map with
+        which ``b`` was converted, or its plan. What no rule names keeps its key; what a
+        rule drops is left out.
       rtol: How far numbers may be apart, relative to those of ``b``.
       atol: How far numbers may be apart, absolutely.
-      assignment_map: Rules that turn keys of ``a`` into those of ``b``. What no rule
-        names keeps its key; what a rule drops is left out.
       progress: Called with the bytes compared so far and those there are.
 
     Returns:
@@ -227,9 +230,11 @@ def diff_checkpoints(  # noqa: PLR0913 what counts as equal, by keyword
             renamed={},
             moved=found.renamed,
         )
-    from tf_ckpt_migrate.names.resolution import resolve
-
-    resolution = resolve(assignment_map, comparison.a.specs, unused="keep")
+    # Found by its name: plans are made on the floor above.
+    rules = import_module("tf_ckpt_migrate.conversion.comparison")
+    resolution: Resolution = rules.moves_between(
+        comparison.a, comparison.b, assignment_map
+    )
     pairs = {
         m.target: _Origin(m.sources, m.spec, m.transform) for m in resolution.moves
     }

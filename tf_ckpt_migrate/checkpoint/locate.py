@@ -90,7 +90,6 @@ def locate(ckpt_dir_or_file: str | os.PathLike[str]) -> Location:
       NotACheckpointError: If the file is of another kind.
       TypeError: If it is not a path.
     """
-    _check_type(ckpt_dir_or_file)
     path = path_of(ckpt_dir_or_file)
     if not path:  # a variable that is not set, not the wish to search the folder here
         raise CheckpointNotFoundError(
@@ -106,16 +105,6 @@ def locate(ckpt_dir_or_file: str | os.PathLike[str]) -> Location:
     if is_file(path):
         return _of_other_file(path)
     raise _not_found(path)
-
-
-def _check_type(given: object) -> None:
-    if not isinstance(given, str | bytes | os.PathLike):
-        kind = type(given).__name__
-        raise TypeError(
-            f"expected a checkpoint (its prefix, one of its files, or its directory), "
-            f"but got a {kind}; live objects are the target of "
-            "restore(checkpoint, objects), and tf.train.Checkpoint saves them"
-        )
 
 
 def _beside(folder: str) -> Location | None:

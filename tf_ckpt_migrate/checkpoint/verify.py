@@ -55,6 +55,10 @@ class Verification(NamedTuple):
         """Whether nothing is wrong."""
         return not self.problems
 
+    def __repr__(self) -> str:
+        found = "ok" if self.ok else counted(len(self.problems), "problem")
+        return f"<Verification {self.prefix!r}: {found}>"
+
     def __str__(self) -> str:
         verdict = "ok" if self.ok else counted(len(self.problems), "problem")
         if self.checked_tensors != self.tensors:

@@ -32,6 +32,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="A",
         help="numbers may be apart by A (default 0)",
     )
+    parser.add_argument(
+        "--plan",
+        metavar="FILE",
+        help="the plan by which b was converted, as `tf-ckpt-migrate plan --output` "
+        "wrote it",
+    )
     add_rules(parser, "from keys of a to those of b")
     parser.set_defaults(on_error=_TROUBLE)
 
@@ -50,16 +56,22 @@ def execute(arguments: argparse.Namespace) -> int:
     """Compare the checkpoints."""
     from tf_ckpt_migrate.checkpoint.diff import diff_checkpoints
     from tf_ckpt_migrate.checkpoint.diff_text import compared
+    from tf_ckpt_migrate.conversion.plan_on_file import read_plan
     from tf_ckpt_migrate.report.output import write
     from tf_ckpt_migrate.report.progress import byte_progress
 
+    rules = rules_of(arguments)
+    if arguments.plan is not None:
+        if rules is not None:
+            arguments.wrong_use("--plan holds all rules; omit the flags for rules")
+        rules = read_plan(arguments.plan)
     with byte_progress("comparing", sys.stderr) as progress:
         diff = diff_checkpoints(
             arguments.a,
             arguments.b,
             rtol=arguments.rtol,
             atol=arguments.atol,
-            assignment_map=rules_of(arguments),
+            assignment_map=rules,
             progress=progress,
         )
     if arguments.output_format == "json":

@@ -27,9 +27,11 @@ _COMMANDS = {
     "convert": "convert SOURCE OUTPUT --rename A=B",
     "convert_tf1_to_tf2": "convert SOURCE OUTPUT --to=tf2",
     "convert_tf2_to_tf1": "convert SOURCE OUTPUT --to=tf1",
+    "diff_checkpoints": "diff SOURCE CONVERTED --map FILE",
     "plan_migration": "plan SOURCE",
     "suggest_assignment_map": "suggest SOURCE TARGET",
     "remove_name_keys": "remove-name-keys CHECKPOINT",
+    "verify_conversion": "verify CONVERTED --against SOURCE --map FILE",
 }
 
 

@@ -12,6 +12,7 @@ from tf_ckpt_migrate.cli.planning import (
     check_idle,
     plan_of,
 )
+from tf_ckpt_migrate.cli.rules import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,10 +70,12 @@ def _verified(
         return verify_checkpoint(arguments.checkpoint, progress=progress)
     from tf_ckpt_migrate.conversion.verify import verify_conversion
 
+    by_rules = arguments.unused is None and {*asked_of(arguments)} <= {"map", "rules"}
     return verify_conversion(
         arguments.checkpoint,
         arguments.source,
-        _plan(arguments),
+        None if by_rules and arguments.plan is None else _plan(arguments),
+        assignment_map=rules_of(arguments) if by_rules else None,
         like=arguments.like,
         progress=progress,
     )

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Container, Iterable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
-from tf_ckpt_migrate.conversion.average_notes import averages_left_out
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import (
     CheckpointView,
@@ -24,8 +22,12 @@ from tf_ckpt_migrate.conversion.live_objects import is_view, plan_for_objects
 from tf_ckpt_migrate.conversion.optimizers.rules import with_optimizers
 from tf_ckpt_migrate.conversion.partitions import with_layouts
 from tf_ckpt_migrate.conversion.rekey import same_bytes
-from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
+from tf_ckpt_migrate.errors import RuleError, TargetError
+from tf_ckpt_migrate.names.assignment_map import (
+    AssignmentMap,
+    AssignmentMapLike,
+    is_like_rules,
+)
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.resolution import (
@@ -166,6 +168,12 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
     rules = AssignmentMap(assignment_map)
     if isinstance(target, str | os.PathLike):
         target = opened(cast("str | os.PathLike[str]", target))
+    if is_like_rules(target):
+        raise TargetError(
+            f"the target is an assignment map ({target!r}); pass the map after the "
+            "target, as in plan_migration(source, target, assignment_map), or "
+            "plan_migration(source, None, assignment_map) for any target keys"
+        )
     if target is not None and not is_view(target):
         options = {"unused": unused, "missing": missing, "averages": averages}
         return plan_for_objects(reader, target, rules, **options)
@@ -213,7 +221,6 @@ def plan_like(
     kept = {*made.may_stay, *rules.kept_targets}
     may_stay = missing if missing == "keep" or not kept else kept
     plan = plan_into(goal, reader, made.rules, unused=unused, missing=may_stay)
-    plan = replace(plan, notes=(*plan.notes, *averages_left_out(plan, None)))
     return made.told_in(plan)
 
 

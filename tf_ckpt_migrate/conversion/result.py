@@ -63,6 +63,9 @@ class ConversionResult:
         """Return how many bytes of shards came to the output in one way."""
         return sum(shard.size for shard in self.shards if shard.transfer is transfer)
 
+    def __repr__(self) -> str:
+        return f"<ConversionResult {self.prefix!r}: {counted(self.keys, 'key')}>"
+
     def __str__(self) -> str:
         lines = [f"{self.prefix}: {counted(self.keys, 'key')}", *self._shard_lines()]
         lines += _listed("computed", self.computed)

@@ -113,8 +113,8 @@ def _in_guide_layout(move: Move) -> Move:
 def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by keyword
     checkpoint_path: CheckpointLike,
     output_prefix: str | os.PathLike[str],
-    *,
     assignment_map: AssignmentMapLike | None = None,
+    *,
     like: CheckpointLike | CheckpointView | None = None,
     target: object = None,
     unused: Unused = "error",

@@ -113,8 +113,8 @@ def _moves(
 def convert_tf2_to_tf1(  # noqa: PLR0913 the options of every conversion, by keyword
     checkpoint_path: CheckpointLike,
     output_prefix: str | os.PathLike[str],
-    *,
     names: str | AssignmentMapLike = "full_name",
+    *,
     like: CheckpointLike | None = None,
     unused: Unused = "error",
     missing: Missing = "error",

@@ -58,6 +58,11 @@ class ConversionProof(NamedTuple):
         """Whether nothing is wrong."""
         return not self.findings and self.verification.ok
 
+    def __repr__(self) -> str:
+        count = len(self.findings) + len(self.verification.problems)
+        found = "ok" if self.ok else counted(count, "problem")
+        return f"<ConversionProof {self.converted!r} of {self.source!r}: {found}>"
+
     def __str__(self) -> str:
         problems = [*self.verification.problems, *map(str, self.findings)]
         if problems:

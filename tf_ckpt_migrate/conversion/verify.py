@@ -12,6 +12,7 @@ from tf_ckpt_migrate.checkpoint.digests import value_digest
 from tf_ckpt_migrate.checkpoint.pairing import is_same_place, paired, stored_bytes
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
+from tf_ckpt_migrate.conversion.comparison import needs_target, plan_between
 from tf_ckpt_migrate.conversion.convert import prepared
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.output import Value
@@ -26,7 +27,7 @@ from tf_ckpt_migrate.conversion.verify_text import (
 )
 from tf_ckpt_migrate.errors import CheckpointError, RuleError
 from tf_ckpt_migrate.findings import Finding, message_of
-from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
+from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.moves import KeptTarget, Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
@@ -65,8 +66,8 @@ def verify_conversion(  # noqa: PLR0913 what is compared, by keyword
       converted: The checkpoint that was written.
       against: The source of the conversion.
       plan: What was to be done; None for what ``assignment_map`` means.
-      assignment_map: Rules from keys of the source to those of the result; None for
-        the same keys.
+      assignment_map: Rules from keys of the source to those of the result, or the map
+        with which it was converted; None for the same keys.
       like: What the plan was made to fit, if it keeps values of that; None for the
         checkpoint that the plan names.
       progress: Called with the bytes verified or compared so far, and those there are.
@@ -95,7 +96,7 @@ def verify_conversion(  # noqa: PLR0913 what is compared, by keyword
         raise RuleError("a plan says all that a map could: give one of the two")
     source, result = opened(against), opened(converted)
     if plan is None:
-        plan = plan_migration(source, None, assignment_map)
+        plan = _plan(source, result, assignment_map, like)
     view, added = prepared(plan, source, like)
     report = progress or _unheard
     verification = verify_checkpoint(result.prefix, progress=_first_half(report))
@@ -109,6 +110,21 @@ def verify_conversion(  # noqa: PLR0913 what is compared, by keyword
         tuple(f for f in findings if f.kind != "corrupt" or f.target not in damaged),
         run.counts,
     )
+
+
+def _plan(
+    source: CheckpointReader,
+    result: CheckpointReader,
+    assignment_map: AssignmentMapLike | None,
+    like: CheckpointLike | CheckpointView | None,
+) -> MigrationPlan:
+    """Return the plan that a map means, for the layout of the target or the result."""
+    rules = AssignmentMap(assignment_map)
+    if like is not None:
+        return plan_migration(source, like, rules)
+    if assignment_map is not None and needs_target(source, result, rules):
+        return plan_between(source, result, rules)
+    return plan_migration(source, None, assignment_map)
 
 
 def _unheard(done: int, total: int) -> None:

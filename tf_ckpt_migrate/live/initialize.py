@@ -36,8 +36,8 @@ class _Entries(NamedTuple):
 def init_from_checkpoint(
     ckpt_dir_or_file: str | os.PathLike[str],
     assignment_map: AssignmentMapLike,
-    *,
     target: object = None,
+    *,
     averages: Literal["raw", "average"] | None = None,
 ) -> None:
     """Initialize variables from a checkpoint: TensorFlow's function, in eager mode too.

@@ -10,10 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from tf_ckpt_migrate.bundle.reader import in_order, suits_a_thread
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.reopening import reopening
-from tf_ckpt_migrate.conversion.average_notes import (
-    averages_left_out,
-    optimizers_without_averages,
-)
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.planning import (
     Averages,
@@ -186,16 +182,11 @@ def plan_for_objects(  # noqa: PLR0913 what restore takes, by keyword
             may_stay={**given.kept_targets, **made.may_stay},
         )
     except PlanError as error:
-        notes = [
-            *optimizers_without_averages(given, averages),
-            *notes_on_layers_left(reader, live),
-        ]
-        if not notes:
+        if not (notes := notes_on_layers_left(reader, live)):
             raise
         text = Message.lines([message_of(error), "", *notes])
         raise PlanError(text, error.findings) from None
-    more = (*notes_on_layers(reader, live, plan), *averages_left_out(plan, averages))
-    plan = replace(plan, notes=(*plan.notes, *more))
+    plan = replace(plan, notes=(*plan.notes, *notes_on_layers(reader, live, plan)))
     return LivePlan(made.told_in(plan), variables)
 
 

@@ -18,6 +18,7 @@ from tf_ckpt_migrate.live.framework import (
 from tf_ckpt_migrate.live.parts import Parts, parts_of, united
 from tf_ckpt_migrate.live.private import Saved, saved_by
 from tf_ckpt_migrate.live.variables import is_variable, name_of
+from tf_ckpt_migrate.names.assignment_map import is_like_rules
 
 __all__ = ["Root", "root_of"]
 
@@ -58,6 +59,11 @@ def root_of(target: object, *, counted: bool = True) -> Root:
       >>> root_of(tf.Module(name="net")).description
       "Module 'net'"
     """
+    if is_like_rules(target):
+        raise TargetError(
+            f"the target is an assignment map ({target!r}); pass the objects to fill "
+            "first and the map after them, as in restore(path, target, assignment_map)"
+        )
     variables: Mapping[str, Any] = {}
     description = _described(target)
     if keras := keras_without_tensorflow():

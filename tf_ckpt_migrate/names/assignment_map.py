@@ -13,12 +13,12 @@ from typing import Any, Protocol, TypeAlias, cast
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
-from tf_ckpt_migrate.names.rules import Bind, Recipe, Rule
+from tf_ckpt_migrate.names.rules import RULES, Bind, Recipe, Rule
 from tf_ckpt_migrate.names.rules import config as rule_config
 from tf_ckpt_migrate.names.rules.pairs import rule_of
 from tf_ckpt_migrate.names.rules.recipe import Ruled
 
-__all__ = ["AssignmentMap", "AssignmentMapLike"]
+__all__ = ["AssignmentMap", "AssignmentMapLike", "is_like_rules"]
 
 
 class AssignmentMap:
@@ -298,7 +298,34 @@ def _entries(
         return given, given.kept_targets
     if isinstance(given, bytes) or not isinstance(given, Iterable):
         raise RuleError(
-            f"{rules!r} is no assignment map; give a dict, a list of pairs, or "
-            "rules such as Rename('a/w', 'b/kernel')"
+            f"a {type(given).__name__} is not an assignment map; pass a dict, a list "
+            "of pairs, rules such as Rename('a/w', 'b/kernel'), the path of a YAML "
+            "file, or what suggest_assignment_map returned. Live objects are the "
+            "target, as in restore(path, target, assignment_map)"
         )
     return cast(Iterable[Any], given), {}
+
+
+def is_like_rules(value: object) -> bool:
+    """Return whether this is an assignment map, or rules for one, and not a target.
+
+    Example:
+      >>> is_like_rules({"bert/": "encoder/"}), is_like_rules({}), is_like_rules(["w"])
+      (True, False, False)
+    """
+    if isinstance(value, dict):  # a reader of a checkpoint is a mapping too
+        targets = cast(dict[Any, Any], value).values()
+        return bool(targets) and all(isinstance(each, str) for each in targets)
+    if not isinstance(value, list | tuple):
+        return isinstance(value, AssignmentMap) or hasattr(value, "assignment_map")
+    entries = cast(Sequence[Any], value)
+    return bool(entries) and all(
+        isinstance(each, RULES) or _is_pair(each) for each in entries
+    )
+
+
+def _is_pair(entry: object) -> bool:
+    if not isinstance(entry, list | tuple):
+        return False
+    sides = cast(Sequence[Any], entry)
+    return len(sides) == 2 and all(isinstance(side, str) for side in sides)

@@ -24,7 +24,7 @@ from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.problems import Problems
 from tf_ckpt_migrate.names.resolver import Missing, Resolver, Specs, Unused
 from tf_ckpt_migrate.names.rules import Bind, Drop, Keep, Recipe, Rule
-from tf_ckpt_migrate.naming.slots import slot_of
+from tf_ckpt_migrate.naming.slots import role_of, slot_of
 from tf_ckpt_migrate.transforms import Cast, Partition, Transform
 
 if TYPE_CHECKING:
@@ -135,8 +135,30 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
         *resolver.notes,
         *_notes(resolver.moves),
         *_unlike_their_variables(resolver.moves, source),
+        *_unused_averages(resolver, rules),
     )
     return Resolution(tuple(resolver.moves), tuple(resolver.dropped), kept, notes)
+
+
+def _unused_averages(resolver: Resolver, rules: Iterable[Rule]) -> list[str]:
+    """Return a note if ``unused="drop"`` alone decides that averages are not used."""
+    if resolver.unused != "drop" or not resolver.moves:
+        return []
+    source = resolver.source
+    unused = [d.key for d in resolver.dropped if role_of(d.key, source) == "average"]
+    drops = [rule for rule in rules if isinstance(rule, Drop)]
+    if unused and drops:
+        chosen = match(drops, source, resolver.sources).decided
+        unused = [key for key in unused if key not in chosen]
+    if not unused:
+        return []
+    note = (
+        "moving averages of the checkpoint are not used, and variables get their own "
+        f"values: {', '.join(capped(map(repr, unused), 3))}. Pass "
+        'averages="average" to give variables their averages, with which TF1 programs '
+        'evaluate, or averages="raw" to omit this note'
+    )
+    return [note]
 
 
 def check_choices(

@@ -286,10 +286,8 @@ def _without_other_side(
             Call("convert_tf2_to_tf1", "saved, …, names=rules"),
             " with what tf.train.Checkpoint saved. To compare both sides of a "
             "conversion call ",
-            Call(
-                "verify_conversion",
-                "converted, source, assignment_map=rules, like=…",
-            ),
-            ", which compares the state of the optimizer too",
+            Call("diff_checkpoints", "source, converted, assignment_map=rules"),
+            " or ",
+            Call("verify_conversion", "converted, source, assignment_map=rules"),
         )
     )

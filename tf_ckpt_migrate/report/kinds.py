@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tf_ckpt_migrate._version import __version__
 from tf_ckpt_migrate.bundle.writer import Progress
 from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
+from tf_ckpt_migrate.conversion.comparison import moves_between
 from tf_ckpt_migrate.conversion.convert import check_source
 from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.rekey import same_bytes
@@ -15,7 +16,6 @@ from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import CheckpointNotFoundError
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.resolution import resolve
 from tf_ckpt_migrate.report.commands import Typed, commands_for
 from tf_ckpt_migrate.report.content import Kind, MigrationReport, Row, Side, WhichValues
 from tf_ckpt_migrate.report.rows import (
@@ -119,7 +119,7 @@ class Making(NamedTuple):
         by: AssignmentMapLike | MigrationPlan | None,
     ) -> MigrationReport:
         """Hold one checkpoint to what should have become of another."""
-        moves = _moves(a, by)
+        moves = _moves(a, b, by)
         rows = _with_twins(paired_rows(moves, b.specs), b)
         by_rules = by is not None and not isinstance(by, MigrationPlan)
         return MigrationReport(
@@ -180,7 +180,11 @@ def _ways(result: ConversionResult) -> list[str]:
     ]
 
 
-def _moves(a: CheckpointReader, by: AssignmentMapLike | MigrationPlan | None) -> Moves:
+def _moves(
+    a: CheckpointReader,
+    b: CheckpointReader,
+    by: AssignmentMapLike | MigrationPlan | None,
+) -> Moves:
     """Return what should have become of the tensors of the first checkpoint."""
     if isinstance(by, MigrationPlan):
         check_source(by, a)
@@ -188,8 +192,8 @@ def _moves(a: CheckpointReader, by: AssignmentMapLike | MigrationPlan | None) ->
     if by is None:
         moves = (Move((key,), key, None, spec) for key, spec in a.specs.items())
         return Moves(a.specs, tuple(moves))
-    found = resolve(by, a.specs, unused="keep")
-    return Moves(a.specs, found.moves, found.dropped)
+    found = moves_between(a, b, by)
+    return Moves(a.specs, found.moves, found.dropped, found.kept_targets)
 
 
 def _with_twins(rows: tuple[Row, ...], b: CheckpointReader) -> tuple[Row, ...]:

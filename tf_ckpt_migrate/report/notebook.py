@@ -74,7 +74,10 @@ def _of_plan(plan: MigrationPlan) -> Iterator[_Row]:
 def _of_diff(diff: CheckpointDiff) -> Iterator[_Row]:
     return chain(
         (("other dtype or shape", e.key, f"{e.a}; {e.b}") for e in diff.specs),
-        (("other values", e.key, str(e.difference)) for e in diff.values),
+        (
+            ("other values", e.key, f"{e.difference.elements:,} of {e.elements:,}")
+            for e in diff.values
+        ),
         (("only in a", key, "") for key in diff.only_in_a),
         (("only in b", key, "") for key in diff.only_in_b),
     )
@@ -108,7 +111,7 @@ def _of_description(found: CheckpointDescription) -> Iterator[_Row]:
 
 def _of_report(report: MigrationReport) -> Iterator[_Row]:
     return chain(
-        (("finding", str(each), "") for each in report.findings),
+        ((each.level, each.title, each.why) for each in report.findings),
         (("note", note, "") for note in report.notes),
         ((status, f"{count:,}", "") for status, count in report.counts.items()),
     )

@@ -34,10 +34,19 @@ _HERE = "file"
 def path_of(path: str | bytes | os.PathLike[str]) -> str:
     """Return a path that a caller gave as text; one of ``file://`` as the path here.
 
+    Raises:
+      TypeError: If it is not a path, such as a model or rules in the place of one.
+
     Example:
       >>> path_of("file:///tmp/m"), path_of(b"m"), path_of("S3://bucket/m")
       ('/tmp/m', 'm', 's3://bucket/m')
     """
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise TypeError(
+            f"expected the path of a checkpoint, got a {type(path).__name__}; pass "
+            "live objects as the target, as in restore(path, target), and rules as "
+            "assignment_map=rules"
+        )
     text = os.fsdecode(path)
     scheme = scheme_of(text)
     if not scheme:

@@ -16,6 +16,7 @@ from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.resolution import Missing
 from tf_ckpt_migrate.names.rules import Rule
+from tf_ckpt_migrate.storage.paths import path_of
 from tf_ckpt_migrate.testing.breakage import breakage_of
 from tf_ckpt_migrate.testing.models import live_model
 
@@ -119,7 +120,7 @@ def assert_checkpoint_compatible(  # noqa: PLR0913 what restore takes, by keywor
 def _names_of(given: _Names) -> Any:
     if isinstance(given, NameManifest | CheckpointReader):
         return given
-    if os.fspath(given).endswith((".yaml", ".yml")):
+    if path_of(given).endswith((".yaml", ".yml")):
         return NameManifest.load(given)
     return load_checkpoint(given)
 

@@ -55,6 +55,12 @@ class ConvertAllResult:
         """Return of how many checkpoints the status is this one."""
         return sum(each.status == status for each in self.outcomes)
 
+    def __repr__(self) -> str:
+        return (
+            f"<ConvertAllResult {counted(len(self.outcomes), 'checkpoint')}: "
+            f"{self.count('converted'):,} converted, {len(self.failed):,} failed>"
+        )
+
     def __str__(self) -> str:
         failed = self.failed
         linked, written = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeGuard
 
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
@@ -117,7 +117,9 @@ def with_optimizers(
     if step is not None and all(count.is_global_step for count in counts):
         steps[step] = tuple(count.counter for count in counts)
         made[0].take_step(step, [*others, *(r for each in made for r in each.rules)])
-    return _together(made, others, moved)._replace(steps=steps)
+    joined = _together(made, others, moved)
+    notes = (*joined.notes, *_notes_on_averages(others))
+    return joined._replace(steps=steps, notes=notes)
 
 
 def with_optimizers_back(
@@ -194,7 +196,34 @@ def _expanded(
     if not recipes:
         return None
     others = AssignmentMap(rule for rule in rules if rule not in recipes)
-    return recipes, others, weights(others)
+    return recipes, others, weights(AssignmentMap(map(_with_raw_values, others)))
+
+
+def _with_raw_values(rule: Rule) -> Rule:
+    """Return a rule that moves variables, not averages: slots follow variables."""
+    if not _takes_averages(rule):
+        return rule
+    options = {**dict(rule.options), "use": "raw"}
+    return Recipe(rule.kind, rule.source, rule.target, **options)
+
+
+def _takes_averages(rule: Rule) -> TypeGuard[Recipe]:
+    """Return whether a rule gives variables their averages."""
+    if not isinstance(rule, Recipe) or rule.kind != "averages":
+        return False
+    return dict(rule.options).get("use", "average") == "average"
+
+
+def _notes_on_averages(rules: Iterable[Rule]) -> list[str]:
+    """Return a note if weights are averages, and the slots those of raw variables."""
+    if not any(map(_takes_averages, rules)):
+        return []
+    note = (
+        "variables get their moving averages, but the optimizer gets the state that "
+        "belongs to their raw values; to continue training as TF1 would, restore with "
+        'averages="raw"'
+    )
+    return [note]
 
 
 def _refuse(made: Iterable[OptimizerMoves | OptimizerReturn]) -> None:
