@@ -23,7 +23,7 @@ import tf_ckpt_migrate as tcm
 from tests.bundle.faults import Disk
 from tests.conversion.fleet.many import RULES
 from tf_ckpt_migrate.conversion.fleet.found import find
-from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
+from tf_ckpt_migrate.conversion.fleet.once import Outcome
 
 __all__ = ["OPTIONS", "doomed", "main"]
 

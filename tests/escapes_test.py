@@ -18,7 +18,7 @@ from tf_ckpt_migrate.conversion.manifest import NameManifest
 from tf_ckpt_migrate.escapes import printable, to_json
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.yaml_writing import write_yaml
+from tf_ckpt_migrate.names.yaml_files import write_yaml
 
 NAMES = [
     "\x9b31mred", "a\x85b", "\u202egnp.exe", "zero\u200bwidth", "\u2066iso",

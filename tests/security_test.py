@@ -23,7 +23,7 @@ from tf_ckpt_migrate.errors import (
 )
 from tf_ckpt_migrate.storage import access
 from tf_ckpt_migrate.storage import access as far_writer
-from tf_ckpt_migrate.transforms.vocabulary_file import read_vocabulary
+from tf_ckpt_migrate.transforms.vocabulary import read_vocabulary
 from tools.source_graph import PACKAGE, ROOT, modules, tree
 
 MODULES = modules()

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
         load_checkpoint,
     )
     from tf_ckpt_migrate.checkpoint.verify import Verification, verify_checkpoint
-    from tf_ckpt_migrate.conversion.compact import compact
     from tf_ckpt_migrate.conversion.convert import convert
     from tf_ckpt_migrate.conversion.dual_keys import add_name_keys, remove_name_keys
-    from tf_ckpt_migrate.conversion.fleet.convert_all import convert_all
-    from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
-    from tf_ckpt_migrate.conversion.merge import merge
+    from tf_ckpt_migrate.conversion.fleet.convert_all import (
+        ConvertAllResult,
+        convert_all,
+    )
+    from tf_ckpt_migrate.conversion.merge import compact, merge
     from tf_ckpt_migrate.conversion.object_keys import add_object_keys
     from tf_ckpt_migrate.conversion.planning import plan_migration
     from tf_ckpt_migrate.conversion.prune import prune
@@ -42,8 +43,7 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
     from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
     from tf_ckpt_migrate.conversion.tf2_to_tf1 import convert_tf2_to_tf1
-    from tf_ckpt_migrate.conversion.verified import ConversionProof
-    from tf_ckpt_migrate.conversion.verify import verify_conversion
+    from tf_ckpt_migrate.conversion.verify import ConversionProof, verify_conversion
     from tf_ckpt_migrate.live.checkpoint import Checkpoint
     from tf_ckpt_migrate.live.initialize import init_from_checkpoint
     from tf_ckpt_migrate.live.report import RestoreReport
@@ -128,21 +128,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "": ("beam", "errors", "estimator", "keras", "testing", "transforms"),
     "checkpoint.describe": ("CheckpointDescription", "inspect_checkpoint"),
     "checkpoint.diff": ("CheckpointDiff", "diff_checkpoints"),
-    "checkpoint.reader": (
-        "CheckpointReader",
-        "list_variables",
-        "load_checkpoint",
-    ),
+    "checkpoint.reader": ("CheckpointReader", "list_variables", "load_checkpoint"),
     "checkpoint.verify": ("Verification", "verify_checkpoint"),
-    "conversion.compact": ("compact",),
     "conversion.convert": ("convert",),
-    "conversion.dual_keys": (
-        "add_name_keys",
-        "remove_name_keys",
-    ),
-    "conversion.fleet.convert_all": ("convert_all",),
-    "conversion.fleet.result": ("ConvertAllResult",),
-    "conversion.merge": ("merge",),
+    "conversion.dual_keys": ("add_name_keys", "remove_name_keys"),
+    "conversion.fleet.convert_all": ("ConvertAllResult", "convert_all"),
+    "conversion.merge": ("compact", "merge"),
     "conversion.object_keys": ("add_object_keys",),
     "conversion.planning": ("plan_migration",),
     "conversion.prune": ("prune",),
@@ -151,8 +142,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "conversion.suggestion.suggestion": ("Suggestion",),
     "conversion.tf1_to_tf2": ("convert_tf1_to_tf2",),
     "conversion.tf2_to_tf1": ("convert_tf2_to_tf1",),
-    "conversion.verified": ("ConversionProof",),
-    "conversion.verify": ("verify_conversion",),
+    "conversion.verify": ("ConversionProof", "verify_conversion"),
     "live.checkpoint": ("Checkpoint",),
     "live.initialize": ("init_from_checkpoint",),
     "live.report": ("RestoreReport",),

@@ -25,15 +25,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tf_ckpt_migrate.bundle.commit import far_name_aside, staging_folder
 from tf_ckpt_migrate.bundle.text_file import read_text, write_text
 from tf_ckpt_migrate.conversion.fleet.convert_all import (
+    ConvertAllResult,
     Sources,
     found_for,
     result_of,
 )
 from tf_ckpt_migrate.conversion.fleet.found import Found
-from tf_ckpt_migrate.conversion.fleet.once import convert_once
-from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
+from tf_ckpt_migrate.conversion.fleet.once import Outcome, convert_once
 from tf_ckpt_migrate.conversion.fleet.request import Request
-from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
 from tf_ckpt_migrate.errors import BeamNotFoundError, BeamPipelineError
 from tf_ckpt_migrate.storage.access import make_folder, remove_folder
 from tf_ckpt_migrate.storage.paths import is_far, join, path_of

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_ckpt_migrate.checkpoint.histogram import Bins, bins_for, counts_of
+from tf_ckpt_migrate.checkpoint.statistics import Bins, bins_for, counts_of
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 

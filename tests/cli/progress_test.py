@@ -92,7 +92,7 @@ PIECES = ("checkpoint", "statistics", "number_statistics")
         ("verify", ("bundle.reader", "crc32c", "value"), []),
         (
             "diff",
-            ("checkpoint", "comparison", "difference"),
+            ("checkpoint", "value_comparison", "difference"),
             ["--rename=net/=net/dense/"],
         ),
         ("inspect", PIECES, []),

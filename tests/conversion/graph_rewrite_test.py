@@ -7,8 +7,8 @@ import pytest
 import tf_ckpt_migrate as tcm
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.bundle.proto import TrackableObjectGraph
+from tf_ckpt_migrate.conversion.graph_build import joined_graphs
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
-from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.errors import CorruptCheckpointError, LayoutError
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"

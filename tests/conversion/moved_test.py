@@ -8,7 +8,7 @@ from tf_ckpt_migrate.conversion.moved import moved_names
 from tf_ckpt_migrate.names.compression import Renamed, compressed
 from tf_ckpt_migrate.names.resolution import resolve
 from tf_ckpt_migrate.names.rules import Rename, RenameRegex, RenameScope
-from tf_ckpt_migrate.testing.breakage_text import rule_text
+from tf_ckpt_migrate.testing.breakage import rule_text
 
 MATRIX, VECTOR = (TensorSpec(DType.float32, shape) for shape in [(4, 4), (4,)])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conversion.checkpoints import files_in, values, write
-from tf_ckpt_migrate.conversion.compact import compact
+from tf_ckpt_migrate.conversion.merge import compact
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ import pytest
 from tests.conversion.checkpoints import files_in, golden, goldens, values, write
 from tf_ckpt_migrate.bundle.shards import Transfer
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
-from tf_ckpt_migrate.conversion.compact import compact
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
-from tf_ckpt_migrate.conversion.merge import merge
+from tf_ckpt_migrate.conversion.merge import compact, merge
 from tf_ckpt_migrate.conversion.prune import prune
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, PlanError, TruncatedFileError
@@ -173,7 +172,7 @@ class TestMerge:
 
     def test_graphs_that_do_not_fit_are_refused(self):
         from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
-        from tf_ckpt_migrate.conversion.graph_union import joined_graphs
+        from tf_ckpt_migrate.conversion.graph_build import joined_graphs
 
         def graph(edges):
             message = ObjectGraph(b"", "test").message

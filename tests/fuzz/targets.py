@@ -26,7 +26,7 @@ from tf_ckpt_migrate.cli.rules import rules_of
 from tf_ckpt_migrate.errors import CheckpointError
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.table.reader import TableReader
-from tf_ckpt_migrate.transforms.vocabulary_file import read_vocabulary
+from tf_ckpt_migrate.transforms.vocabulary import read_vocabulary
 
 __all__ = ["TARGETS", "Target"]
 

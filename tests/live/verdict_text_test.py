@@ -5,8 +5,8 @@ import json
 import tf_ckpt_migrate as tcm
 from tests.live.resumed import RULES, flavors, model_and, prefix_of
 from tf_ckpt_migrate.checkpoint.text import plain_text
-from tf_ckpt_migrate.live.verdict_text import verdict_blocks
-from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.live.report import verdict_blocks
+from tf_ckpt_migrate.names.moves import Verdict
 
 EXACT = Verdict("Adam", "slot m", "exact", "becomes m of 2 variables", into="opt")
 ASSUMED = EXACT._replace(what="epsilon", why="if so", assumes="epsilon=1e-08")

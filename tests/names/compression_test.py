@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.names.compression import Renamed, compressed
-from tf_ckpt_migrate.names.generalizations import generalizations
+from tf_ckpt_migrate.names.compression import Renamed, compressed, generalizations
 from tf_ckpt_migrate.names.resolution import resolve
 from tf_ckpt_migrate.names.rules import Rename, RenameRegex, RenameScope
 from tf_ckpt_migrate.transforms import Reshape, Transpose

@@ -7,7 +7,7 @@ from tests.conversion.checkpoints import golden
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError
 from tf_ckpt_migrate.names.resolution import resolve
-from tf_ckpt_migrate.recipes.average_names import averages_in
+from tf_ckpt_migrate.recipes.averages import averages_in
 
 EMA = "ExponentialMovingAverage"
 SPEC = TensorSpec(DType.float32, (2,))

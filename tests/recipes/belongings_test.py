@@ -5,7 +5,7 @@ import pytest
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError
 from tf_ckpt_migrate.naming.keys import object_key
-from tf_ckpt_migrate.recipes.belongings import belongings, check_variable, place_of
+from tf_ckpt_migrate.recipes.slot_variables import belongings, check_variable, place_of
 
 SPEC = TensorSpec(DType.float32, (2,))
 

@@ -8,7 +8,7 @@ from tests.conversion.checkpoints import golden
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError
 from tf_ckpt_migrate.names.resolution import resolve
-from tf_ckpt_migrate.recipes.era_names import PACKS, name_of_today
+from tf_ckpt_migrate.recipes.legacy_names import PACKS, name_of_today
 
 SPEC = TensorSpec(DType.float32, (2,))
 

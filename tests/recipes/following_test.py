@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
+from tf_ckpt_migrate.recipes.slot_variables import Unfollowable, slot_transform
 from tf_ckpt_migrate.transforms import (
     AddToBlock,
     Blocks,

@@ -7,14 +7,14 @@ import tf_ckpt_migrate as tcm
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import PlanError, TransformError
 from tf_ckpt_migrate.recipes.epsilon import STEPS_AHEAD, Epsilons, step_fraction
-from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
 from tf_ckpt_migrate.recipes.iterations import Power, counted_steps, likely_beta
 from tf_ckpt_migrate.recipes.judging import judged
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
-from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
+from tf_ckpt_migrate.recipes.layer_defaults import KerasSettings
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, kind_for
 from tf_ckpt_migrate.recipes.optimizers import keras_scope, saved_optimizer
+from tf_ckpt_migrate.recipes.slot_variables import Unfollowable, slot_transform
 from tf_ckpt_migrate.transforms import (
     AddToBlock,
     Blocks,

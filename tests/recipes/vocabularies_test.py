@@ -16,10 +16,10 @@ from tf_ckpt_migrate.errors import (
     TransformError,
     VocabularyError,
 )
-from tf_ckpt_migrate.recipes.following import slot_transform
+from tf_ckpt_migrate.recipes.slot_variables import slot_transform
 from tf_ckpt_migrate.transforms import Transform, Vocabulary
-from tf_ckpt_migrate.transforms.initial import RANDOM, initial_values
-from tf_ckpt_migrate.transforms.vocabulary_file import read_vocabulary
+from tf_ckpt_migrate.transforms.numbers import RANDOM, initial_values
+from tf_ckpt_migrate.transforms.vocabulary import read_vocabulary
 
 OLD = ["the", "of", "and", "to"]
 NEW = ["the", "and", "Katze", "of", "犬"]

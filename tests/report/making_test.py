@@ -11,8 +11,7 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.report.checkpoints import RULES, SOURCE, write
-from tf_ckpt_migrate.names.moves import Move
-from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.names.moves import Move, Verdict
 from tf_ckpt_migrate.report.commands import Typed
 from tf_ckpt_migrate.report.making import Restored
 from tf_ckpt_migrate.report.rows import Moves, paired_rows

@@ -10,7 +10,8 @@ import pytest
 
 import tf_ckpt_migrate as tcm
 from tests.report.checkpoints import RULES, SOURCE, write
-from tf_ckpt_migrate.checkpoint import histogram, pieces
+from tf_ckpt_migrate.checkpoint import pieces
+from tf_ckpt_migrate.checkpoint import statistics as histogram
 
 
 @pytest.fixture

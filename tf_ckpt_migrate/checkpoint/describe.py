@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.writer import Meter, Progress
@@ -16,7 +16,7 @@ from tf_ckpt_migrate.checkpoint.statistics import (
     StringStatistics,
     statistics_of,
 )
-from tf_ckpt_migrate.checkpoint.text import plain_text
+from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes, plain_text
 from tf_ckpt_migrate.escapes import to_html, to_json
 from tf_ckpt_migrate.naming.slots import ROLES, role_of, slot_of
 from tf_ckpt_migrate.storage.access import exists, size_of
@@ -26,8 +26,10 @@ __all__ = [
     "FileDescription",
     "Group",
     "TensorDescription",
+    "described",
     "inspect_checkpoint",
 ]
+
 
 _TOLD = 10  # missing files; an index can promise 100,000
 
@@ -176,8 +178,6 @@ class CheckpointDescription(NamedTuple):
         return to_html(self)
 
     def __str__(self) -> str:
-        from tf_ckpt_migrate.checkpoint.describe_text import described
-
         return plain_text(described(self))
 
     def to_json(self) -> str:
@@ -307,3 +307,113 @@ def _lacks(files: Iterable[FileDescription]) -> list[str]:
     ]
     more = len(paths) - _TOLD
     return [*notes, f"{more:,} more files are missing"] if more > 0 else notes
+
+
+_NUMBERS = ("min", "max", "mean", "std")
+
+
+def described(
+    description: CheckpointDescription, most_tensors: int | None = None
+) -> Iterator[str | Table]:
+    """Yield lines and tables that say what a checkpoint is.
+
+    Args:
+      description: Of the checkpoint.
+      most_tensors: If there are more tensors than this, none is listed by itself.
+    """
+    tensors = description.tensors
+    yield description.prefix
+    yield ", ".join(
+        [
+            description.format,
+            counted(len(tensors), "tensor"),
+            counted(description.parameters, "parameter"),
+            f"{human_bytes(description.total_bytes)} in "
+            + counted(len(description.files), "file"),
+        ]
+    )
+    yield from (f"note: {note}" for note in description.notes)
+    yield ""
+    yield _files(description)
+    for name, groups in (
+        ("role", description.roles),
+        ("dtype", description.dtypes),
+        ("scope", description.scopes),
+    ):
+        if groups:
+            yield ""
+            yield _groups(name, groups)
+    if not tensors:
+        return
+    yield ""
+    if most_tensors is None or len(tensors) <= most_tensors:
+        yield _tensors(tensors)
+    else:
+        yield f"{counted(len(tensors), 'tensor')} not listed; --tensors=all lists them"
+
+
+def _files(description: CheckpointDescription) -> Table:
+    return Table(
+        ("file", ">bytes"),
+        [
+            (os.path.basename(path), "missing" if size is None else f"{size:,}")
+            for path, size in description.files
+        ],
+    )
+
+
+def _groups(name: str, groups: Sequence[Group]) -> Table:
+    rows = [
+        (g.name or "(none)", f"{g.tensors:,}", f"{g.elements:,}", f"{g.nbytes:,}")
+        for g in groups
+    ]
+    return Table((name, ">tensors", ">elements", ">bytes"), rows)
+
+
+def _tensors(tensors: Sequence[TensorDescription]) -> Table:
+    has_values = any(tensor.statistics is not None for tensor in tensors)
+    has_names = any(tensor.full_name for tensor in tensors)
+    columns = ("key", "dtype", "shape", ">bytes", "role", ">shard", ">offset")
+    if has_names:
+        columns += ("variable",)
+    if has_values:
+        columns += (*(f">{name}" for name in _NUMBERS), ">zeros", "")
+    rows = [
+        _row(tensor)
+        + ((tensor.full_name,) if has_names else ())
+        + (_statistics(tensor) if has_values else ())
+        for tensor in tensors
+    ]
+    return Table(columns, rows)
+
+
+def _row(tensor: TensorDescription) -> tuple[str, ...]:
+    place = tensor.places[0] if len(tensor.places) == 1 else None
+    return (
+        tensor.key,
+        tensor.dtype,
+        str(list(tensor.shape)),
+        f"{tensor.nbytes:,}",
+        tensor.role,
+        str(place.shard) if place else f"{len(tensor.places)} slices",
+        f"{place.offset:,}" if place and place.offset >= 0 else "",
+    )
+
+
+def _statistics(tensor: TensorDescription) -> tuple[str, ...]:
+    found = tensor.statistics
+    if isinstance(found, StringStatistics):
+        strings = counted(found.elements, "string")
+        return ("", "", "", "", "", f"{strings}, {found.total_length:,} bytes")
+    if not isinstance(found, NumberStatistics):
+        return ("", "", "", "", "", "no values to read")
+    odd = [(found.nans, "NaN"), (found.infinities, "Inf")]
+    return (
+        *("" if number is None else _number(number) for number in found[:4]),
+        f"{found.zeros:,}",
+        ", ".join(f"{number:,} {name}" for number, name in odd if number),
+    )
+
+
+def _number(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.6g}"

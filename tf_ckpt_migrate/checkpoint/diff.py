@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,11 +12,14 @@ from tf_ckpt_migrate.bundle.dtypes import TensorSpec, parse_spec
 from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.bundle.reader import in_order, suits_a_thread
 from tf_ckpt_migrate.bundle.writer import Progress, unheard
-from tf_ckpt_migrate.checkpoint.comparison import Comparison
-from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.reopening import reopening
-from tf_ckpt_migrate.checkpoint.text import plain_text
+from tf_ckpt_migrate.checkpoint.text import Table, counted, plain_text
+from tf_ckpt_migrate.checkpoint.value_comparison import (
+    Comparison,
+    Difference,
+    Tolerance,
+)
 from tf_ckpt_migrate.escapes import to_html, to_json
 from tf_ckpt_migrate.findings import Finding
 from tf_ckpt_migrate.naming.catalog import catalog_of
@@ -28,7 +31,13 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
     from tf_ckpt_migrate.names.resolution import Resolution
 
-__all__ = ["CheckpointDiff", "SpecDifference", "ValueDifference", "diff_checkpoints"]
+__all__ = [
+    "CheckpointDiff",
+    "SpecDifference",
+    "ValueDifference",
+    "compared",
+    "diff_checkpoints",
+]
 
 
 class SpecDifference(NamedTuple):
@@ -142,8 +151,6 @@ class CheckpointDiff(NamedTuple):
         return tuple(found)
 
     def __str__(self) -> str:
-        from tf_ckpt_migrate.checkpoint.diff_text import compared
-
         return plain_text(compared(self))
 
     def to_json(self) -> str:
@@ -315,4 +322,70 @@ def _compared(
             for key, origin in sorted(origins.items())
             if origin.sources != (key,)
         },
+    )
+
+
+def compared(diff: CheckpointDiff) -> Iterator[str | Table]:
+    """Yield lines and tables that say how two checkpoints differ."""
+    yield f"a: {diff.a}"
+    yield f"b: {diff.b}"
+    yield _verdict(diff)
+    only_in_a = [_name(diff, key) for key in diff.only_in_a]
+    yield from _listed("only in a", only_in_a)
+    yield from _listed("only in b", diff.only_in_b)
+    moved = [f"{old} -> {new}" for new, old in diff.moved.items()]
+    yield from _listed("at another place of a list", moved)
+    if diff.specs:
+        yield ""
+        rows = [(_name(diff, key), a, b) for key, a, b in diff.specs]
+        yield Table(("different dtype or shape", "a", "b"), rows)
+    if diff.values:
+        yield ""
+        columns = (">elements", ">of", ">max abs", ">max rel", "")
+        yield Table(
+            ("different values", *columns), [_row(diff, v) for v in diff.values]
+        )
+
+
+def _verdict(diff: CheckpointDiff) -> str:
+    counts = [(len(diff.only_in_a), "only in a"), (len(diff.only_in_b), "only in b")]
+    counts.append((len(diff.specs), "of another dtype or shape"))
+    counts.append((len(diff.values), "of other values"))
+    found = [f"{number:,} {what}" for number, what in counts if number]
+    equal = counted(diff.equal_count, "tensor")
+    found.append(equal if diff.equal else f"{equal} equal")
+    if diff.left_out:
+        found.append(f"{len(diff.left_out):,} of a left out by the map")
+    if diff.renamed:
+        found.append(f"{len(diff.renamed):,} renamed by the map")
+    if diff.moved:
+        found.append(f"{len(diff.moved):,} moved within lists")
+    return ("equal: " if diff.equal else "different: ") + ", ".join(found)
+
+
+def _listed(title: str, keys: Sequence[str]) -> Iterator[str | Table]:
+    if keys:
+        yield ""
+        yield Table(
+            (f"{title}: {counted(len(keys), 'key')}",), [(key,) for key in keys]
+        )
+
+
+def _name(diff: CheckpointDiff, key: str) -> str:
+    old = diff.renamed.get(key) or diff.moved.get(key)
+    return f"{old} -> {key}" if old else key
+
+
+def _row(diff: CheckpointDiff, value: ValueDifference) -> tuple[str, ...]:
+    found = value.difference
+    remark = f"{found.not_finite:,} NaN or infinite" if found.not_finite else ""
+    if value.key == OBJECT_GRAPH_KEY:
+        remark = "other objects, edges or keys in the object graph"
+    return (
+        _name(diff, value.key),
+        f"{found.elements:,}",
+        f"{value.elements:,}",
+        "" if found.max_abs is None else f"{found.max_abs:.3g}",
+        "" if found.max_rel is None else f"{found.max_rel:.3g}",
+        remark,
     )

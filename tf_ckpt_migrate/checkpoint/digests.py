@@ -6,8 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.bundle.dtypes import DType
-from tf_ckpt_migrate.checkpoint.pairing import stored_bytes
 from tf_ckpt_migrate.checkpoint.pieces import pieces
+from tf_ckpt_migrate.checkpoint.value_comparison import stored_bytes
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.checkpoint.reader import CheckpointReader

@@ -26,8 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Copy, and show what was done."""
     from tf_ckpt_migrate.cli.results import show
-    from tf_ckpt_migrate.conversion.compact import compact
-    from tf_ckpt_migrate.conversion.packing import MOST_SHARDS
+    from tf_ckpt_migrate.conversion.contents import MOST_SHARDS
+    from tf_ckpt_migrate.conversion.merge import compact
     from tf_ckpt_migrate.report.progress import byte_progress
 
     if not 1 <= arguments.shards <= MOST_SHARDS:

@@ -15,7 +15,7 @@ from tf_ckpt_migrate.cli.planning import (
 )
 
 if TYPE_CHECKING:
-    from tf_ckpt_migrate.conversion.fleet.result import ConvertAllResult
+    from tf_ckpt_migrate.conversion.fleet.convert_all import ConvertAllResult
 
 __all__ = ["EXAMPLE", "configure", "execute"]
 

@@ -54,8 +54,7 @@ def _tolerance(text: str) -> float:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Compare the checkpoints."""
-    from tf_ckpt_migrate.checkpoint.diff import diff_checkpoints
-    from tf_ckpt_migrate.checkpoint.diff_text import compared
+    from tf_ckpt_migrate.checkpoint.diff import compared, diff_checkpoints
     from tf_ckpt_migrate.conversion.plan_on_file import read_plan
     from tf_ckpt_migrate.report.output import write
     from tf_ckpt_migrate.report.progress import byte_progress

@@ -39,8 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Describe the checkpoint."""
-    from tf_ckpt_migrate.checkpoint.describe import inspect_checkpoint
-    from tf_ckpt_migrate.checkpoint.describe_text import described
+    from tf_ckpt_migrate.checkpoint.describe import described, inspect_checkpoint
     from tf_ckpt_migrate.report.output import is_terminal, write
     from tf_ckpt_migrate.report.progress import byte_progress
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tf_ckpt_migrate.checkpoint.verify import Verification
-    from tf_ckpt_migrate.conversion.verified import ConversionProof
+    from tf_ckpt_migrate.conversion.verify import ConversionProof
     from tf_ckpt_migrate.names.plan import MigrationPlan
 
 __all__ = ["EXAMPLE", "configure", "execute"]

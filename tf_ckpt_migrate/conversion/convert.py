@@ -13,11 +13,15 @@ from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.contents import Item, Value
 from tf_ckpt_migrate.conversion.layout import CheckpointView, is_object_key
 from tf_ckpt_migrate.conversion.move_contents import is_written, move_contents
-from tf_ckpt_migrate.conversion.output import taken_from, write_output
-from tf_ckpt_migrate.conversion.output_graph import graph_contents
+from tf_ckpt_migrate.conversion.output import (
+    graph_contents,
+    kept_counter,
+    taken_from,
+    without_counter,
+    write_output,
+)
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
-from tf_ckpt_migrate.conversion.save_counter import kept_counter, without_counter
 from tf_ckpt_migrate.errors import CheckpointNotFoundError, PlanError
 from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.names.plan import MigrationPlan

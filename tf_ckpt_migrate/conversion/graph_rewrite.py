@@ -14,12 +14,14 @@ from typing import Any
 
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.conversion.graph_edit import (
+    Moves,
     check_values,
     drop_emptied,
     drop_empty_slots,
+    follows,
     move_objects,
+    object_moves,
 )
-from tf_ckpt_migrate.conversion.graph_moves import Moves, follows, object_moves
 from tf_ckpt_migrate.errors import LayoutError
 from tf_ckpt_migrate.naming.keys import ObjectKey, parse_object_key
 

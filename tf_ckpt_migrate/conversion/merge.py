@@ -13,11 +13,12 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.contents import Reference, Value
+from tf_ckpt_migrate.conversion.convert import convert
+from tf_ckpt_migrate.conversion.graph_build import joined_graphs
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
-from tf_ckpt_migrate.conversion.graph_union import joined_graphs
 from tf_ckpt_migrate.conversion.layout import is_object_key, layout_of
 from tf_ckpt_migrate.conversion.output import string_value, taken_from, write_output
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
+from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError, capped
@@ -26,7 +27,8 @@ from tf_ckpt_migrate.names.moves import Dropped
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 from tf_ckpt_migrate.storage.paths import path_of
 
-__all__ = ["Precedence", "merge"]
+__all__ = ["Precedence", "compact", "merge"]
+
 
 Precedence = Literal["error", "first", "last"]
 
@@ -195,3 +197,54 @@ def _graph(readers: Sequence[CheckpointReader], owners: dict[str, int]) -> bytes
             rest = rewritten_graph(reader.object_graph, kept)
             graphs.append(ObjectGraph(rest, reader.prefix))
     return joined_graphs(graphs) if graphs else None
+
+
+@without_collections
+def compact(  # noqa: PLR0913 the options of every conversion, by keyword
+    checkpoint_path: CheckpointLike,
+    output_prefix: str | os.PathLike[str],
+    *,
+    shards: int = 1,
+    overwrite: bool = False,
+    update_state_file: bool = False,
+    progress: Progress | None = None,
+) -> ConversionResult:
+    """Copy a checkpoint without bytes that nothing refers to.
+
+    Pruning, and renaming by reference, leave such bytes behind. Ranges are copied
+    within the kernel, each once, however many keys refer to it.
+
+    Args:
+      checkpoint_path: The checkpoint to copy.
+      output_prefix: Prefix of the checkpoint to write.
+      shards: Number of data shards to spread the bytes over. Where a checkpoint of as
+        many is replaced there is an empty one more: the two differ in every name.
+      overwrite: Whether a checkpoint of that prefix may be replaced.
+      update_state_file: Whether the ``checkpoint`` file of the folder is to name the
+        output as the latest.
+      progress: Called with the bytes in place so far and those there are to be.
+
+    Returns:
+      What was written.
+
+    Raises:
+      OutputExistsError: If the output exists, or is the source.
+      CheckpointError: If the checkpoint cannot be read.
+      OSError: If a write fails; the output is then as it was.
+
+    Example:
+      >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
+      >>> with example_checkpoint({"a": [1.0], "b": [2.0]}) as prefix:
+      ...     len(compact(prefix, prefix + "-two", shards=2).shards)
+      2
+    """
+    reader = opened(checkpoint_path)
+    return convert(
+        plan_migration(reader),
+        output_prefix,
+        source=reader,
+        overwrite=overwrite,
+        update_state_file=update_state_file,
+        shards=shards,
+        progress=progress,
+    )

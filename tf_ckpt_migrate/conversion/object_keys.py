@@ -10,10 +10,9 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.live_objects import seen_as_checkpoint
-from tf_ckpt_migrate.conversion.output import committed, taken_from
+from tf_ckpt_migrate.conversion.output import committed, kept_counter, taken_from
 from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.result import ConversionResult
-from tf_ckpt_migrate.conversion.save_counter import kept_counter
 from tf_ckpt_migrate.conversion.saved_names import object_contents
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, TransformError, capped

@@ -10,9 +10,8 @@ from tf_ckpt_migrate.bundle.writer import Shard
 from tf_ckpt_migrate.checkpoint.text import counted, human_bytes
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.escapes import to_json
-from tf_ckpt_migrate.names.moves import Dropped
-from tf_ckpt_migrate.names.verdict import Verdict
-from tf_ckpt_migrate.names.verdict_text import verdict_groups
+from tf_ckpt_migrate.names.moves import Dropped, Verdict
+from tf_ckpt_migrate.names.plan_text import verdict_groups
 
 __all__ = ["ConversionResult"]
 

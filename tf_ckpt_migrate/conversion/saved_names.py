@@ -9,12 +9,14 @@ from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.contents import Contents, Reference, Value
 from tf_ckpt_migrate.conversion.dual_keys import check_free
-from tf_ckpt_migrate.conversion.graph_build import built_graph, guide_graph
-from tf_ckpt_migrate.conversion.graph_union import joined_graphs
+from tf_ckpt_migrate.conversion.graph_build import (
+    built_graph,
+    guide_graph,
+    joined_graphs,
+)
 from tf_ckpt_migrate.conversion.layout import guide_keys, is_object_key, layout_of
 from tf_ckpt_migrate.conversion.named_moves import named_moves
-from tf_ckpt_migrate.conversion.output import string_value
-from tf_ckpt_migrate.conversion.save_counter import save_counter
+from tf_ckpt_migrate.conversion.output import save_counter, string_value
 from tf_ckpt_migrate.conversion.saved import Keys, named_contents
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.findings import as_findings

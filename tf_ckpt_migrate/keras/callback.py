@@ -4,22 +4,175 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import tempfile
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, Literal
 
+from tf_ckpt_migrate.bundle.shards import INDEX_SUFFIX, index_path
 from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys
-from tf_ckpt_migrate.keras.kept import Kept
-from tf_ckpt_migrate.keras.timing import SavingModel, is_chief, keras_of, timing
+from tf_ckpt_migrate.conversion.twin import remove_checkpoint
 from tf_ckpt_migrate.live.checkpoint import Checkpoint
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.naming import Names
 from tf_ckpt_migrate.live.variables import value_of
 from tf_ckpt_migrate.naming.keys import object_key
-from tf_ckpt_migrate.storage.access import make_folder
-from tf_ckpt_migrate.storage.paths import dirname, is_far, path_of
+from tf_ckpt_migrate.storage.access import changed_at, make_folder, names_in
+from tf_ckpt_migrate.storage.paths import basename, dirname, is_far, join, path_of
 
-__all__ = ["DualModelCheckpoint"]
+__all__ = [
+    "DualModelCheckpoint",
+    "Kept",
+    "SavingModel",
+    "is_chief",
+    "keras_of",
+    "timing",
+]
+
+
+class Kept:
+    """The checkpoints under a template of paths.
+
+    Args:
+      filepath: The template, with fields as of ``str.format``.
+      max_to_keep: How many stay; None for all.
+
+    Attributes:
+      prefixes: Of those that are kept, oldest first.
+
+    Raises:
+      ValueError: If none would stay.
+    """
+
+    def __init__(self, filepath: str, max_to_keep: int | None) -> None:
+        """Begin with none."""
+        if max_to_keep is not None and max_to_keep < 1:
+            raise ValueError(f"max_to_keep={max_to_keep}; expected 1 or more, or None")
+        self._filepath = filepath
+        self._max_to_keep = max_to_keep
+        self.prefixes: list[str] = []
+
+    def add(self, prefix: str) -> None:
+        """Name a whole checkpoint as the latest, and remove those that are too many.
+
+        The state file names what is to stay before anything goes.
+
+        Raises:
+          CorruptCheckpointError: If the directory has a state file that is none.
+          OSError: If a file cannot be written or removed.
+        """
+        prefixes = [*(each for each in self.prefixes if each != prefix), prefix]
+        count = len(prefixes) if self._max_to_keep is None else self._max_to_keep
+        surplus, self.prefixes = prefixes[:-count], prefixes[-count:]
+        record_latest(prefix, without=[basename(each) for each in surplus])
+        for each in surplus:
+            remove_checkpoint(each)
+
+    def take_up(self) -> str | None:
+        """Return the latest checkpoint that is there, and keep those listed with it.
+
+        That is the last one that the state file lists or, if it lists none of this
+        template, the newest.
+
+        Raises:
+          CorruptCheckpointError: If the directory has a state file that is none.
+        """
+        folder = dirname(self._filepath)
+        there = self._bases_there(folder)
+        listed = [basename(each) for each in kept_beside(self._filepath)]
+        self.prefixes = [join(folder, base) for base in listed if base in there]
+        if self.prefixes:
+            return self.prefixes[-1]
+        paths = [join(folder, base) for base in there]
+        return max(paths, key=_age_and_name, default=None)
+
+    def _bases_there(self, folder: str) -> set[str]:
+        """Return the basenames that fit the template."""
+        escaped = re.escape(basename(self._filepath))
+        fits = re.compile(re.sub(r"\\\{.*?\\\}", ".*", escaped)).fullmatch
+        names = names_in(folder)
+        bases = (
+            n.removesuffix(INDEX_SUFFIX) for n in names if n.endswith(INDEX_SUFFIX)
+        )
+        return {base for base in bases if fits(base)}
+
+
+def _age_and_name(prefix: str) -> tuple[float, str]:
+    return changed_at(index_path(prefix)), prefix
+
+
+class SavingModel:
+    """A model that saves its weights by a function, when its Keras wants that saved.
+
+    Args:
+      model: Does all else.
+      save: Is given the path.
+    """
+
+    def __init__(self, model: Any, save: Callable[[str], None]) -> None:
+        """Wrap the model."""
+        self._model = model
+        self._save = save
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def save_weights(self, filepath: Any, *_: Any, **__: Any) -> None:
+        """Save by the function."""
+        self._save(os.fspath(filepath))
+
+
+def timing(keras: Any, filepath: str, arguments: Mapping[str, Any]) -> Any:
+    """Return the ``ModelCheckpoint`` of a Keras, which knows when to save.
+
+    Args:
+      keras: The package.
+      filepath: Template of the paths.
+      arguments: Further ones.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> timing(tf.keras, "run/m-{epoch}", {"save_freq": 3}).filepath
+      'run/m-{epoch}'
+    """
+    made = keras.callbacks.ModelCheckpoint(
+        f"{filepath}.weights.h5", save_weights_only=True, **arguments
+    )
+    made.filepath = filepath  # Keras 3 takes the name of no other file
+    return made
+
+
+def keras_of(model: Any) -> Any:
+    """Return the package that a model is of: Keras 2, tf-keras or Keras 3.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> keras_of(tf.keras.Sequential()).__name__ in ("keras", "tf_keras")
+      True
+    """
+    packages = (each.__module__.partition(".")[0] for each in type(model).__mro__)
+    known = (name for name in packages if name in ("keras", "tf_keras"))
+    return import_module(next(known, "keras"))
+
+
+def is_chief(model: Any) -> bool:
+    """Return whether this process is the one whose files stay.
+
+    Args:
+      model: One that may be trained by several workers.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> is_chief(tf.keras.Sequential())
+      True
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    strategy = strategy or tensorflow().distribute.get_strategy()
+    return bool(getattr(strategy.extended, "should_checkpoint", True))
+
 
 _STEP_KEY = object_key("global_step")
 _HDF5 = (".h5", ".hdf5", ".keras")

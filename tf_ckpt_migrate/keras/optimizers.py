@@ -18,15 +18,19 @@ from inspect import Signature
 from types import SimpleNamespace
 from typing import Any
 
-from tf_ckpt_migrate.keras.tf1_means import LAMB, AdamWeightDecay, Nadam
-from tf_ckpt_migrate.keras.tf1_optimizer import OfKeras3, OfTfKeras, TF1Optimizer
-from tf_ckpt_migrate.keras.tf1_rule import Rule
-from tf_ckpt_migrate.keras.tf1_sums import (
+from tf_ckpt_migrate.keras.tf1_optimizers import (
+    LAMB,
     LARS,
     AdagradDA,
+    AdamWeightDecay,
     Momentum,
+    Nadam,
+    OfKeras3,
+    OfTfKeras,
     ProximalAdagrad,
     ProximalGradientDescent,
+    Rule,
+    TF1Optimizer,
 )
 from tf_ckpt_migrate.live.framework import tensorflow
 

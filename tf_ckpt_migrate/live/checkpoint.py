@@ -17,10 +17,9 @@ from tf_ckpt_migrate.errors import (
     CheckpointNotFoundError,
     CheckpointReplacedError,
 )
-from tf_ckpt_migrate.live.deferred import Deferred
+from tf_ckpt_migrate.live.deferred import Deferred, NowAndLater, plan_now_and_later
 from tf_ckpt_migrate.live.dual_checkpoint import DualCheckpoint, as_text
 from tf_ckpt_migrate.live.framework import tensorflow
-from tf_ckpt_migrate.live.later import NowAndLater, plan_now_and_later
 from tf_ckpt_migrate.live.planning import goes_by_keys
 from tf_ckpt_migrate.live.private import is_waiting, restore_when_declared
 from tf_ckpt_migrate.live.progress import ByName, ByObject, InGraph

@@ -21,7 +21,7 @@ from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import Keep
 from tf_ckpt_migrate.naming.catalog import catalog_of
-from tf_ckpt_migrate.recipes.average_names import view_rules
+from tf_ckpt_migrate.recipes.averages import view_rules
 
 __all__ = [
     "averaged_view",

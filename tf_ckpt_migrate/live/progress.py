@@ -13,9 +13,8 @@ from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.conversion.misses import check_all_met
 from tf_ckpt_migrate.conversion.rekey import same_bytes
 from tf_ckpt_migrate.errors import PlanError
-from tf_ckpt_migrate.live.deferred import Deferred, waiting_text
+from tf_ckpt_migrate.live.deferred import Deferred, NowAndLater, waiting_text
 from tf_ckpt_migrate.live.goals import goal_by_names, names_of
-from tf_ckpt_migrate.live.later import NowAndLater
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes, plain_text
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.escapes import to_html, to_json
-from tf_ckpt_migrate.live.verdict_text import verdict_blocks
-from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
+from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move, Verdict
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.names.plan_text import VERDICT_COLUMNS, verdict_groups
 from tf_ckpt_migrate.naming.slots import ROLES, role_of
 
-__all__ = ["RestoreReport", "Total"]
+__all__ = ["RestoreReport", "Total", "verdict_blocks"]
+
+
+def verdict_blocks(verdicts: Iterable[Verdict]) -> Iterator[str | Table]:
+    """Yield lines and tables.
+
+    Example:
+      >>> from tf_ckpt_migrate.checkpoint.text import plain_text
+      >>> epsilon = Verdict("Adam", "epsilon", "exact", "1e-08, as you say", into="opt")
+      >>> print(plain_text(verdict_blocks([epsilon])))
+      optimizer 'Adam' goes on in 'opt' as in TF1
+      what     verdict  why
+      epsilon  exact    1e-08, as you say
+    """
+    for head, rows in verdict_groups(verdicts):
+        yield from head
+        yield Table(VERDICT_COLUMNS, rows)
+
 
 _LISTED = 10
 

@@ -8,7 +8,7 @@ from typing import Any
 from tf_ckpt_migrate.conversion.layout import name_of_key
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.findings import as_findings
-from tf_ckpt_migrate.live.graph_pairs import saved_name
+from tf_ckpt_migrate.live.initialize import saved_name
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.live.variables import is_variable, within
 from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY

@@ -24,11 +24,10 @@ from tf_ckpt_migrate.live.framework import (
     keras_without_tensorflow,
     tensorflow,
 )
-from tf_ckpt_migrate.live.layer_settings import settings_of_layer
-from tf_ckpt_migrate.live.optimizer_settings import settings_of
 from tf_ckpt_migrate.live.parts import Parts
 from tf_ckpt_migrate.live.private import SavedTensor
 from tf_ckpt_migrate.live.roots import root_of
+from tf_ckpt_migrate.live.settings import settings_of, settings_of_layer
 from tf_ckpt_migrate.live.unbuilt import is_layer, unbuilt_error, unbuilt_layers
 from tf_ckpt_migrate.live.variables import (
     is_variable,
@@ -42,8 +41,7 @@ from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY, parse_object_key
 if TYPE_CHECKING:
     import numpy as np
 
-    from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
-    from tf_ckpt_migrate.recipes.layer_defaults import LayerSettings
+    from tf_ckpt_migrate.recipes.layer_defaults import KerasSettings, LayerSettings
 
 __all__ = ["LiveTarget", "built_target"]
 

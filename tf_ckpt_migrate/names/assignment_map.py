@@ -208,7 +208,7 @@ class AssignmentMap:
           >>> print(AssignmentMap({"bert/": "encoder/"}).to_yaml(), end="")
           - bert/: encoder/
         """
-        from tf_ckpt_migrate.names.yaml_writing import write_yaml
+        from tf_ckpt_migrate.names.yaml_files import write_yaml
 
         lines = [
             f"- {write_yaml(each, flow=True)}" if len(each) > 1 else write_yaml([each])

@@ -12,7 +12,7 @@ from tf_ckpt_migrate.names.plan_file import from_yaml
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
 from tf_ckpt_migrate.names.rules import config as rule_config
 from tf_ckpt_migrate.names.rules.pairs import rule_of
-from tf_ckpt_migrate.names.yaml_lines import parse_yaml
+from tf_ckpt_migrate.names.yaml_files import parse_yaml
 from tf_ckpt_migrate.naming.keys import SAVE_COUNTER_KEY
 from tf_ckpt_migrate.transforms import Transform
 

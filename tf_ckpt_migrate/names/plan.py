@@ -14,8 +14,7 @@ from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
 from tf_ckpt_migrate.escapes import to_html, to_json
 from tf_ckpt_migrate.findings import as_findings
-from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
-from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move, Verdict
 from tf_ckpt_migrate.naming.keys import OBJECT_GRAPH_KEY
 
 if TYPE_CHECKING:

@@ -32,10 +32,8 @@ from tf_ckpt_migrate.bundle.dtypes import TensorSpec, is_possible, parse_spec
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.escapes import printable
 from tf_ckpt_migrate.names.hints import Hints
-from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
-from tf_ckpt_migrate.names.verdict import Verdict
-from tf_ckpt_migrate.names.yaml_lines import Node, parse_yaml
-from tf_ckpt_migrate.names.yaml_writing import write_yaml
+from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move, Verdict
+from tf_ckpt_migrate.names.yaml_files import Node, parse_yaml, write_yaml
 from tf_ckpt_migrate.transforms import Transform
 
 if TYPE_CHECKING:

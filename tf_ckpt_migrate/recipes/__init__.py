@@ -4,13 +4,13 @@ from tf_ckpt_migrate.recipes import (
     attention,
     averages,
     dense,
-    eras,
     optimizers,
     partitions,
     rnn,
-    slot_rules,
     vocabularies,
 )
+from tf_ckpt_migrate.recipes import legacy_names as eras
+from tf_ckpt_migrate.recipes import slot_variables as slot_rules
 
 __all__ = [
     "attention",

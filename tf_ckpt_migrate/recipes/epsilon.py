@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from tf_ckpt_migrate.names.verdict import STEPS_AHEAD
+from tf_ckpt_migrate.names.moves import STEPS_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tf_ckpt_migrate.names.verdict import STEPS_AHEAD
+from tf_ckpt_migrate.names.moves import STEPS_AHEAD
 from tf_ckpt_migrate.transforms.steps import PowerCount, steps_of_power
 
 if TYPE_CHECKING:

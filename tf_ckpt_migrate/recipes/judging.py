@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.names.moves import Verdict
 from tf_ckpt_migrate.recipes.epsilon import has_squares, is_outside
-from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
-from tf_ckpt_migrate.recipes.known import Known, Wanted
+from tf_ckpt_migrate.recipes.known import Known, Wanted, with_suppositions
+from tf_ckpt_migrate.recipes.layer_defaults import KerasSettings
 from tf_ckpt_migrate.recipes.limits import limits
 from tf_ckpt_migrate.recipes.rates import decay_of_weights, rate_of_learning
-from tf_ckpt_migrate.recipes.suppositions import with_suppositions
 
 __all__ = ["BESIDE_ALL", "CLIPPING", "judged"]
 

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.errors import capped
+from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor
 
-__all__ = ["LayerSettings", "layer_notes"]
+__all__ = ["KerasSettings", "LayerSettings", "layer_notes"]
+
 
 # The epsilon of normalizations, by the scope or the variable name that TF1's layer has.
 _EPSILONS: Mapping[str, tuple[str, float]] = {
@@ -233,3 +235,25 @@ def _is_scope(name: str, mark: str) -> bool:
     """Return whether a variable is in a scope of this name, or `…_1` of it."""
     base, _, number = _last(_scope(name)).rpartition("_")
     return _last(_scope(name)) == mark or (base == mark and number.isdigit())
+
+
+class KerasSettings(NamedTuple):
+    """The settings of an optimizer of Keras.
+
+    Attributes:
+      keras_class: Its class.
+      flavor: Of which Keras it is.
+      values: Its configuration, by Keras's names.
+      learning_rate: What it is now; None under a schedule.
+      supposed: Which of its settings nobody knows, as those of one on file; where
+        ``values`` has them they are as TF1 had them.
+      dense_gradients: Whether the gradient of an embedding has all rows, as with every
+        backend but TensorFlow.
+    """
+
+    keras_class: str
+    flavor: Flavor
+    values: Mapping[str, Any]
+    learning_rate: float | None
+    supposed: tuple[str, ...] = ()
+    dense_gradients: bool = False

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tf_ckpt_migrate.names.verdict import Verdict
-from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
+from tf_ckpt_migrate.names.moves import Verdict
 from tf_ckpt_migrate.recipes.known import Known
-from tf_ckpt_migrate.recipes.optimizer_kinds import OWN_MODULE
-from tf_ckpt_migrate.recipes.tf1_kinds import call_of
+from tf_ckpt_migrate.recipes.layer_defaults import KerasSettings
+from tf_ckpt_migrate.recipes.optimizer_kinds import OWN_MODULE, call_of
 
 __all__ = ["STEPS_WITHOUT_BIAS", "limits"]
 

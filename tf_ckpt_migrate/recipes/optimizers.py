@@ -8,7 +8,7 @@ and ``part_0`` behind it all come with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -16,11 +16,23 @@ from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped, nearest
 from tf_ckpt_migrate.findings import Call, Message
 from tf_ckpt_migrate.names.rules.recipe import recipe
+from tf_ckpt_migrate.naming.optimizer_names import (
+    NAMED_SLOTS,
+    RMSPROP_CENTERED,
+    TF1_SLOTS,
+)
 from tf_ckpt_migrate.naming.slots import Slot, slot_of
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind
 
-__all__ = ["SavedOptimizer", "keras_scope", "saved_optimizer"]
+__all__ = [
+    "SavedOptimizer",
+    "keras_scope",
+    "made_optimizer",
+    "saved_optimizer",
+    "without_counterpart",
+]
+
 
 _POWER = re.compile(
     r"(?:(?P<scope>.*)/)?(?P<of>beta[12])_power(?:_(?P<number>\d{1,18}))?"
@@ -291,3 +303,77 @@ def _without_other_side(
             Call("verify_conversion", "converted, source, assignment_map=rules"),
         )
     )
+
+
+_LAMB = (
+    "Keras 3's Lamb corrects bias, decays weights outside of the trust ratio and gives "
+    "every variable one"
+)
+_NO_COUNTERPART = {
+    "AdagradDA": "Keras has no dual averaging",
+    "ProximalAdagrad": "Keras has no proximal steps",
+    "ProximalGradientDescent": "Keras has no proximal steps",
+    "Nadam": "that of Keras has a schedule of momentum, which TF1's has not",
+    "AddSignOptimizer": "Keras has none",
+    "PowerSignOptimizer": "Keras has none",
+    "LARSOptimizer": "Keras has none",
+    "LAMB": _LAMB,
+    "LAMBOptimizer": _LAMB,
+    "NadamOptimizer": "that of Keras has a schedule of momentum, which TF1's has not",
+    "Shampoo": "Keras has none",
+    "GGT": "Keras has none",
+}
+
+
+def without_counterpart(name: str) -> str | None:
+    """Return why no optimizer of Keras goes on with one of TF1; None if one does.
+
+    Example:
+      >>> without_counterpart("AdagradDA"), without_counterpart("Adam")
+      ('Keras has no dual averaging', None)
+    """
+    return _NO_COUNTERPART.get(name)
+
+
+def made_optimizer(
+    name: str,
+    kind: str,
+    variables: Mapping[str, Collection[str]],
+    instance: int = 0,
+    kinds: Mapping[str, Kind] = KINDS,
+) -> SavedOptimizer:
+    """Return the optimizer with the names that TF1 gives its tensors.
+
+    Args:
+      name: As `saved_optimizer` takes it.
+      kind: Which of the kinds it is.
+      variables: For each variable that it trains, which slots are known.
+      instance: Which one of this name it is, counted from 0.
+      kinds: Those that it may be.
+
+    Example:
+      >>> made = made_optimizer("train_op/Adam", "Adam", {"w": ["m", "v"]}, 1)
+      >>> made.slots["w"], made.powers["beta1"]
+      ({'m': 'train_op/w/Adam_2', 'v': 'train_op/w/Adam_3'}, 'train_op/beta1_power_1')
+    """
+    scope, slash, own = name.rpartition("/")
+    start, default = scope + slash, kinds[kind].named or kind
+    slots = {
+        variable: dict(_named(f"{start}{variable}/", own, default, known, instance))
+        for variable, known in variables.items()
+    }
+    end = f"_{instance}" if instance else ""
+    powers = {beta: f"{start}{beta}_power{end}" for beta in kinds[kind].powers}
+    return SavedOptimizer(kinds[kind], name, slots, powers, global_step="global_step")
+
+
+def _named(
+    start: str, own: str, kind: str, known: Collection[str], instance: int
+) -> Iterator[tuple[str, str]]:
+    """Yield the slots of a variable: their roles and names."""
+    if kind == "AdamWeightDecay":
+        yield from ((slot, start + suffix) for suffix, slot in NAMED_SLOTS.items())
+        return
+    names = RMSPROP_CENTERED if "mg" in known else TF1_SLOTS.get(kind, ())
+    for number, slot in enumerate(names, instance * len(names)):
+        yield slot, f"{start}{own}_{number}" if number else start + own

@@ -9,8 +9,8 @@ from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.rules import Rename, Rule
 from tf_ckpt_migrate.names.rules.recipe import recipe
 from tf_ckpt_migrate.naming.slots import role_of
-from tf_ckpt_migrate.recipes.belongings import belongings, check_variable, place_of
 from tf_ckpt_migrate.recipes.scopes import start_of
+from tf_ckpt_migrate.recipes.slot_variables import belongings, check_variable, place_of
 from tf_ckpt_migrate.transforms import ModToDiv, Partition, Transform
 
 __all__ = ["mod_to_div", "partition"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from tf_ckpt_migrate.names.verdict import Verdict
-from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
+from tf_ckpt_migrate.names.moves import Verdict
 from tf_ckpt_migrate.recipes.known import Known
+from tf_ckpt_migrate.recipes.layer_defaults import KerasSettings
 
 __all__ = ["decay_of_weights", "rate_of_learning"]
 

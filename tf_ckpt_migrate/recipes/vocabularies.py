@@ -12,8 +12,12 @@ from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule
 from tf_ckpt_migrate.names.rules.recipe import recipe
 from tf_ckpt_migrate.naming.optimizer_names import SLOT_STARTS, TF1_SLOTS
 from tf_ckpt_migrate.naming.slots import Slot, slot_of
-from tf_ckpt_migrate.recipes.belongings import belongings, check_variable, place_of
-from tf_ckpt_migrate.recipes.following import slot_transform
+from tf_ckpt_migrate.recipes.slot_variables import (
+    belongings,
+    check_variable,
+    place_of,
+    slot_transform,
+)
 from tf_ckpt_migrate.transforms import Chain, Transform, Vocabulary
 
 __all__ = ["vocabulary"]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from tf_ckpt_migrate.checkpoint.diff_values import Difference
 from tf_ckpt_migrate.checkpoint.statistics import NumberStatistics, StringStatistics
+from tf_ckpt_migrate.checkpoint.value_comparison import Difference
 from tf_ckpt_migrate.escapes import to_html, to_json
-from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.names.moves import Verdict
 from tf_ckpt_migrate.report.words import SECTIONS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tf_ckpt_migrate.checkpoint.statistics import NumberStatistics
 from tf_ckpt_migrate.checkpoint.text import Table, counted, human_bytes
-from tf_ckpt_migrate.live.verdict_text import verdict_blocks
+from tf_ckpt_migrate.live.report import verdict_blocks
 from tf_ckpt_migrate.report.words import (
     SECTION_TITLES,
     STATUS_WORDS,

@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.bundle.writer import Meter, Progress
-from tf_ckpt_migrate.checkpoint.comparison import Comparison
-from tf_ckpt_migrate.checkpoint.diff_values import Difference, Tolerance, difference
-from tf_ckpt_migrate.checkpoint.histogram import (
-    Bins,
-    bins_for,
-    counts_of,
-    sampling_step,
-)
 from tf_ckpt_migrate.checkpoint.pieces import as_numbers, flat_pieces, pieces
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.statistics import (
+    Bins,
     NumberStatistics,
     StringStatistics,
+    bins_for,
+    counts_of,
     number_statistics,
+    sampling_step,
     string_statistics,
+)
+from tf_ckpt_migrate.checkpoint.value_comparison import (
+    Comparison,
+    Difference,
+    Tolerance,
+    difference,
 )
 from tf_ckpt_migrate.report.content import Row, Values, WhichValues
 from tf_ckpt_migrate.transforms.partition import parted

@@ -18,7 +18,7 @@ from tf_ckpt_migrate.names.resolution import Missing
 from tf_ckpt_migrate.names.rules import Rule
 from tf_ckpt_migrate.storage.paths import path_of
 from tf_ckpt_migrate.testing.breakage import breakage_of
-from tf_ckpt_migrate.testing.models import live_model
+from tf_ckpt_migrate.testing.layers import live_model
 
 __all__ = ["assert_checkpoint_compatible", "manifest_of"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import Any, NamedTuple, TypeAlias
 
+from tf_ckpt_migrate.checkpoint.text import Table, plain_text
 from tf_ckpt_migrate.conversion.example import example_checkpoint
 from tf_ckpt_migrate.conversion.planning import CheckpointLike
 from tf_ckpt_migrate.errors import nearest
@@ -14,15 +16,36 @@ from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import Drop
-from tf_ckpt_migrate.testing.calls import as_arrays, as_model_takes
-from tf_ckpt_migrate.testing.comparing import Compared, Near, compared, likeliest
-from tf_ckpt_migrate.testing.layers import Listened, layers_of, run, unchanged
-from tf_ckpt_migrate.testing.pairing import Pair, paired_layers
+from tf_ckpt_migrate.testing.causes import Findings, causes_of
+from tf_ckpt_migrate.testing.comparing import (
+    Compared,
+    Near,
+    Pair,
+    compared,
+    likeliest,
+    paired_layers,
+)
+from tf_ckpt_migrate.testing.layers import (
+    Listened,
+    as_arrays,
+    as_model_takes,
+    layers_of,
+    run,
+    unchanged,
+)
 from tf_ckpt_migrate.testing.recorded import RecordedModel, is_recording
-from tf_ckpt_migrate.testing.reference import Reference
-from tf_ckpt_migrate.testing.tf1 import OPTIONAL, Tf1Model, named_results
+from tf_ckpt_migrate.testing.tf1 import OPTIONAL, Reference, Tf1Model, named_results
 
-__all__ = ["Comparison", "Row", "assert_same_outputs", "migrated"]
+__all__ = [
+    "Comparison",
+    "Row",
+    "assert_same_outputs",
+    "findings_text",
+    "migrated",
+    "outputs_text",
+    "shown",
+]
+
 
 _Layer: TypeAlias = str | Callable[[Any, Any], Any]
 
@@ -192,8 +215,6 @@ def _rows(comparison: Comparison, layers: Mapping[str, _Layer]) -> list[Row]:
 
 def _check(comparison: Comparison) -> None:
     if any(row.counts and not row.result.agrees for row in comparison.rows):
-        from tf_ckpt_migrate.testing.outputs_text import outputs_text
-
         raise AssertionError(outputs_text(comparison))
 
 
@@ -328,3 +349,99 @@ def _outputs(reference: Reference, result: Any, near: Near) -> list[Row]:
 
 def _array(value: Any) -> Any:
     return tensorflow().convert_to_tensor(value).numpy()
+
+
+_LIKELY = "Likely cause, tried out:"
+_BEFORE, _AFTER = 3, 3  # rows that are shown around the first difference
+
+
+def outputs_text(comparison: Comparison) -> str:
+    """Return it for people.
+
+    Args:
+      comparison: All of it; something in it differs.
+    """
+    rows = comparison.rows
+    first = next(row for row in rows if not row.result.agrees)
+    wrong = [row for row in rows if row.counts and not row.result.agrees]
+    what = f"the model does not give what TF1 gives: {_title(wrong[0])}"
+    lines = [
+        f"{what}; the tolerance is {comparison.near}",
+        "",
+        *_table(rows, first),
+        "",
+        *findings_text(causes_of(comparison, first)),
+    ]
+    return "\n".join(lines)
+
+
+def _title(row: Row) -> str:
+    if math.isinf(row.result.max_abs):
+        return f"{row.tf1!r} has {row.result.detail}"
+    return f"{row.tf1!r} is off by up to {shown(row.result.max_abs)}"
+
+
+def _table(rows: Sequence[Row], first: Row) -> list[str]:
+    at = rows.index(first)
+    start = max(0, at - _BEFORE)
+    near = [*rows[start : at + 1 + _AFTER]]
+    near += [row for row in rows[at + 1 + _AFTER :] if row.counts]
+    cells = [
+        (
+            row.tf1,
+            row.model,
+            shown(row.result.max_abs),
+            shown(row.result.max_rel),
+            _remark(row, first),
+        )
+        for row in near
+    ]
+    columns = ("in TF1", "in the model", ">max abs", ">max rel", "")
+    lines = plain_text([Table(columns, cells)]).splitlines()
+    return [lines[0], *([f"… {start} before agree"] if start else []), *lines[1:]]
+
+
+def _remark(row: Row, first: Row) -> str:
+    if row.result.agrees:
+        return "agrees"
+    which = "first to differ, " if row is first else ""
+    return f"{which}{row.result.detail}"
+
+
+def shown(number: float) -> str:
+    """Return a difference for a table.
+
+    Example:
+      >>> shown(0.0), shown(0.00012345), shown(math.inf)
+      ('0', '0.00012', '-')
+    """
+    if math.isinf(number):
+        return "-"
+    return f"{number:.2g}"
+
+
+def findings_text(findings: Findings) -> list[str]:
+    """Return lines that say why, as far as trying told."""
+    lines: list[str] = []
+    if findings.causes:
+        title = "Likely causes, tried out together:" if findings.is_joint else _LIKELY
+        lines += [title, *(f"  {each}" for each in findings.causes)]
+    elif findings.mended:
+        title = "Tried out, this mends the first difference, but not the outputs:"
+        lines += [title, *(f"  {each}" for each in findings.mended)]
+    elif findings.closer:
+        title = "Tried out, this brings it much closer, so something else differs too:"
+        lines += [title, *(f"  {each}" for each in findings.closer)]
+    else:
+        lines.append("No cause was found by trying.")
+    if findings.advice:
+        lines += findings.advice.splitlines()
+    if findings.causes:
+        return lines
+    if findings.tried:
+        lines.append(f"Tried without effect: {', '.join(findings.tried)}.")
+    if findings.failed:
+        lines.append(f"Could not be tried: {', '.join(findings.failed)}.")
+    if findings.limit:
+        lines.append(f"Not everything was tried: {findings.limit}.")
+    return lines

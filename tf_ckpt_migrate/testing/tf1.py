@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tf_ckpt_migrate.conversion.planning import CheckpointLike
 from tf_ckpt_migrate.errors import nearest
@@ -14,21 +14,22 @@ from tf_ckpt_migrate.live.restore import restore
 from tf_ckpt_migrate.live.sessions import load
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.naming.slots import role_of
-from tf_ckpt_migrate.testing.calls import (
+from tf_ckpt_migrate.testing.layers import (
+    GraphTensors,
     as_arrays,
     built_graph_of,
     flat,
     is_plain_function,
+    variables_of_graph,
 )
-from tf_ckpt_migrate.testing.graph_tensors import GraphTensors
-from tf_ckpt_migrate.testing.models import variables_of_graph
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["OPTIONAL", "Tf1Model", "named_results"]
+__all__ = ["OPTIONAL", "Reference", "Tf1Model", "named_results"]
+
 
 # What a graph that was built for inference, or has yet to train, does without.
 OPTIONAL = ("slot", "optimizer", "step")
@@ -268,3 +269,35 @@ def named_results(result: Any, what: str = "output") -> dict[str, Any]:
     if isinstance(result, Sequence) and not isinstance(result, str):
         return {f"{what} {n}": value for n, value in enumerate(result)}
     return {what: result}
+
+
+class Reference(Protocol):
+    """TF1's side of a comparison.
+
+    A tensor is an object with ``name`` and ``shape``.
+    """
+
+    @property
+    def results(self) -> Mapping[str, Any]:
+        """The tensors that are compared, by name."""
+        ...
+
+    def tensor(self, name: str) -> Any:
+        """Return a tensor by its name; a LookupError if there is none."""
+        ...
+
+    def run(self, fetches: Any) -> Any:
+        """Return the value of a tensor, or the values of a list of them."""
+        ...
+
+    def place(self, tensor: Any) -> int:
+        """Return where a tensor comes in the order of the graph."""
+        ...
+
+    def candidates(self, scope: str, scopes: Sequence[str]) -> list[Any]:
+        """Return the tensors that the layer of a scope may give, likeliest first."""
+        ...
+
+    def constants(self) -> list[float]:
+        """Return small numbers that stand in the graph, if it is known."""
+        ...

@@ -13,17 +13,24 @@ New kinds register themselves by being defined::
 from __future__ import annotations
 
 from tf_ckpt_migrate.transforms.base import Transform, spec_of
-from tf_ckpt_migrate.transforms.biases import GruBiases, Sum
-from tf_ckpt_migrate.transforms.blocks import AddToBlock, Blocks
-from tf_ckpt_migrate.transforms.cast import Cast
-from tf_ckpt_migrate.transforms.compose import Chain, Function
-from tf_ckpt_migrate.transforms.modulo import DivToMod, ModToDiv
-from tf_ckpt_migrate.transforms.numbers import Fill, Scale, Shift
-from tf_ckpt_migrate.transforms.padding import Join, Pad, Stack
-from tf_ckpt_migrate.transforms.partition import JoinParts, Partition, StorePart
-from tf_ckpt_migrate.transforms.parts import Concat, Slice
-from tf_ckpt_migrate.transforms.reassemble import Reassemble, only_moves
-from tf_ckpt_migrate.transforms.shapes import Reshape, Transpose
+from tf_ckpt_migrate.transforms.blocks import AddToBlock, Blocks, GruBiases, Sum
+from tf_ckpt_migrate.transforms.numbers import Cast, Fill, Scale, Shift
+from tf_ckpt_migrate.transforms.partition import (
+    JoinParts,
+    Partition,
+    Reassemble,
+    StorePart,
+    only_moves,
+)
+from tf_ckpt_migrate.transforms.rows import DivToMod, Join, ModToDiv, Pad, Stack
+from tf_ckpt_migrate.transforms.shapes import (
+    Chain,
+    Concat,
+    Function,
+    Reshape,
+    Slice,
+    Transpose,
+)
 from tf_ckpt_migrate.transforms.steps import PowerOfSteps, StepsOfPowers
 from tf_ckpt_migrate.transforms.vocabulary import Vocabulary
 

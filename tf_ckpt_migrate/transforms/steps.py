@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.errors import TransformError
 from tf_ckpt_migrate.transforms.base import Transform, dtype_named, real_number
-from tf_ckpt_migrate.transforms.cast import Cast
+from tf_ckpt_migrate.transforms.numbers import Cast
 
 if TYPE_CHECKING:
     import numpy as np

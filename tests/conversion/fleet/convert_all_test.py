@@ -14,7 +14,7 @@ from tests.conversion.checkpoints import files_in, write
 from tests.conversion.fleet.many import BAD, RULES, SIZE, state_text
 from tests.crash.kills import forked
 from tf_ckpt_migrate.checkpoint.state import read_state
-from tf_ckpt_migrate.conversion.fleet.outcome import Outcome
+from tf_ckpt_migrate.conversion.fleet.once import Outcome
 from tf_ckpt_migrate.errors import CheckpointNotFoundError, RuleError
 
 pytestmark = pytest.mark.usefixtures("unflushed")

@@ -16,13 +16,15 @@ from tf_ckpt_migrate.conversion.optimizers.named import Named
 from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
 from tf_ckpt_migrate.conversion.optimizers.slots import Change, SlotRules, slot_rules
 from tf_ckpt_migrate.conversion.optimizers.steps_back import StepRulesBack
-from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.moves import Move, Verdict
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
-from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.naming.optimizer_names import SCALING
-from tf_ckpt_migrate.recipes.made_optimizer import made_optimizer
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Kind
-from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer, saved_optimizer
+from tf_ckpt_migrate.recipes.optimizers import (
+    SavedOptimizer,
+    made_optimizer,
+    saved_optimizer,
+)
 from tf_ckpt_migrate.transforms import Cast, Chain, Fill, Scale
 
 __all__ = ["OptimizerReturn"]

@@ -26,8 +26,7 @@ from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.naming.keys import VARIABLE_VALUE
-from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, Flavor
-from tf_ckpt_migrate.recipes.tf1_kinds import KINDS_OF_TF1
+from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS, KINDS_OF_TF1, Flavor
 
 __all__ = ["KerasOptimizer", "embeddings_of", "keras_optimizer"]
 

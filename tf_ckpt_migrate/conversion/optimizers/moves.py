@@ -16,9 +16,8 @@ from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
 from tf_ckpt_migrate.conversion.optimizers.slots import Change, SlotRules, slot_rules
 from tf_ckpt_migrate.conversion.optimizers.steps import StepRules
 from tf_ckpt_migrate.errors import capped
-from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.moves import Move, Verdict
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rule, Split
-from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.naming.optimizer_names import SCALING
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
 from tf_ckpt_migrate.recipes.optimizers import saved_optimizer

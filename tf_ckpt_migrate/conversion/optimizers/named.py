@@ -11,18 +11,19 @@ from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer, keras_op
 from tf_ckpt_migrate.errors import PlanError, RuleError, nearest
 from tf_ckpt_migrate.findings import Advice, Message
 from tf_ckpt_migrate.names.rules import Drop, Recipe
-from tf_ckpt_migrate.recipes.counterparts import without_counterpart
 from tf_ckpt_migrate.recipes.judging import BESIDE_ALL
 from tf_ckpt_migrate.recipes.keras_kinds import KINDS_OF_KERAS, kinds_between
 from tf_ckpt_migrate.recipes.optimizer_kinds import (
     KINDS,
+    KINDS_OF_TF1,
     OWN_MODULE,
     Flavor,
     Kind,
+    call_of,
     kind_for,
+    own_kind_for,
 )
-from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer
-from tf_ckpt_migrate.recipes.tf1_kinds import KINDS_OF_TF1, call_of, own_kind_for
+from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer, without_counterpart
 
 __all__ = ["Named", "named"]
 

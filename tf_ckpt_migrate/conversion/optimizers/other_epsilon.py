@@ -9,8 +9,8 @@ from typing import Any
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.optimizers.slots import Slots
 from tf_ckpt_migrate.recipes.epsilon import Epsilons, is_outside, step_fraction
-from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
+from tf_ckpt_migrate.recipes.layer_defaults import KerasSettings
 from tf_ckpt_migrate.transforms import JoinParts, StorePart
 
 __all__ = ["epsilon_fraction"]

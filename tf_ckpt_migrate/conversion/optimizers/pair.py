@@ -23,12 +23,12 @@ from tf_ckpt_migrate.conversion.optimizers.settings import (
 from tf_ckpt_migrate.conversion.optimizers.slots import Slots, slot_parts
 from tf_ckpt_migrate.conversion.optimizers.told_by_tf1 import settings_told
 from tf_ckpt_migrate.errors import PlanError
-from tf_ckpt_migrate.names.verdict import Verdict
+from tf_ckpt_migrate.names.moves import Verdict
 from tf_ckpt_migrate.naming.keys import ATTRIBUTES, VARIABLE_VALUE
 from tf_ckpt_migrate.naming.optimizer_names import SLOT_STARTS
 from tf_ckpt_migrate.recipes.judging import judged
-from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
+from tf_ckpt_migrate.recipes.layer_defaults import KerasSettings
 from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor, Kind
 from tf_ckpt_migrate.recipes.optimizers import SavedOptimizer, keras_scope
 from tf_ckpt_migrate.transforms import StorePart

@@ -15,7 +15,7 @@ from tf_ckpt_migrate.conversion.optimizers.named import named
 from tf_ckpt_migrate.conversion.optimizers.steps import StepCounter
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
-from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.moves import Move, Verdict
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.names.rules import (
     Combine,
@@ -27,7 +27,6 @@ from tf_ckpt_migrate.names.rules import (
     Rule,
     Split,
 )
-from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.ways import sources_of
 from tf_ckpt_migrate.transforms import Transform
 

@@ -15,8 +15,8 @@ from tf_ckpt_migrate.conversion.optimizers.keras import KerasOptimizer
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.naming.optimizer_names import HYPERPARAMETERS
 from tf_ckpt_migrate.recipes.judging import CLIPPING
-from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
 from tf_ckpt_migrate.recipes.known import Known
+from tf_ckpt_migrate.recipes.layer_defaults import KerasSettings
 
 __all__ = [
     "OF_CLASS",

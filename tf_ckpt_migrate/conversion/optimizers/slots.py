@@ -13,7 +13,7 @@ from tf_ckpt_migrate.findings import Advice, Message
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
 from tf_ckpt_migrate.naming.keys import ATTRIBUTES, VARIABLE_VALUE
-from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
+from tf_ckpt_migrate.recipes.slot_variables import Unfollowable, slot_transform
 from tf_ckpt_migrate.transforms import Chain, JoinParts, StorePart, Transform
 
 __all__ = ["Change", "SlotRules", "Slots", "slot_parts", "slot_rules"]

@@ -13,9 +13,8 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
 from tf_ckpt_migrate.errors import PlanError
-from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.moves import Move, Verdict
 from tf_ckpt_migrate.names.rules import Combine, Drop, Split
-from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.iterations import Counted, Power, counted_steps
 from tf_ckpt_migrate.recipes.limits import STEPS_WITHOUT_BIAS
 from tf_ckpt_migrate.transforms import Chain, Shift, StepsOfPowers, Transform

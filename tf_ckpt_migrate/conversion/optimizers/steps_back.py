@@ -12,9 +12,8 @@ from tf_ckpt_migrate.bundle.dtypes import DType
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.layout import name_of_key
 from tf_ckpt_migrate.conversion.optimizers.pair import OptimizerPair
-from tf_ckpt_migrate.names.moves import Move
+from tf_ckpt_migrate.names.moves import Move, Verdict
 from tf_ckpt_migrate.names.rules import Drop, Split
-from tf_ckpt_migrate.names.verdict import Verdict
 from tf_ckpt_migrate.recipes.iterations import Power, bias_left, counted_steps
 from tf_ckpt_migrate.recipes.limits import STEPS_WITHOUT_BIAS
 from tf_ckpt_migrate.transforms import Cast, Chain, PowerOfSteps, Shift, Transform

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.conversion.suggestion.items import Form, Item, Side
 from tf_ckpt_migrate.conversion.suggestion.words import words_of
-from tf_ckpt_migrate.recipes.era_names import name_of_today
+from tf_ckpt_migrate.recipes.legacy_names import name_of_today
 
 __all__ = ["HEADS", "folded"]
 

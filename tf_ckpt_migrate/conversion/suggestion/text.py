@@ -11,7 +11,7 @@ from tf_ckpt_migrate.conversion.suggestion.numbers import series_name
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.escapes import printable
 from tf_ckpt_migrate.names.rules.config import to_config
-from tf_ckpt_migrate.names.yaml_writing import write_yaml
+from tf_ckpt_migrate.names.yaml_files import write_yaml
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion

@@ -19,9 +19,9 @@ from tf_ckpt_migrate.names.rules import Drop, Recipe, Rule
 from tf_ckpt_migrate.naming.keys import parse_object_key
 from tf_ckpt_migrate.naming.optimizer_names import TF1_SLOTS
 from tf_ckpt_migrate.naming.slots import Slot, slot_of
-from tf_ckpt_migrate.recipes.average_names import averages_in
-from tf_ckpt_migrate.recipes.following import Unfollowable, slot_transform
+from tf_ckpt_migrate.recipes.averages import averages_in
 from tf_ckpt_migrate.recipes.optimizer_kinds import KINDS
+from tf_ckpt_migrate.recipes.slot_variables import Unfollowable, slot_transform
 
 __all__ = ["Training", "carries_over", "following", "training_rules", "whole_scopes"]
 

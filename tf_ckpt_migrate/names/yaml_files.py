@@ -1,8 +1,4 @@
-"""YAML as text, lists and mappings that know their lines; nothing is constructed.
-
-It is built from the parser's events, with bounded depth, rather than by the library's
-composer, which recurses: its C form crashes the process on a file of many brackets.
-"""
+"""YAML as maps and plans use it: read with line numbers, and written."""
 
 from __future__ import annotations
 
@@ -10,15 +6,18 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from tf_ckpt_migrate.errors import PlanError
+from tf_ckpt_migrate.escapes import escape_yaml
 from tf_ckpt_migrate.findings import as_findings
 
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Node", "is_text", "parse_yaml"]
+__all__ = ["Node", "is_text", "parse_yaml", "write_yaml"]
+
 
 _MAX_DEPTH = 50  # a plan is 5 deep, and two more for each chain in a chain
 _WORDS = {
@@ -193,3 +192,46 @@ def _node(event: yaml.NodeEvent, what: str) -> Node:
 
 def _error(text: str, what: str) -> PlanError:
     return PlanError(f"the {what} cannot be read, {text}", as_findings("file", [text]))
+
+
+def write_yaml(content: object, *, flow: bool = False) -> str:
+    r"""Return plain data as YAML.
+
+    Args:
+      content: Lists, mappings, text and numbers.
+      flow: Whether everything stands on one line.
+
+    Example:
+      >>> print(write_yaml({"größe": "zero\u200bwidth"}), end="")
+      größe: "zero\u200bwidth"
+    """
+    import yaml
+
+    untyped: Any = yaml  # the stubs leave types of its options out
+    text: str = untyped.dump(
+        content,
+        Dumper=_dumper(),
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=flow,
+        width=2**31 - 1,  # one line for one name, however long
+    )
+    return escape_yaml(text)
+
+
+@cache
+def _dumper() -> Any:
+    import yaml
+
+    untyped: Any = yaml
+    base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+    class Dumper(base):
+        """Puts what is not printable into double quotes, where it can be escaped."""
+
+    def text(dumper: Any, value: str) -> Any:
+        style = None if value.isprintable() and is_text(value) else '"'
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    untyped.add_representer(str, text, Dumper=Dumper)
+    return Dumper

@@ -1,4 +1,4 @@
-"""Live optimizers, asked for the settings that no checkpoint holds."""
+"""Settings of Keras layers and optimizers that decide how state is translated."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 from tf_ckpt_migrate.conversion.optimizers.settings import as_written
 from tf_ckpt_migrate.live.framework import keras_without_tensorflow
-from tf_ckpt_migrate.recipes.keras_settings import KerasSettings
+from tf_ckpt_migrate.recipes.layer_defaults import KerasSettings, LayerSettings
 from tf_ckpt_migrate.recipes.optimizer_kinds import OWN_MODULE, Flavor
 
-__all__ = ["settings_of"]
+__all__ = ["settings_of", "settings_of_layer"]
 
 
 def settings_of(optimizer: Any) -> KerasSettings:
@@ -39,3 +39,30 @@ def _flavor(optimizer: Any) -> Flavor:
     if hasattr(optimizer, "get_slot"):
         return "legacy"
     return "keras_3" if hasattr(optimizer, "stateless_apply") else "tf_keras"
+
+
+_NAMES = (
+    *("recurrent_activation", "activation", "reset_after", "approximate"),
+    *("epsilon", "momentum", "alpha", "negative_slope"),
+)
+
+
+def settings_of_layer(layer: Any) -> LayerSettings:
+    """Return the settings of a layer of any Keras.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> settings_of_layer(tf.keras.layers.LSTM(2)).values["recurrent_activation"]
+      'sigmoid'
+    """
+    values: dict[str, Any] = {}
+    for name in _NAMES:
+        value = getattr(layer, name, None)
+        if callable(value):
+            value = getattr(value, "__name__", None)
+        if isinstance(value, str | bool | int | float):
+            values[name] = value
+        elif value is not None and name in ("alpha", "negative_slope"):
+            values[name] = float(value)  # an array in Keras 2
+    kind = type(layer).__name__
+    return LayerSettings(str(layer.name), kind, hasattr(layer, "path"), values)
