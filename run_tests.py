@@ -57,7 +57,7 @@ ANY = tuple(sorted(("3.10", "3.11", "3.12", "3.13"), key=lambda v: v != HERE))
 # NumPy's stubs for type checking, and Sphinx, are for 3.11 and later.
 ON_311 = tuple(version for version in ANY if version != "3.10")
 OF_TF = "tf and not tf1"  # the rest runs where there is none
-WITHOUT_TF = "not tf and not tf1 and not browser and not far and not beam"
+WITHOUT_TF = "not tf and not tf1 and not browser and not far and not beam and not jax"
 AGAIN = " and not once"  # what says nothing of versions runs in one environment
 PACKAGE = ("-e", ".[test]")
 LINT = ("-e", ".[lint]")
@@ -132,6 +132,14 @@ MATRIX = (
     # Checkpoints that are not on a disk here: a server that the tests start.
     Environment("far", ANY, ("-e", ".[far,far-test,test]"), marks="far"),
     Environment("beam", ANY, ("-e", ".[beam,test]"), marks="beam"),
+    # Keras on JAX, where no TensorFlow is installed.
+    Environment(
+        "jax",
+        ON_311,
+        (*PACKAGE, "keras==3.15.1", "jax[cpu]"),
+        marks="jax",
+        variables=(("KERAS_BACKEND", "jax"),),
+    ),
     Environment("docs", ON_311, ("-e", ".[docs]"), programs=(SITE,)),
     Environment(
         "bazel",
@@ -154,7 +162,7 @@ ON_REQUEST = (
         ANY,
         (*PACKAGE, *tensorflow("", max(ANY))),
         without_deps=("tf-keras",),
-        marks="not tf1 and not browser and not far and not beam",
+        marks="not tf1 and not browser and not far and not beam and not jax",
         locked=False,
         on_request=True,
     ),
