@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         load_checkpoint,
     )
     from tf_ckpt_migrate.checkpoint.verify import Verification, verify_checkpoint
-    from tf_ckpt_migrate.conversion.convert import convert
+    from tf_ckpt_migrate.conversion.convert import ConversionResult, convert
     from tf_ckpt_migrate.conversion.dual_keys import add_name_keys, remove_name_keys
     from tf_ckpt_migrate.conversion.fleet.convert_all import (
         ConvertAllResult,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from tf_ckpt_migrate.conversion.object_keys import add_object_keys
     from tf_ckpt_migrate.conversion.planning import plan_migration
     from tf_ckpt_migrate.conversion.prune import prune
-    from tf_ckpt_migrate.conversion.result import ConversionResult
     from tf_ckpt_migrate.conversion.suggestion.suggest import suggest_assignment_map
     from tf_ckpt_migrate.conversion.suggestion.suggestion import Suggestion
     from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
@@ -130,14 +129,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "checkpoint.diff": ("CheckpointDiff", "diff_checkpoints"),
     "checkpoint.reader": ("CheckpointReader", "list_variables", "load_checkpoint"),
     "checkpoint.verify": ("Verification", "verify_checkpoint"),
-    "conversion.convert": ("convert",),
+    "conversion.convert": ("ConversionResult", "convert"),
     "conversion.dual_keys": ("add_name_keys", "remove_name_keys"),
     "conversion.fleet.convert_all": ("ConvertAllResult", "convert_all"),
     "conversion.merge": ("compact", "merge"),
     "conversion.object_keys": ("add_object_keys",),
     "conversion.planning": ("plan_migration",),
     "conversion.prune": ("prune",),
-    "conversion.result": ("ConversionResult",),
     "conversion.suggestion.suggest": ("suggest_assignment_map",),
     "conversion.suggestion.suggestion": ("Suggestion",),
     "conversion.tf1_to_tf2": ("convert_tf1_to_tf2",),

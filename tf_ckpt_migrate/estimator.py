@@ -11,11 +11,10 @@ import os
 from collections.abc import Callable, Collection
 from typing import Any, Literal
 
-from tf_ckpt_migrate.checkpoint.reader import load_checkpoint
+from tf_ckpt_migrate.checkpoint.reader import CheckpointLike, load_checkpoint
 from tf_ckpt_migrate.conversion.dual_keys import add_name_keys
 from tf_ckpt_migrate.conversion.layout import is_object_key
 from tf_ckpt_migrate.conversion.object_keys import add_object_keys
-from tf_ckpt_migrate.conversion.planning import CheckpointLike
 from tf_ckpt_migrate.conversion.saved import Keys
 from tf_ckpt_migrate.errors import CheckpointNotFoundError
 from tf_ckpt_migrate.live.framework import tensorflow

@@ -9,7 +9,7 @@ from tf_ckpt_migrate.conversion.example import example_checkpoint
 from tf_ckpt_migrate.errors import PlanError, RuleError, TargetError, UnbuiltTargetError
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.naming.catalog import catalog_of
-from tf_ckpt_migrate.naming.object_paths import public_path
+from tf_ckpt_migrate.naming.keys import public_path
 
 # Keras asks its own variables for arrays in the way of NumPy 1.
 pytestmark = pytest.mark.filterwarnings(

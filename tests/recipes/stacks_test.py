@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.names.places import Places
+from tf_ckpt_migrate.names.resolver import Places
 from tf_ckpt_migrate.recipes.stacks import cells_below
 
 PROGRAM = Path(__file__).parents[1] / "goldens" / "tf1_cudnn_names.py"

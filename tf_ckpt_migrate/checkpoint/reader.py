@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
 from tf_ckpt_migrate.bundle.index import not_found
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckpointFormat",
+    "CheckpointLike",
     "CheckpointReader",
     "Place",
+    "as_reader",
     "list_variables",
     "load_checkpoint",
 ]
@@ -411,3 +413,17 @@ def list_variables(
     """
     shapes = load_checkpoint(ckpt_dir_or_file).get_variable_to_shape_map()
     return sorted(shapes.items())
+
+
+CheckpointLike: TypeAlias = str | os.PathLike[str] | CheckpointReader
+
+
+def as_reader(checkpoint: CheckpointLike) -> CheckpointReader:
+    """Return the reader of a checkpoint, which may be one already.
+
+    Raises:
+      CheckpointError: If there is none, or it cannot be read.
+    """
+    if isinstance(checkpoint, CheckpointReader):
+        return checkpoint
+    return load_checkpoint(checkpoint)

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 
-from tf_ckpt_migrate.bundle.shards import DataMode
-from tf_ckpt_migrate.bundle.writer import Progress
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.bundle.shards import DataMode, Transfer
+from tf_ckpt_migrate.bundle.writer import Progress, Shard
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
+from tf_ckpt_migrate.checkpoint.text import counted, human_bytes
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.contents import Item, Value
+from tf_ckpt_migrate.conversion.contents import (
+    Item,
+    Partitioned,
+    Reference,
+    Stored,
+    Stream,
+    Value,
+)
 from tf_ckpt_migrate.conversion.layout import CheckpointView, is_object_key
-from tf_ckpt_migrate.conversion.move_contents import is_written, move_contents
 from tf_ckpt_migrate.conversion.output import (
     graph_contents,
     kept_counter,
@@ -20,18 +33,179 @@ from tf_ckpt_migrate.conversion.output import (
     without_counter,
     write_output,
 )
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
-from tf_ckpt_migrate.conversion.result import ConversionResult
-from tf_ckpt_migrate.errors import CheckpointNotFoundError, PlanError
-from tf_ckpt_migrate.names.moves import Dropped
+from tf_ckpt_migrate.conversion.partitions import divided, repartitioned
+from tf_ckpt_migrate.errors import CheckpointNotFoundError, PlanError, capped
+from tf_ckpt_migrate.escapes import to_json
+from tf_ckpt_migrate.names.moves import Dropped, Move, Verdict
 from tf_ckpt_migrate.names.plan import MigrationPlan
+from tf_ckpt_migrate.names.plan_text import verdict_groups
 from tf_ckpt_migrate.naming.keys import (
     OBJECT_GRAPH_KEY,
     SAVE_COUNTER_KEY,
 )
 from tf_ckpt_migrate.storage.paths import path_of
+from tf_ckpt_migrate.transforms import Transform
+from tf_ckpt_migrate.transforms.partition import parted
 
-__all__ = ["carried_out", "check_source", "convert", "prepared"]
+__all__ = [
+    "ConversionResult",
+    "carried_out",
+    "check_source",
+    "convert",
+    "is_written",
+    "move_contents",
+    "prepared",
+]
+
+
+@dataclass(frozen=True)
+class ConversionResult:
+    """What was written, and how.
+
+    As a path (``os.fspath``) and in an f-string it is the prefix written, so it can be
+    given to whatever takes a checkpoint. ``print`` shows a summary.
+
+    Attributes:
+      prefix: Of the checkpoint that was written.
+      keys: Number of keys in it.
+      shards: Its data shards, each with how its bytes came there.
+      computed: Keys whose values were computed, decoded, or written in other slices,
+        not taken over by reference.
+      dropped: Keys of the source that were left behind, and why.
+      added: Keys that the conversion itself added, such as the object graph.
+      notes: What a reader should know.
+      state_file: The ``checkpoint`` state file that was written; "" for none.
+      verdicts: How well each optimizer goes on that a recipe has translated.
+
+    Example:
+      >>> import os
+      >>> result = ConversionResult("out/model.ckpt", keys=2)
+      >>> os.fspath(result), f"{result}.index"
+      ('out/model.ckpt', 'out/model.ckpt.index')
+    """
+
+    prefix: str
+    keys: int
+    shards: tuple[Shard, ...] = ()
+    computed: tuple[str, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    added: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    state_file: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+
+    def __fspath__(self) -> str:
+        return self.prefix
+
+    def __format__(self, spec: str) -> str:
+        return format(self.prefix, spec)
+
+    def bytes_by(self, transfer: Transfer) -> int:
+        """Return how many bytes of shards came to the output in one way."""
+        return sum(shard.size for shard in self.shards if shard.transfer is transfer)
+
+    def __repr__(self) -> str:
+        return f"<ConversionResult {self.prefix!r}: {counted(self.keys, 'key')}>"
+
+    def __str__(self) -> str:
+        lines = [f"{self.prefix}: {counted(self.keys, 'key')}", *self._shard_lines()]
+        lines += _listed("computed", self.computed)
+        lines += _listed("dropped", [f"{key} ({why})" for key, why in self.dropped])
+        lines += _listed("added", self.added)
+        for head, rows in verdict_groups(self.verdicts):
+            doubtful = [row for row in rows if row[1] != "exact"]
+            lines += [*(f"  {line}" for line in head)]
+            lines += [f"    {what} {kind}: {why}" for what, kind, why in doubtful]
+        lines += [f"  note: {note}" for note in self.notes]
+        if self.state_file:
+            lines.append(f"  {self.state_file} names it as the latest")
+        return "\n".join(lines)
+
+    def _shard_lines(self) -> list[str]:
+        lines: list[str] = []
+        for transfer in Transfer:
+            shards = [shard for shard in self.shards if shard.transfer is transfer]
+            if shards:
+                size = human_bytes(self.bytes_by(transfer))
+                lines.append(
+                    f"  {counted(len(shards), 'shard')} {transfer.value} ({size})"
+                )
+        return lines
+
+    def to_json(self) -> str:
+        """Return everything as JSON."""
+        shards = [
+            {
+                "path": shard.path,
+                "transfer": shard.transfer.value,
+                "size": shard.size,
+                "source": shard.source,
+            }
+            for shard in self.shards
+        ]
+        return to_json(
+            {
+                "prefix": self.prefix,
+                "keys": self.keys,
+                "shards": shards,
+                "computed": self.computed,
+                "dropped": [
+                    {"key": key, "reason": reason} for key, reason in self.dropped
+                ],
+                "added": self.added,
+                "notes": self.notes,
+                "state_file": self.state_file,
+                "verdicts": [verdict.as_row() for verdict in self.verdicts],
+            }
+        )
+
+
+def _listed(word: str, items: Sequence[str]) -> list[str]:
+    if not items:
+        return []
+    return [f"  {len(items):,} {word}: {', '.join(capped(items, 5))}"]
+
+
+def move_contents(reader: CheckpointReader, moves: Iterable[Move]) -> dict[str, Item]:
+    """Return what an output holds under the target of each move.
+
+    Args:
+      reader: The checkpoint that the moves take tensors from. A value that changes is
+        read and computed when it is written, one at a time.
+      moves: The moves, by the keys of the checkpoint.
+    """
+    contents: dict[str, Item] = {}
+    bundle = reader.bundle
+    for sources, target, transform, spec in moves:
+        if transform is not None:
+            contents[target] = _changed(sources, transform, spec, reader)
+        elif bundle is not None:
+            contents[target] = Reference(bundle, sources[0])
+        else:
+            contents[target] = taken_from(reader, sources[0])
+    return contents
+
+
+def _changed(
+    sources: Sequence[str],
+    transform: Transform,
+    spec: TensorSpec,
+    reader: CheckpointReader,
+) -> Item:
+    how, partition = parted(transform)
+    if how is None and partition is not None:
+        return repartitioned(reader, sources[0], partition)
+    made = how or transform
+    value = Value(spec, lambda: made(*(reader.part(key) for key in sources)))
+    return value if partition is None else divided(value, partition)
+
+
+def is_written(item: Item) -> bool:
+    """Return whether an item has bytes of its own, which are written."""
+    if isinstance(item, Partitioned):
+        return any(isinstance(part, Stream) for part in item.parts.values())
+    return not isinstance(item, Reference | Stored)
+
 
 _EMPTY = "no tensors were written: the checkpoint is empty"
 
@@ -88,7 +262,7 @@ def convert(  # noqa: PLR0913 one plan, and how to write: options by keyword
       >>> from tf_ckpt_migrate.conversion.planning import plan_migration
       >>> with example_checkpoint({"bert/w": [1.0, 2.0]}) as prefix:
       ...     plan = plan_migration(prefix, None, {"bert/": "encoder/"})
-      ...     print(*opened(convert(plan, prefix + "-new")))
+      ...     print(*as_reader(convert(plan, prefix + "-new")))
       encoder/w
     """
     _check_type(plan)
@@ -131,7 +305,7 @@ def carried_out(  # noqa: PLR0913 what `convert` takes, and one more
     prefix = path_of(output_prefix)
     if update_state_file:
         kept_beside(prefix)  # a damaged file is told of before anything is written
-    reader = opened(_source_of(plan) if source is None else source)
+    reader = as_reader(_source_of(plan) if source is None else source)
     like, added = prepared(plan, reader, target, prefix, object_graph=object_graph)
     big_endian = reader.bundle is not None and reader.bundle.index.big_endian
     contents = _contents(plan, reader, like, prefix, big_endian=big_endian)
@@ -283,7 +457,7 @@ def _like(
     if not isinstance(like, str | os.PathLike):
         return like
     try:
-        return opened(like) if like else None
+        return as_reader(like) if like else None
     except CheckpointNotFoundError as error:
         if target is not None:
             raise

@@ -11,15 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import BundleWriter, Shard, replace_index
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.conversion.bulk import without_collections
+from tf_ckpt_migrate.conversion.convert import ConversionResult, move_contents
 from tf_ckpt_migrate.conversion.layout import is_object_key, layout_of
-from tf_ckpt_migrate.conversion.move_contents import move_contents
 from tf_ckpt_migrate.conversion.named_moves import named_moves
 from tf_ckpt_migrate.conversion.output import committed
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.rekey import raw_entries, same_bytes
-from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError, PlanError, capped
 from tf_ckpt_migrate.findings import Call, Message, Option, as_findings
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
@@ -70,7 +72,7 @@ def add_name_keys(
       ...     add_name_keys(tf2).added
       ('net/w',)
     """
-    reader = opened(prefix)
+    reader = as_reader(prefix)
     bundle = _object_based(reader)
     if named := _names(reader):
         raise LayoutError(
@@ -150,7 +152,7 @@ def remove_name_keys(
       ...     remove_name_keys(dual).keys
       3
     """
-    reader = opened(prefix)
+    reader = as_reader(prefix)
     if reader.object_graph is None:
         raise LayoutError(
             f"{reader.prefix!r} is {reader.format}: its names are all that it has, and "

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec, parse_spec
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.bundle.text_file import read_text, write_text
-from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointFormat,
+    CheckpointLike,
+    as_reader,
+)
 from tf_ckpt_migrate.conversion.graph_build import built_graph
 from tf_ckpt_migrate.conversion.layout import VALUE_END, CheckpointView, is_object_key
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.errors import PlanError, RuleError, TensorNotFoundError
 from tf_ckpt_migrate.escapes import escape_yaml, to_json
 from tf_ckpt_migrate.names.yaml_files import Node, parse_yaml
@@ -91,7 +94,7 @@ class NameManifest:
         Raises:
           CheckpointError: If it cannot be read.
         """
-        reader = opened(ckpt_dir_or_file)
+        reader = as_reader(ckpt_dir_or_file)
         return cls.from_view(reader, os.path.basename(reader.prefix))
 
     @classmethod

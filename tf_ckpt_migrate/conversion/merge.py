@@ -9,18 +9,21 @@ from typing import Literal
 from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 from tf_ckpt_migrate.bundle.shards import DataMode
 from tf_ckpt_migrate.bundle.writer import Progress
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.contents import Reference, Value
-from tf_ckpt_migrate.conversion.convert import convert
+from tf_ckpt_migrate.conversion.convert import ConversionResult, convert
 from tf_ckpt_migrate.conversion.graph_build import joined_graphs
 from tf_ckpt_migrate.conversion.graph_rewrite import rewritten_graph
 from tf_ckpt_migrate.conversion.layout import is_object_key, layout_of
 from tf_ckpt_migrate.conversion.output import string_value, taken_from, write_output
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
+from tf_ckpt_migrate.conversion.planning import plan_migration
 from tf_ckpt_migrate.conversion.rekey import same_bytes
-from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError, capped
 from tf_ckpt_migrate.findings import Message, Option, as_findings
 from tf_ckpt_migrate.names.moves import Dropped
@@ -84,7 +87,7 @@ def merge(  # noqa: PLR0913 the options of every conversion, by keyword
     prefix = path_of(output_prefix)
     if update_state_file:
         kept_beside(prefix)  # a damaged file is told of before anything is written
-    readers = [opened(path) for path in checkpoint_paths]
+    readers = [as_reader(path) for path in checkpoint_paths]
     owners, dropped = _owners(readers, precedence)
     first = readers[0].bundle
     big_endian = first is not None and first.index.big_endian
@@ -238,7 +241,7 @@ def compact(  # noqa: PLR0913 the options of every conversion, by keyword
       ...     len(compact(prefix, prefix + "-two", shards=2).shards)
       2
     """
-    reader = opened(checkpoint_path)
+    reader = as_reader(checkpoint_path)
     return convert(
         plan_migration(reader),
         output_prefix,

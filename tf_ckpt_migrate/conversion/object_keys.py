@@ -6,13 +6,16 @@ import os
 
 from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import BundleWriter
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.conversion.bulk import without_collections
+from tf_ckpt_migrate.conversion.convert import ConversionResult
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.live_objects import seen_as_checkpoint
 from tf_ckpt_migrate.conversion.output import committed, kept_counter, taken_from
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
-from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.conversion.saved_names import object_contents
 from tf_ckpt_migrate.conversion.tf1_to_tf2 import plan_tf1_to_tf2
 from tf_ckpt_migrate.errors import LayoutError, TransformError, capped
@@ -65,11 +68,11 @@ def add_object_keys(
       vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE save_counter/.ATTRIBUTES/VARIABLE_VALUE \
 _CHECKPOINTABLE_OBJECT_GRAPH
     """
-    reader = opened(prefix)
+    reader = as_reader(prefix)
     bundle = _name_based(reader)
     if target is not None:
         like = seen_as_checkpoint(target)
-    view = opened(like) if isinstance(like, str | os.PathLike) else like
+    view = as_reader(like) if isinstance(like, str | os.PathLike) else like
     plan = plan_tf1_to_tf2(
         reader,
         assignment_map,

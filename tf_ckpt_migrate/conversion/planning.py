@@ -9,7 +9,11 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import (
     CheckpointView,
@@ -43,10 +47,8 @@ from tf_ckpt_migrate.transforms import Transform
 
 __all__ = [
     "Averages",
-    "CheckpointLike",
     "Goal",
     "goal_of",
-    "opened",
     "plan_into",
     "plan_like",
     "plan_migration",
@@ -54,7 +56,6 @@ __all__ = [
 ]
 
 Averages: TypeAlias = Literal["raw", "average", "both"]
-CheckpointLike: TypeAlias = str | os.PathLike[str] | CheckpointReader
 
 
 class Goal(NamedTuple):
@@ -78,24 +79,13 @@ class Goal(NamedTuple):
     closed: bool = False
 
 
-def opened(checkpoint: CheckpointLike) -> CheckpointReader:
-    """Return the reader of a checkpoint, which may be one already.
-
-    Raises:
-      CheckpointError: If there is none, or it cannot be read.
-    """
-    if isinstance(checkpoint, CheckpointReader):
-        return checkpoint
-    return load_checkpoint(checkpoint)
-
-
 def goal_of(target: CheckpointLike | CheckpointView) -> Goal:
     """Return a checkpoint, or what is seen as one, as what a plan is to fill.
 
     Raises:
       CheckpointError: If there is none, or it cannot be read.
     """
-    view = opened(target) if isinstance(target, str | os.PathLike) else target
+    view = as_reader(target) if isinstance(target, str | os.PathLike) else target
     layout = layout_of(view)
     return Goal(
         view.prefix,
@@ -164,10 +154,10 @@ def plan_migration(  # noqa: PLR0913 one call for all, its options by keyword
       >>> plan.summary
       '2 keys: 1 renamed, 1 kept, 0 dropped, 0 unused, 0 collisions'
     """
-    reader = opened(source)
+    reader = as_reader(source)
     rules = AssignmentMap(assignment_map)
     if isinstance(target, str | os.PathLike):
-        target = opened(cast("str | os.PathLike[str]", target))
+        target = as_reader(cast("str | os.PathLike[str]", target))
     if is_like_rules(target):
         raise TargetError(
             f"the target is an assignment map ({target!r}); pass the map after the "

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.bundle.shards import DataMode
 from tf_ckpt_migrate.bundle.writer import Progress
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.convert import convert
+from tf_ckpt_migrate.conversion.convert import ConversionResult, convert
 from tf_ckpt_migrate.conversion.layout import layout_of
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
-from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import PlanError, nearest
 from tf_ckpt_migrate.findings import Finding
 from tf_ckpt_migrate.names.matching import match
@@ -44,7 +46,7 @@ def plan_prune(
         if isinstance(value, str):
             raise TypeError(f"{name}={value!r}; expected several: {name}=[{value!r}]")
     roles = tuple(roles)
-    reader = opened(checkpoint_path)
+    reader = as_reader(checkpoint_path)
     specs = layout_of(reader).everything
     reasons, idle = _reasons(specs, roles, patterns)
     _check_patterns([p for p in patterns if Drop(pattern=p) in idle], specs, reader)
@@ -151,7 +153,7 @@ def prune(  # noqa: PLR0913 the options of every conversion, by keyword
       ...     prune(prefix, prefix + "-inference").dropped
       (Dropped(key='w/Momentum', reason='slot'),)
     """
-    reader = opened(checkpoint_path)
+    reader = as_reader(checkpoint_path)
     return convert(
         plan_prune(reader, roles=roles, patterns=patterns),
         output_prefix,

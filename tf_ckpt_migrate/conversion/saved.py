@@ -15,8 +15,8 @@ from tf_ckpt_migrate.bundle.reader import BundleReader
 from tf_ckpt_migrate.bundle.writer import BundleWriter
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.conversion.contents import Contents, Item, Reference
+from tf_ckpt_migrate.conversion.convert import move_contents
 from tf_ckpt_migrate.conversion.dual_keys import check_free
-from tf_ckpt_migrate.conversion.move_contents import move_contents
 from tf_ckpt_migrate.conversion.output import committed
 from tf_ckpt_migrate.errors import LayoutError, OutputPathError, PlanError, capped
 from tf_ckpt_migrate.findings import as_findings

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from tf_ckpt_migrate.conversion.convert import convert
 
 if TYPE_CHECKING:
+    from tf_ckpt_migrate.checkpoint.reader import CheckpointLike
     from tf_ckpt_migrate.conversion.layout import CheckpointView
-    from tf_ckpt_migrate.conversion.planning import CheckpointLike
     from tf_ckpt_migrate.names.plan import MigrationPlan
 
 __all__ = ["ScratchCheckpoint", "scratch_checkpoint"]

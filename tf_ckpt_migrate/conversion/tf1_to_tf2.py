@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 
 from tf_ckpt_migrate.bundle.shards import DataMode
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.convert import convert
+from tf_ckpt_migrate.conversion.convert import ConversionResult, convert
 from tf_ckpt_migrate.conversion.layout import (
     CheckpointView,
     guide_key,
@@ -17,14 +21,7 @@ from tf_ckpt_migrate.conversion.layout import (
 )
 from tf_ckpt_migrate.conversion.live_objects import seen_as_checkpoint
 from tf_ckpt_migrate.conversion.partitions import with_layouts
-from tf_ckpt_migrate.conversion.planning import (
-    Averages,
-    CheckpointLike,
-    opened,
-    plan_like,
-    untouched_by,
-)
-from tf_ckpt_migrate.conversion.result import ConversionResult
+from tf_ckpt_migrate.conversion.planning import Averages, plan_like, untouched_by
 from tf_ckpt_migrate.errors import LayoutError, TargetError
 from tf_ckpt_migrate.findings import RENAMING, Call, Message
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
@@ -53,10 +50,11 @@ def plan_tf1_to_tf2(  # noqa: PLR0913 the options of the conversion, by keyword
       LayoutError: If the checkpoint is object-based already.
       PlanError: If anything is not accounted for.
     """
-    reader = opened(checkpoint_path)
+    reader = as_reader(checkpoint_path)
     _check_name_based(reader)
     rules = AssignmentMap(assignment_map).with_averages(averages)
-    check_choices(rules, reader.specs)
+    if rules:
+        check_choices(rules, reader.specs)
     # Of a dual-keyed checkpoint the names are the source; the same bytes have both.
     objects = [
         Drop(source=key, reason="the object-based key of a named tensor")
@@ -64,7 +62,7 @@ def plan_tf1_to_tf2(  # noqa: PLR0913 the options of the conversion, by keyword
         if reader.object_graph is not None and is_object_key(key)
     ]
     if like is not None:
-        view = opened(like) if isinstance(like, str | os.PathLike) else like
+        view = as_reader(like) if isinstance(like, str | os.PathLike) else like
         every = AssignmentMap([*rules, *objects])
         return plan_like(view, reader, every, unused, missing)
     specs = {key: spec for key, spec in reader.specs.items() if key != OBJECT_GRAPH_KEY}
@@ -171,11 +169,11 @@ def convert_tf1_to_tf2(  # noqa: PLR0913 the options of every conversion, by key
     Example:
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
       >>> with example_checkpoint({"net/w": [1.0, 2.0]}) as prefix:
-      ...     print(*sorted(opened(convert_tf1_to_tf2(prefix, prefix + "-tf2"))))
+      ...     print(*sorted(as_reader(convert_tf1_to_tf2(prefix, prefix + "-tf2"))))
       _CHECKPOINTABLE_OBJECT_GRAPH save_counter/.ATTRIBUTES/VARIABLE_VALUE \
 vars/net.Sw/.ATTRIBUTES/VARIABLE_VALUE
     """
-    reader = opened(checkpoint_path)
+    reader = as_reader(checkpoint_path)
     if target is not None:
         if like is not None:
             raise TargetError("both like= and target= are given; the layout is of one")

@@ -6,17 +6,19 @@ import os
 from typing import Any
 
 from tf_ckpt_migrate.bundle.shards import DataMode
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.convert import convert
+from tf_ckpt_migrate.conversion.convert import ConversionResult, convert
 from tf_ckpt_migrate.conversion.layout import (
     Layout,
     is_object_key,
     layout_of,
 )
 from tf_ckpt_migrate.conversion.named_moves import NamedMoves, named_moves
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
-from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import LayoutError
 from tf_ckpt_migrate.findings import RENAMING, Call, InPython, Message
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
@@ -43,7 +45,7 @@ def plan_tf2_to_tf1(
       PlanError: If there are no variables, or no rule fits one; or if an optimizer
         cannot go on.
     """
-    reader = opened(checkpoint_path)
+    reader = as_reader(checkpoint_path)
     if reader.object_graph is None:
         raise LayoutError(
             Message(
@@ -71,7 +73,7 @@ def plan_tf2_to_tf1(
 
 
 def _named(like: CheckpointLike) -> CheckpointReader:
-    reader = opened(like)
+    reader = as_reader(like)
     if reader.object_graph is not None:
         raise LayoutError(
             Message(
@@ -165,10 +167,10 @@ def convert_tf2_to_tf1(  # noqa: PLR0913 the options of every conversion, by key
       >>> from tf_ckpt_migrate.conversion.tf1_to_tf2 import convert_tf1_to_tf2
       >>> with example_checkpoint({"net/w": [1.0, 2.0]}) as prefix:
       ...     tf2 = convert_tf1_to_tf2(prefix, prefix + "-tf2")
-      ...     print(*opened(convert_tf2_to_tf1(tf2, prefix + "-tf1")))
+      ...     print(*as_reader(convert_tf2_to_tf1(tf2, prefix + "-tf1")))
       net/w
     """
-    reader = opened(checkpoint_path)
+    reader = as_reader(checkpoint_path)
     return convert(
         plan_tf2_to_tf1(reader, names, like=like, unused=unused, missing=missing),
         output_prefix,

@@ -18,7 +18,7 @@ from tf_ckpt_migrate.bundle.shards import index_path
 from tf_ckpt_migrate.checkpoint.owned_file import owned_file
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.checkpoint.state import kept_beside, record_latest
-from tf_ckpt_migrate.conversion.move_contents import move_contents
+from tf_ckpt_migrate.conversion.convert import move_contents
 from tf_ckpt_migrate.conversion.output import write_output
 from tf_ckpt_migrate.errors import OutputExistsError
 from tf_ckpt_migrate.names.moves import Move

@@ -10,7 +10,11 @@ from tf_ckpt_migrate.bundle.object_graph import OBJECT_GRAPH_KEY, ObjectGraph
 from tf_ckpt_migrate.bundle.slices import TensorSlice
 from tf_ckpt_migrate.checkpoint.diff_graph import same_objects
 from tf_ckpt_migrate.checkpoint.digests import value_digest
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.checkpoint.value_comparison import (
     is_same_place,
@@ -22,7 +26,7 @@ from tf_ckpt_migrate.conversion.comparison import needs_target, plan_between
 from tf_ckpt_migrate.conversion.convert import prepared
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.output import COUNTER_SPEC, Value
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened, plan_migration
+from tf_ckpt_migrate.conversion.planning import plan_migration
 from tf_ckpt_migrate.errors import CheckpointError, RuleError, capped
 from tf_ckpt_migrate.escapes import printable, to_json
 from tf_ckpt_migrate.findings import Finding, message_of
@@ -275,7 +279,7 @@ def verify_conversion(  # noqa: PLR0913 what is compared, by keyword
     """
     if plan is not None and assignment_map is not None:
         raise RuleError("a plan says all that a map could: give one of the two")
-    source, result = opened(against), opened(converted)
+    source, result = as_reader(against), as_reader(converted)
     if plan is None:
         plan = _plan(source, result, assignment_map, like)
     view, added = prepared(plan, source, like)

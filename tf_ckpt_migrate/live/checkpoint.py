@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.checkpoint.locate import locate
-from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointFormat,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.layout import layout_of
-from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.scratch import ScratchCheckpoint, scratch_checkpoint
 from tf_ckpt_migrate.errors import (
     CheckpointError,
@@ -222,7 +225,7 @@ def _reader(path: str, *, mapped: bool) -> CheckpointReader | None:
     if not mapped and is_folder(path):
         return None
     try:
-        return opened(path)
+        return as_reader(path)
     except CheckpointNotFoundError as error:
         if mapped:
             raise tensorflow().errors.NotFoundError(None, None, str(error)) from error

@@ -85,10 +85,10 @@ def plan_now_and_later(
     Example:
       >>> import tensorflow as tf
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
-      >>> from tf_ckpt_migrate.conversion.planning import opened
+      >>> from tf_ckpt_migrate.checkpoint.reader import as_reader
       >>> live = LiveTarget({"w": tf.Variable([0, 0], dtype=tf.int64)})
       >>> with example_checkpoint({"w": [1, 2], "b": [3]}) as prefix:
-      ...     list(plan_now_and_later(opened(prefix), live).later)
+      ...     list(plan_now_and_later(as_reader(prefix), live).later)
       ['b']
     """
     rules = bound(AssignmentMap(assignment_map), live)
@@ -185,12 +185,12 @@ class Deferred:
       >>> from tf_ckpt_migrate.live.deferred import plan_now_and_later
       >>> from tf_ckpt_migrate.live.target import LiveTarget
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
-      >>> from tf_ckpt_migrate.conversion.planning import opened
+      >>> from tf_ckpt_migrate.checkpoint.reader import as_reader
       >>> module = tf.Module()
       >>> checkpoint = tf.train.Checkpoint(m=module)
       >>> with example_checkpoint({"w": [1, 2]}) as prefix:
-      ...     plan = plan_now_and_later(opened(prefix), LiveTarget(checkpoint))
-      ...     _ = Deferred(opened(prefix), plan, checkpoint)
+      ...     plan = plan_now_and_later(as_reader(prefix), LiveTarget(checkpoint))
+      ...     _ = Deferred(as_reader(prefix), plan, checkpoint)
       ...     module.late = tf.Variable([0, 0], dtype=tf.int64, name="w")
       >>> module.late.numpy().tolist()
       [1, 2]

@@ -12,8 +12,12 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Literal
 
-from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
-from tf_ckpt_migrate.conversion.planning import opened, plan_migration
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointFormat,
+    CheckpointReader,
+    as_reader,
+)
+from tf_ckpt_migrate.conversion.planning import plan_migration
 from tf_ckpt_migrate.conversion.scratch import ScratchCheckpoint, scratch_checkpoint
 from tf_ckpt_migrate.errors import CheckpointError
 from tf_ckpt_migrate.live.framework import tensorflow
@@ -44,7 +48,7 @@ def needs_names(
       sources: Names, and scopes ending in ``/``.
     """
     try:
-        reader = opened(path)
+        reader = as_reader(path)
     except CheckpointError:
         return None
     if reader.object_graph is None:

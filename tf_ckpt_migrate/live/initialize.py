@@ -7,10 +7,13 @@ from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 from tf_ckpt_migrate.bundle.dtypes import DType, TensorSpec
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.conversion.by_names import plan_by_rules
 from tf_ckpt_migrate.conversion.layout import is_object_key
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
 from tf_ckpt_migrate.conversion.scratch import scratch_checkpoint
 from tf_ckpt_migrate.errors import PlanError, RuleError, TargetError, capped, nearest
 from tf_ckpt_migrate.findings import as_findings
@@ -70,7 +73,7 @@ def initialize_eagerly(
       PlanError: If a tensor or variable is missing, or its dtype or shape differs.
       TargetError: If nothing tells which variables there are.
     """
-    reader = opened(path)
+    reader = as_reader(path)
     live = LiveTarget(_known_variables(pairs) if target is None else target)
     live.check_built()
     keys = catalog_of(reader).all_names
@@ -240,7 +243,7 @@ def ruled(path: str | os.PathLike[str], rules: Sequence[Rule]) -> Ruled:
     variables = _graph_variables()
     names = {id(each): name for name, parts in variables.items() for each in parts}
     named = AssignmentMap(rules).with_names(lambda parts: _names_of(parts, names))
-    reader = opened(path)
+    reader = as_reader(path)
     places = {name: _spec(parts) for name, parts in variables.items()}
     plan = plan_by_rules(reader, places, named)
     goals = {move.target: _goal(variables[move.target]) for move in plan.moves}
@@ -361,7 +364,7 @@ def init_from_checkpoint(
     tf = tensorflow()
     entries = _entries(assignment_map)
     if averages is not None:
-        view = averaged_view(opened(ckpt_dir_or_file), averages)
+        view = averaged_view(as_reader(ckpt_dir_or_file), averages)
         if tf.executing_eagerly():
             with view:
                 initialize_eagerly(view.prefix, entries.pairs, entries.rules, target)

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tf_ckpt_migrate.bundle.reader import in_order, suits_a_thread
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.checkpoint.reopening import reopening
 from tf_ckpt_migrate.conversion.bulk import without_collections
-from tf_ckpt_migrate.conversion.planning import (
-    Averages,
-    CheckpointLike,
-    opened,
-)
+from tf_ckpt_migrate.conversion.planning import Averages
 from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.findings import Message, message_of
 from tf_ckpt_migrate.live.layer_notes import notes_on_layers, notes_on_layers_left
@@ -123,7 +123,7 @@ def restore(  # noqa: PLR0913 one call for all, its options by keyword
     """
     _check_not_swapped(ckpt_dir_or_file, target)
     session = session_to_use(session)
-    reader = opened(ckpt_dir_or_file)
+    reader = as_reader(ckpt_dir_or_file)
     plan, variables = plan_for_objects(
         reader,
         target,
@@ -214,7 +214,7 @@ def execute(
       >>> from tf_ckpt_migrate.conversion.planning import plan_migration
       >>> w = tf.Variable([0], dtype=tf.int64)
       >>> with example_checkpoint({"w": [7]}) as prefix:
-      ...     execute(plan_migration(prefix).moves, opened(prefix), {"w": w})
+      ...     execute(plan_migration(prefix).moves, as_reader(prefix), {"w": w})
       >>> int(w[0])
       7
     """
@@ -266,7 +266,7 @@ def value_of(move: Move, reader: CheckpointReader) -> np.ndarray[Any, Any]:
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
       >>> from tf_ckpt_migrate.conversion.planning import plan_migration
       >>> with example_checkpoint({"w": [1, 2]}) as prefix:
-      ...     value_of(plan_migration(prefix).moves[0], opened(prefix)).tolist()
+      ...     value_of(plan_migration(prefix).moves[0], as_reader(prefix)).tolist()
       [1, 2]
     """
     values = [reader.part(key) for key in move.sources]

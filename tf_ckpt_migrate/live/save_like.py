@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, Literal
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
+from tf_ckpt_migrate.checkpoint.reader import CheckpointLike, as_reader
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.contents import Item, Value
+from tf_ckpt_migrate.conversion.convert import ConversionResult
 from tf_ckpt_migrate.conversion.output import taken_from, write_output
 from tf_ckpt_migrate.conversion.partitions import divided
-from tf_ckpt_migrate.conversion.planning import Averages, CheckpointLike, opened
-from tf_ckpt_migrate.conversion.result import ConversionResult
+from tf_ckpt_migrate.conversion.planning import Averages
 from tf_ckpt_migrate.live.optimizers import with_live_optimizers
 from tf_ckpt_migrate.live.planning import (
     Transforms,
@@ -93,12 +94,12 @@ def save_like(  # noqa: PLR0913 what restore takes, and where to write
       ...     new = prefix + "-new"
       ...     rules = {"net/w": "kernel"}
       ...     saved = save_like(prefix, module, rules, output_prefix=new)
-      ...     opened(saved)["net/w"].tolist()
+      ...     as_reader(saved)["net/w"].tolist()
       [5, 6]
     """
     session = session_to_use(session, "save_like()")
     check_unused(unused)
-    reader, live = opened(ckpt_dir_or_file), LiveTarget(target)
+    reader, live = as_reader(ckpt_dir_or_file), LiveTarget(target)
     live.check_built()
     rules = AssignmentMap(assignment_map).with_averages(averages)
     check_choices(rules, reader.specs, catalog_of(reader))

@@ -8,9 +8,8 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, as_reader
 from tf_ckpt_migrate.conversion.by_names import plan_by_names
-from tf_ckpt_migrate.conversion.planning import opened
 from tf_ckpt_migrate.conversion.saved import Keys, check_keys
 from tf_ckpt_migrate.conversion.scratch import scratch_checkpoint
 from tf_ckpt_migrate.errors import (
@@ -184,7 +183,7 @@ class Saver(DualSaver):
     def _reader(self, save_path: str) -> CheckpointReader | None:
         """Return the reader; None for what only TensorFlow may know how to read."""
         try:
-            return opened(save_path)
+            return as_reader(save_path)
         except CheckpointNotFoundError as error:
             if self._rules:
                 raise ValueError(str(error)) from error

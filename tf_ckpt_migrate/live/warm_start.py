@@ -10,8 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
-from tf_ckpt_migrate.conversion.planning import opened
+from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, as_reader
 from tf_ckpt_migrate.errors import (
     CheckpointError,
     PlanError,
@@ -178,7 +177,7 @@ def warm_start(
         chosen = _chosen_or_told(vars_to_warm_start, infos, target)
         previous = dict(var_name_to_prev_var_name or {})
         pairs = _eager_pairs(chosen, previous)
-        reader = opened(ckpt_to_initialize_from)
+        reader = as_reader(ckpt_to_initialize_from)
         changes = _changes(chosen, previous, infos, reader)
         initialize_eagerly(reader, pairs, (), target, changes)
         return
@@ -228,7 +227,7 @@ def _changes(
 def _readable(path: _Path, *, vocabularies: bool) -> _Path:
     """Return a path at which the original finds all by name."""
     try:
-        reader = opened(path)
+        reader = as_reader(path)
     except CheckpointError:
         return path  # TensorFlow says what is wrong with it
     # The operation that carries over vocabularies does not read V1 files.

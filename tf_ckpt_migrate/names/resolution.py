@@ -20,9 +20,8 @@ from tf_ckpt_migrate.errors import RuleError, capped
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap, AssignmentMapLike
 from tf_ckpt_migrate.names.matching import match
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
-from tf_ckpt_migrate.names.places import Places
 from tf_ckpt_migrate.names.problems import Problems
-from tf_ckpt_migrate.names.resolver import Missing, Resolver, Specs, Unused
+from tf_ckpt_migrate.names.resolver import Missing, Places, Resolver, Specs, Unused
 from tf_ckpt_migrate.names.rules import Bind, Drop, Keep, Recipe, Rule
 from tf_ckpt_migrate.naming.slots import role_of, slot_of
 from tf_ckpt_migrate.transforms import Cast, Partition, Transform

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -31,7 +31,8 @@ from tf_ckpt_migrate.transforms import Chain, Transform
 if TYPE_CHECKING:
     from tf_ckpt_migrate.naming.catalog import TensorCatalog
 
-__all__ = ["Missing", "Resolver", "Specs", "Unused"]
+__all__ = ["Missing", "Places", "Resolver", "Specs", "Unused"]
+
 
 Specs: TypeAlias = Mapping[str, TensorSpec]
 Unused: TypeAlias = Literal["error", "keep", "drop"]
@@ -419,3 +420,44 @@ def _of_positions(keys: Sequence[str]) -> str:
         f"{', '.join(capped(map(repr, keys), 3))} are matched by their positions in a "
         "list, as no names identify them; the lists of both sides are the same"
     )
+
+
+class Places(Mapping[str, TensorSpec]):
+    """What is to be filled, by every name that it goes by.
+
+    Args:
+      specs: By the names that count.
+      aliases: Other names, such as paths of objects.
+
+    Example:
+      >>> from tf_ckpt_migrate.bundle.dtypes import DType
+      >>> places = Places({"w": TensorSpec(DType.float32, ())}, {"net/kernel": "w"})
+      >>> list(places), places.name_of("net/kernel"), "net/kernel" in places
+      (['w', 'net/kernel'], 'w', True)
+    """
+
+    def __init__(
+        self, specs: Mapping[str, TensorSpec], aliases: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep the names apart, as those of the specs come first."""
+        self.specs = specs
+        self._aliases = aliases or {}
+
+    def name_of(self, name: str) -> str:
+        """Return the name that counts."""
+        return name if name in self.specs else self._aliases.get(name, name)
+
+    def __getitem__(self, name: str) -> TensorSpec:
+        return self.specs[self.name_of(name)]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.name_of(name) in self.specs
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.specs
+        for alias, name in self._aliases.items():
+            if name in self.specs and alias not in self.specs:
+                yield alias
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

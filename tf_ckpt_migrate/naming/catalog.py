@@ -17,12 +17,10 @@ from tf_ckpt_migrate.naming.keys import (
     ATTRIBUTES,
     OBJECT_GRAPH_KEY,
     VARIABLE_VALUE,
-    parse_object_key,
-)
-from tf_ckpt_migrate.naming.object_paths import (
     ObjectPath,
     all_paths,
     is_positional,
+    parse_object_key,
     public_path,
 )
 from tf_ckpt_migrate.naming.slot_owners import SlotOwner, slot_owners

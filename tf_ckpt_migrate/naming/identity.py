@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from tf_ckpt_migrate.naming.keys import ObjectPath, is_positional
 from tf_ckpt_migrate.naming.numbered_names import NumberedNames
-from tf_ckpt_migrate.naming.object_paths import ObjectPath, is_positional
 
 if TYPE_CHECKING:
     from tf_ckpt_migrate.bundle.dtypes import TensorSpec

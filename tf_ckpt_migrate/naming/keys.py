@@ -15,9 +15,15 @@ that starts with one ``.`` is TensorFlow's own. Source of the grammar:
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.errors import RuleError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tf_ckpt_migrate.bundle.object_graph import ObjectGraph
 
 __all__ = [
     "ATTRIBUTES",
@@ -28,14 +34,19 @@ __all__ = [
     "SAVE_COUNTER_KEY",
     "VARIABLE_VALUE",
     "ObjectKey",
+    "ObjectPath",
     "SlotPath",
+    "all_paths",
     "escape",
+    "is_positional",
     "object_key",
     "parse_object_key",
     "parse_partition",
+    "public_path",
     "slot_key",
     "unescape",
 ]
+
 
 ATTRIBUTES = ".ATTRIBUTES"
 OPTIMIZER_SLOT = ".OPTIMIZER_SLOT"
@@ -203,3 +214,64 @@ def parse_partition(name: str) -> tuple[str, int] | None:
     """
     match = _PARTITION.fullmatch(name)
     return (match[1], int(match[2])) if match else None
+
+
+ObjectPath: TypeAlias = tuple[str, ...]
+
+# Enough for every path that a user would write; objects that many others share have
+# thousands, which would cost time and memory.
+_PATHS_PER_OBJECT = 8
+# A longer path than any program has; deep graphs would cost memory by their square.
+_LONGEST = 32
+
+
+def all_paths(graph: ObjectGraph) -> Mapping[int, Sequence[ObjectPath]]:
+    """Return the paths from the root to each object, the shortest first.
+
+    Args:
+      graph: The object graph of a checkpoint.
+
+    Returns:
+      By the number of an object its first eight paths, none of which visits an object
+      twice. An object deeper than 32 edges has none, nor has a slot variable, which
+      hangs on an optimizer and a variable.
+    """
+    found: dict[int, list[ObjectPath]] = defaultdict(list)
+    if not len(graph):
+        return found
+    found[0].append(())
+    queue: deque[tuple[ObjectPath, tuple[int, ...]]] = deque([((), (0,))])
+    edges: dict[int, dict[str, int]] = {}
+    while queue:
+        path, nodes = queue.popleft()
+        last = nodes[-1]
+        children = edges.get(last)
+        if children is None:
+            children = edges[last] = graph.children(last)
+        for name, child in children.items():
+            if child in nodes or len(found[child]) == _PATHS_PER_OBJECT:
+                continue
+            found[child].append((*path, name))
+            if len(nodes) < _LONGEST:
+                queue.append(((*path, name), (*nodes, child)))
+    return found
+
+
+def public_path(path: ObjectPath) -> ObjectPath:
+    """Return a path as users know it: Keras 3 keeps ``dense.kernel`` as ``_kernel``.
+
+    Example:
+      >>> public_path(("model", "dense", "_kernel"))
+      ('model', 'dense', 'kernel')
+    """
+    return (*path[:-1], path[-1].removeprefix("_")) if path else path
+
+
+def is_positional(path: ObjectPath) -> bool:
+    """Return whether a path goes through a number of a list.
+
+    Example:
+      >>> is_positional(("optimizer", "_variables", "3")), is_positional(("a", "b"))
+      (True, False)
+    """
+    return any(name.isdecimal() for name in path)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, RuleError, capped
-from tf_ckpt_migrate.names.places import Places
+from tf_ckpt_migrate.names.resolver import Places
 from tf_ckpt_migrate.names.rules import Combine, Drop, Rename, Rule, Split
 from tf_ckpt_migrate.names.rules.recipe import Ruled, recipe
 from tf_ckpt_migrate.naming.optimizer_names import AVERAGE

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import PlanError, capped
-from tf_ckpt_migrate.names.places import Places
+from tf_ckpt_migrate.names.resolver import Places
 from tf_ckpt_migrate.naming.optimizer_names import KERAS_SLOTS
 from tf_ckpt_migrate.recipes.legacy_names import name_of_today
 from tf_ckpt_migrate.recipes.scopes import start_of

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tf_ckpt_migrate._version import __version__
 from tf_ckpt_migrate.bundle.writer import Progress
-from tf_ckpt_migrate.checkpoint.reader import CheckpointFormat, CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointFormat,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.conversion.comparison import moves_between
-from tf_ckpt_migrate.conversion.convert import check_source
-from tf_ckpt_migrate.conversion.planning import opened
+from tf_ckpt_migrate.conversion.convert import ConversionResult, check_source
 from tf_ckpt_migrate.conversion.rekey import same_bytes
-from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import CheckpointNotFoundError
 from tf_ckpt_migrate.names.moves import Move
 from tf_ckpt_migrate.names.plan import MigrationPlan
@@ -63,7 +65,7 @@ class Making(NamedTuple):
 
     def of_result(self, result: ConversionResult) -> MigrationReport:
         """Describe what a conversion wrote."""
-        reader = opened(result.prefix)
+        reader = as_reader(result.prefix)
         return MigrationReport(
             "conversion",
             _side(reader),
@@ -84,7 +86,7 @@ class Making(NamedTuple):
         values, notes = self.values, plan.notes
         source = Side(plan.source, "", *_sizes(plan))
         try:
-            reader = opened(plan.source) if plan.source else None
+            reader = as_reader(plan.source) if plan.source else None
         except CheckpointNotFoundError:
             reader = None
         if reader is None:

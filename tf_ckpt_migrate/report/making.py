@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, get_args, runtime_checkab
 
 from tf_ckpt_migrate.bundle.text_file import write_text
 from tf_ckpt_migrate.bundle.writer import Progress
-from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
+from tf_ckpt_migrate.checkpoint.reader import (
+    CheckpointLike,
+    CheckpointReader,
+    as_reader,
+)
 from tf_ckpt_migrate.checkpoint.reopening import reopening
+from tf_ckpt_migrate.conversion.convert import ConversionResult
 from tf_ckpt_migrate.conversion.plan_on_file import read_plan
-from tf_ckpt_migrate.conversion.planning import CheckpointLike, opened
-from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import RuleError
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.report.commands import Typed
@@ -89,14 +92,14 @@ def make_report(  # noqa: PLR0913 what to show, by keyword
     subject, typed = _loaded(subject, typed or Typed())
     making = Making(values, typed, progress)
     if converted is not None:
-        return _paired(making, subject, opened(converted), assignment_map)
+        return _paired(making, subject, as_reader(converted), assignment_map)
     if isinstance(subject, MigrationPlan):
         return making.of_plan(subject, "plan")
     if isinstance(subject, ConversionResult):
         return making.of_result(subject)
     if isinstance(subject, Restored):
         return making.of_plan(subject.plan, "restore")
-    return making.of_checkpoint(opened(subject))
+    return making.of_checkpoint(as_reader(subject))
 
 
 def write_report(
@@ -169,9 +172,9 @@ def _paired(
                 "a plan says itself what becomes of every tensor: give it without an "
                 "assignment map"
             )
-        return making.of_pair(opened(subject.source), converted, subject)
+        return making.of_pair(as_reader(subject.source), converted, subject)
     if isinstance(subject, str | os.PathLike | CheckpointReader):
-        return making.of_pair(opened(subject), converted, assignment_map)
+        return making.of_pair(as_reader(subject), converted, assignment_map)
     raise ValueError(
         f"subject={subject!r} has no checkpoint to compare {converted.prefix!r} with; "
         "expected a checkpoint or a plan"

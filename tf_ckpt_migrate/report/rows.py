@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.checkpoint.ordering import by_numbers
-from tf_ckpt_migrate.conversion.result import ConversionResult
+from tf_ckpt_migrate.conversion.convert import ConversionResult
 from tf_ckpt_migrate.names.moves import Dropped, KeptTarget, Move
 from tf_ckpt_migrate.naming.keys import (
     ATTRIBUTES,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import Any, NamedTuple, TypeAlias
 
+from tf_ckpt_migrate.checkpoint.reader import CheckpointLike
 from tf_ckpt_migrate.checkpoint.text import Table, plain_text
 from tf_ckpt_migrate.conversion.example import example_checkpoint
-from tf_ckpt_migrate.conversion.planning import CheckpointLike
 from tf_ckpt_migrate.errors import nearest
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.restore import restore

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tf_ckpt_migrate.conversion.planning import CheckpointLike
+from tf_ckpt_migrate.checkpoint.reader import CheckpointLike
 from tf_ckpt_migrate.errors import nearest
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.live.parts import Parts

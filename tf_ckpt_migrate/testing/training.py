@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
+from tf_ckpt_migrate.checkpoint.reader import CheckpointLike
 from tf_ckpt_migrate.checkpoint.text import Table, counted, plain_text
-from tf_ckpt_migrate.conversion.planning import CheckpointLike
 from tf_ckpt_migrate.live.framework import tensorflow
 from tf_ckpt_migrate.names.assignment_map import AssignmentMapLike
 from tf_ckpt_migrate.names.moves import Move

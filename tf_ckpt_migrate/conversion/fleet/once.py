@@ -17,7 +17,7 @@ from tf_ckpt_migrate.checkpoint.owned_file import owned_file
 from tf_ckpt_migrate.checkpoint.reader import CheckpointReader, load_checkpoint
 from tf_ckpt_migrate.checkpoint.text import counted
 from tf_ckpt_migrate.checkpoint.verify import verify_checkpoint
-from tf_ckpt_migrate.conversion.convert import carried_out
+from tf_ckpt_migrate.conversion.convert import ConversionResult, carried_out
 from tf_ckpt_migrate.conversion.fleet.recognition import (
     Identity,
     Record,
@@ -26,7 +26,6 @@ from tf_ckpt_migrate.conversion.fleet.recognition import (
     remove_shards_without_index,
 )
 from tf_ckpt_migrate.conversion.fleet.request import Request
-from tf_ckpt_migrate.conversion.result import ConversionResult
 from tf_ckpt_migrate.errors import (
     CheckpointError,
     FarFileError,

@@ -6,14 +6,11 @@ import os
 from collections.abc import Iterable
 from typing import Protocol, cast, runtime_checkable
 
+from tf_ckpt_migrate.checkpoint.reader import CheckpointLike, as_reader
 from tf_ckpt_migrate.conversion.bulk import without_collections
 from tf_ckpt_migrate.conversion.layout import CheckpointView
 from tf_ckpt_migrate.conversion.live_objects import seen_as_checkpoint
-from tf_ckpt_migrate.conversion.planning import (
-    CheckpointLike,
-    opened,
-    plan_migration,
-)
+from tf_ckpt_migrate.conversion.planning import plan_migration
 from tf_ckpt_migrate.conversion.suggestion.cells import folded
 from tf_ckpt_migrate.conversion.suggestion.digests import digests_of, same_bytes
 from tf_ckpt_migrate.conversion.suggestion.draft import Draft
@@ -83,7 +80,7 @@ def suggest_assignment_map(
       ...     print(suggest_assignment_map(source, target).assignment_map)
       RenameRegex('layer_(\\d+)/w', 'net/block\\1/kernel')
     """
-    views = opened(source), _seen(target)
+    views = as_reader(source), _seen(target)
     sides = side_of(views[0], is_target=False), side_of(views[1], is_target=True)
     for side in sides:
         if len(side.weights) > _MOST:
@@ -132,7 +129,7 @@ def _notes_on_layers(
 
 def _seen(target: object) -> CheckpointView:
     if isinstance(target, str | os.PathLike):
-        return opened(cast("str | os.PathLike[str]", target))
+        return as_reader(cast("str | os.PathLike[str]", target))
     if all(hasattr(target, name) for name in ("specs", "object_graph", "bundle")):
         return cast(CheckpointView, target)
     return seen_as_checkpoint(target)

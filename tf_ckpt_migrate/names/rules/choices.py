@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names.rules.checks import call, compiled
+from tf_ckpt_migrate.names.rules.renames import call, compiled
 from tf_ckpt_migrate.naming.slots import ROLES
 
 __all__ = ["Drop", "Keep"]

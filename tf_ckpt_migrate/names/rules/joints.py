@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from tf_ckpt_migrate.errors import RuleError
-from tf_ckpt_migrate.names.rules.checks import call, check_name, check_transform
-from tf_ckpt_migrate.names.rules.renames import Rename
+from tf_ckpt_migrate.names.rules.renames import (
+    Rename,
+    call,
+    check_name,
+    check_transform,
+)
 from tf_ckpt_migrate.transforms import Transform
 
 __all__ = ["Bind", "Combine", "Goals", "Split"]

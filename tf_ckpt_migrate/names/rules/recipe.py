@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import RuleError, nearest
 from tf_ckpt_migrate.findings import Advice, Message
-from tf_ckpt_migrate.names.rules.checks import call
+from tf_ckpt_migrate.names.rules.renames import call
 
 __all__ = ["Expansion", "Recipe", "Ruled", "recipe"]
 
