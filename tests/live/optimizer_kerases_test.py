@@ -142,7 +142,7 @@ def test_from_file_to_file(tf, tmp_path):
         recipe = tcm.Recipe("optimizer", "optimizer", "optimizer")
         made = tcm.convert(
             tcm.plan_migration(saved, like, [*given, recipe]),
-            tmp_path / f"{one[0]} {other[0]}",
+            tmp_path / f"{one[0]} to {other[0]} in TF",
         )
         target.checkpoint.restore(made.prefix).assert_existing_objects_matched()
         for each in (source, target):

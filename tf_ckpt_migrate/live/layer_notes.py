@@ -6,7 +6,7 @@ from tf_ckpt_migrate.checkpoint.reader import CheckpointReader
 from tf_ckpt_migrate.live.goals import names_of
 from tf_ckpt_migrate.live.target import LiveTarget
 from tf_ckpt_migrate.names.plan import MigrationPlan
-from tf_ckpt_migrate.recipes.layer_defaults import layer_notes
+from tf_ckpt_migrate.recipes.layer_defaults import bias_notes, layer_notes
 
 __all__ = ["notes_on_layers", "notes_on_layers_left"]
 
@@ -36,18 +36,7 @@ def notes_on_layers(
 
 
 def notes_on_layers_left(reader: CheckpointReader, live: LiveTarget) -> list[str]:
-    """Return notes on settings that explain why a shape does not fit.
-
-    A GRU of TF1's Keras has one bias for each unit, that of Keras today has two.
-    """
-    if reader.object_graph is not None or not any(
-        key.endswith("/recurrent_kernel")
-        and len(spec.shape) == 2
-        and spec.shape[1] == 3 * spec.shape[0]
-        for key, spec in reader.specs.items()
-    ):
+    """Return notes on settings that explain why a shape does not fit."""
+    if reader.object_graph is not None:
         return []
-    _, every = live.layer_settings()
-    grus = [each for each in every if each.values.get("reset_after") is True]
-    notes = layer_notes([("gru/recurrent_kernel", each) for each in grus])
-    return [note for note in notes if "reset_after" in note]
+    return bias_notes(reader.specs, live.layer_settings()[1])

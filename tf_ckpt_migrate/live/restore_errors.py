@@ -83,7 +83,8 @@ def restore_error(
     Example:
       >>> import tensorflow as tf
       >>> from tf_ckpt_migrate.conversion.example import example_checkpoint
-      >>>       >>> with example_checkpoint({"v": [1.0]}) as prefix:
+      >>> from tf_ckpt_migrate.findings import Finding
+      >>> with example_checkpoint({"v": [1.0]}) as prefix:
       ...     reader = CheckpointReader(prefix)
       ...     plan_error = PlanError("", [Finding("missing", "", target="w")])
       ...     error = restore_error(plan_error, reader, ["w"], None)

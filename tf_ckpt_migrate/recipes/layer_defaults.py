@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from tf_ckpt_migrate.bundle.dtypes import TensorSpec
 from tf_ckpt_migrate.errors import capped
 from tf_ckpt_migrate.recipes.optimizer_kinds import Flavor
 
-__all__ = ["KerasSettings", "LayerSettings", "layer_notes"]
+__all__ = ["KerasSettings", "LayerSettings", "bias_notes", "layer_notes"]
 
 
 # The epsilon of normalizations, by the scope or the variable name that TF1's layer has.
@@ -44,6 +45,29 @@ class LayerSettings(NamedTuple):
 
 # Names of TF1's variables, each with the layer of the target that gets its value.
 _Pairs: TypeAlias = Iterable[tuple[str, LayerSettings | None]]
+
+
+def bias_notes(
+    specs: Mapping[str, TensorSpec], layers: Iterable[LayerSettings]
+) -> list[str]:
+    """Return notes on GRU layers whose biases cannot take those of TF1's.
+
+    A GRU of TF1's Keras has one bias for each unit, that of Keras today has two.
+
+    Args:
+      specs: Dtype and shape of the tensors of a TF1 checkpoint.
+      layers: The settings of the target's layers.
+    """
+    if not any(
+        key.endswith("/recurrent_kernel")
+        and len(spec.shape) == 2
+        and spec.shape[1] == 3 * spec.shape[0]
+        for key, spec in specs.items()
+    ):
+        return []
+    grus = [each for each in layers if each.values.get("reset_after") is True]
+    notes = layer_notes([("gru/recurrent_kernel", each) for each in grus])
+    return [note for note in notes if "reset_after" in note]
 
 
 def layer_notes(

@@ -103,11 +103,14 @@ class Evidence:
         order: Pairs,
     ) -> None:
         """Look at names and shapes of all layers."""
-        self.sources, self.targets = sources, targets
-        self.signatures = [
+        self.sources: Sequence[Layer] = sources
+        self.targets: Sequence[Layer] = targets
+        self.signatures: list[list[Signature]] = [
             [layer.signature for layer in side] for side in (sources, targets)
         ]
-        self.fits = fits_of(sources, targets)
+        self.fits: dict[tuple[Signature, Signature], LayerFit] = fits_of(
+            sources, targets
+        )
         self._same_bytes, self._order = same_bytes, order
         names = _names(sources), _names(targets)
         self._words = [_words_of(side) for side in names]

@@ -28,7 +28,11 @@ from tf_ckpt_migrate.errors import PlanError
 from tf_ckpt_migrate.names.assignment_map import AssignmentMap
 from tf_ckpt_migrate.names.plan import MigrationPlan
 from tf_ckpt_migrate.naming.slots import slot_of
-from tf_ckpt_migrate.recipes.layer_defaults import LayerSettings, layer_notes
+from tf_ckpt_migrate.recipes.layer_defaults import (
+    LayerSettings,
+    bias_notes,
+    layer_notes,
+)
 
 __all__ = ["suggest_assignment_map"]
 
@@ -124,7 +128,8 @@ def _notes_on_layers(
             return []
         return layer_notes((name, None) for name, _ in pairs)
     by_key, every = target.layer_settings()
-    return layer_notes(((name, by_key.get(key)) for name, key in pairs), every)
+    notes = layer_notes(((name, by_key.get(key)) for name, key in pairs), every)
+    return list(dict.fromkeys([*notes, *bias_notes(source.specs, every)]))
 
 
 def _seen(target: object) -> CheckpointView:
