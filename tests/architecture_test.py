@@ -82,6 +82,53 @@ def test_no_module_imports_in_a_circle():
     TopologicalSorter(graph).prepare()  # CycleError names the circle
 
 
+READING = {"replace", "find", "index", "count", "startswith", "endswith"}
+READING |= {"removeprefix", "removesuffix", "translate"}
+
+
+def reads_of_messages(module):
+    """Yield the lines that search the text of a caught error, or change it."""
+    names = {
+        node.name
+        for node in ast.walk(tree(MODULES[module]))
+        if isinstance(node, ast.ExceptHandler) and node.name
+    }
+
+    def is_text(node):
+        is_call = isinstance(node, ast.Call) and len(node.args) == 1
+        return is_call and ast.unparse(node) in {f"str({name})" for name in names}
+
+    for node in ast.walk(tree(MODULES[module])):
+        if isinstance(node, ast.Compare):
+            parts = [node.left, *node.comparators]
+        elif isinstance(node, ast.Call):
+            owner = getattr(node.func, "value", None)
+            is_search = getattr(owner, "id", "") == "re"
+            is_reading = getattr(node.func, "attr", "") in READING
+            parts = [
+                *([owner] if is_reading else []),
+                *(node.args if is_search else []),
+            ]
+        elif isinstance(node, ast.Subscript):
+            parts = [node.value]
+        else:
+            continue
+        if any(map(is_text, parts)):
+            yield node.lineno
+
+
+# What others raise, and say only in words.
+READS_MESSAGES = {
+    f"{PACKAGE}.live.graph_views",  # TensorFlow names a temporary file
+    f"{PACKAGE}.names.rules.recipe",  # Python refuses an argument
+}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_message_is_not_read_by_code(module):
+    assert bool([*reads_of_messages(module)]) is (module in READS_MESSAGES)
+
+
 @pytest.mark.parametrize(
     "module", [name for name in MODULES if part(name) not in KNOWS_TENSORFLOW]
 )
