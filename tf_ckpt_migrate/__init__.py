@@ -5,7 +5,7 @@ milliseconds and a name costs only what it needs.
 
 Example:
   >>> import tf_ckpt_migrate as tcm
-  >>> issubclass(tcm.errors.ChecksumError, ValueError)
+  >>> issubclass(tcm.errors.CheckpointNotFoundError, FileNotFoundError)
   True
 """
 

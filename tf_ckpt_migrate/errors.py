@@ -1,9 +1,11 @@
 """Every exception of the package.
 
-Each class is one way to be wrong, and each is also the builtin that a caller of such a
+Each class is one way to be wrong, and most are also the builtin that a caller of such a
 function expects, so that existing ``except FileNotFoundError`` or ``except ValueError``
-clauses keep working. Messages name what failed (file, key, offset), what was expected
-and what was found, the probable cause, and the corrected call.
+clauses keep working. A damaged file is no ``ValueError``: programs take that for "there
+is no checkpoint", and would start from scratch. Messages name what failed (file, key,
+offset), what was expected and what was found, the probable cause, and the corrected
+call.
 
 Programs that use TensorFlow catch ``tf.errors.NotFoundError`` and others from a reader.
 Where TensorFlow has been imported, an error that its reader would raise is therefore of
@@ -106,7 +108,7 @@ class AmbiguousCheckpointError(CheckpointError, ValueError):
     """A path stands for several checkpoints; the message lists them."""
 
 
-class NotACheckpointError(CheckpointError, ValueError):
+class NotACheckpointError(CheckpointError):
     """The file is something else (a Git LFS pointer, HDF5, HTML, a GraphDef)."""
 
     _in_tensorflow = "DataLossError"
@@ -122,7 +124,7 @@ class CheckpointReplacedError(CheckpointError, RuntimeError):
     """Another checkpoint has been put in the place of one while it was being read."""
 
 
-class CorruptCheckpointError(CheckpointError, ValueError):
+class CorruptCheckpointError(CheckpointError):
     """The bytes of a checkpoint contradict its format."""
 
     _in_tensorflow = "DataLossError"
