@@ -132,12 +132,15 @@ class AssignmentMap:
         self,
         specs: Mapping[str, TensorSpec],
         targets: Mapping[str, TensorSpec] | None = None,
+        others: Mapping[str, TensorSpec] | None = None,
     ) -> AssignmentMap:
         """Return the map with the rules that recipes stand for in their place.
 
         Args:
           specs: The tensors of the checkpoint, by name.
           targets: The places to fill, by name; None if any name will do.
+          others: The same tensors by their other names, for a recipe whose scope has
+            none of the first; None if they have no others.
 
         Raises:
           RuleError: If there is no such recipe.
@@ -156,7 +159,7 @@ class AssignmentMap:
             if not isinstance(rule, Recipe) or rule.is_last:
                 rules.append(rule)
                 continue
-            for each in rule.expanded(specs, targets):
+            for each in rule.expanded(_tensors_for(rule, specs, others), targets):
                 if isinstance(each, str):
                     notes.append(each)
                 else:
@@ -237,6 +240,19 @@ class AssignmentMap:
 
         _check_path_or_text(path_or_text)
         return cls(read_yaml(path_or_text).rules)
+
+
+def _tensors_for(
+    rule: Recipe,
+    specs: Mapping[str, TensorSpec],
+    others: Mapping[str, TensorSpec] | None,
+) -> Mapping[str, TensorSpec]:
+    """Return the tensors by the kind of names that the scope of a recipe is about."""
+    scope = rule.source
+    is_scope = scope.endswith("/") and scope != "/"
+    if others is None or not is_scope or any(n.startswith(scope) for n in specs):
+        return specs
+    return others if any(name.startswith(scope) for name in others) else specs
 
 
 def _check_path_or_text(given: object) -> None:

@@ -27,6 +27,7 @@ from tf_ckpt_migrate.naming.slots import role_of, slot_of
 from tf_ckpt_migrate.transforms import Cast, Partition, Transform
 
 if TYPE_CHECKING:
+    from tf_ckpt_migrate.bundle.dtypes import TensorSpec
     from tf_ckpt_migrate.naming.catalog import TensorCatalog
 
 __all__ = ["Resolution", "check_choices", "resolve"]
@@ -105,7 +106,11 @@ def resolve(  # noqa: PLR0913 the vocabulary of every planning call, by keyword
         _check_word("missing", missing, ("error", "keep"))
     places = None if target is None else Places(target, aliases)
     given = AssignmentMap(assignment_map)
-    rules = given.expanded(source, places)
+    others: dict[str, TensorSpec] | None = None
+    if sources is not None and any(isinstance(rule, Recipe) for rule in given):
+        keys = sources.aliases.items()
+        others = {name: source[key] for name, key in keys if key in source}
+    rules = given.expanded(source, places, others)
 
     def run(first: Sequence[Rule]) -> tuple[Resolver, tuple[KeptTarget, ...]]:
         resolver = Resolver(
