@@ -60,6 +60,9 @@ nitpick_ignore_regex = [
     ),
     ("py:class", "PTransform|PipelineOptions"),  # of Apache Beam
     # Of floors below, seen in a signature, that no caller makes.
-    ("py:class", r".*\.(Bind|BundleReader|CheckpointView|ObjectGraph|_Self|Shard)"),
+    (
+        "py:class",
+        r".*\.(Bind|BundleReader|CheckpointView|ObjectGraph|_HasMap|_HasMoves|_Self|Shard)",
+    ),
     ("py:class", "Found|Request|Sources"),
 ]

@@ -225,7 +225,7 @@ class AssignmentMap:
 
         Args:
           path_or_text: The path of the file, or the text: what has a line break, a
-            ``: ``, or begins as a list or mapping does.
+            colon and a space, or begins as a list or mapping does.
 
         Raises:
           RuleError: If it is neither a map nor a plan, or there is no such file.
